@@ -1,0 +1,21 @@
+"""Hindsight Experience Replay: a course that runs, and a replay buffer to keep."""
+
+from her import envs as _envs
+from her.goals import GoalSelectionStrategy
+from her.hindsight import HERConfig, HindsightExperienceReplay
+from her.replay import Batch, Episode, GoalConditionedReplayBuffer, Transition
+from her.rewards import sparse_reward
+
+__all__ = [
+    "Batch",
+    "Episode",
+    "GoalConditionedReplayBuffer",
+    "GoalSelectionStrategy",
+    "HERConfig",
+    "HindsightExperienceReplay",
+    "Transition",
+    "sparse_reward",
+]
+__version__ = "0.1.0"
+
+_envs.register()

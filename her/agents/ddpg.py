@@ -1,0 +1,148 @@
+"""Deep deterministic policy gradients, with the details of the HER paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from her.agents.dqn import target_range
+from her.agents.networks import Learner, mlp
+from her.agents.normalizer import Normalizer
+from her.replay import TorchBatch
+
+
+@dataclass(frozen=True)
+class DDPGConfig:
+    """Settings of `DDPG`; the details come from Andrychowicz et al. 2017, Appendix A.
+
+    Attributes:
+        hidden: widths of the hidden layers, of actor and critic alike.
+        learning_rate: of Adam, for actor and critic alike.
+        gamma: discount γ, for every transition, the last of an episode included.
+        tau: share of the networks that goes into the target networks at each update.
+        action_penalty: weight of the mean squared pre-activation of the actor's output in its loss. It keeps tanh from
+            saturating, where its gradient vanishes.
+        random_share: share of uniformly random actions while exploring.
+        noise: deviation of Gaussian noise on the other actions, in units of the action range's half.
+        target_range: targets are clipped to it; "auto" is [-1/(1-γ), 0], right for rewards of -1 and 0.
+        normalize: standardise observations and clip them to ±5 deviations.
+    """
+
+    hidden: tuple[int, ...] = (64, 64)
+    learning_rate: float = 1e-3
+    gamma: float = 0.98
+    tau: float = 0.05
+    action_penalty: float = 0.05
+    random_share: float = 0.3
+    noise: float = 0.2
+    target_range: tuple[float, float] | str | None = "auto"
+    normalize: bool = True
+
+
+class Critic(nn.Module):
+    """Q(s, g, a) of [state, goal] and action: (n,) values."""
+
+    def __init__(self, observation_dim: int, action_dim: int, hidden: tuple[int, ...]):
+        super().__init__()
+        self.layers = mlp(observation_dim + action_dim, hidden, 1)
+
+    def forward(self, observations: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        return self.layers(torch.cat([observations, actions], dim=1)).squeeze(1)
+
+
+class DDPG:
+    """DDPG (Lillicrap et al. 2016) on [state, goal].
+
+    Args:
+        observation_dim: state_dim + goal_dim.
+        action_low, action_high: (action_dim,) the action range; the networks see it as [-1, 1].
+        config: the settings.
+        seed: of the initial weights and of exploration.
+    """
+
+    def __init__(
+        self,
+        observation_dim: int,
+        action_low: np.ndarray,
+        action_high: np.ndarray,
+        config: DDPGConfig | None = None,
+        seed: int = 0,
+    ):
+        self.config = config = config or DDPGConfig()
+        self.rng = np.random.default_rng(seed)
+        low, high = np.asarray(action_low, np.float32), np.asarray(action_high, np.float32)
+        self.action_middle, self.action_half = (low + high) / 2, (high - low) / 2
+        self._middle, self._half = torch.from_numpy(self.action_middle), torch.from_numpy(self.action_half)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            actors = [mlp(observation_dim, config.hidden, len(low)) for _ in range(2)]
+            critics = [Critic(observation_dim, len(low), config.hidden) for _ in range(2)]
+        self.actor = Learner(*actors, config.learning_rate, config.tau)
+        self.critic = Learner(*critics, config.learning_rate, config.tau)
+        self.normalizer = Normalizer(observation_dim) if config.normalize else None
+        self.target_range = target_range(config.target_range, config.gamma)
+
+    def act(self, observations: np.ndarray, explore: bool = False) -> np.ndarray:
+        """(n, action_dim) actions: the actor's, or, while exploring, noisy ones and a share of random ones."""
+        with torch.no_grad():
+            actions = torch.tanh(self.actor.network(self._inputs(torch.from_numpy(observations)))).numpy()
+        if explore:
+            noisy = actions + self.config.noise * self.rng.standard_normal(actions.shape, np.float32)
+            random = self.rng.uniform(-1, 1, actions.shape).astype(np.float32)
+            is_random = self.rng.random((len(actions), 1)) < self.config.random_share
+            actions = np.where(is_random, random, noisy.clip(-1, 1))
+        return self.action_middle + self.action_half * actions
+
+    def q_values(self, observations: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """Q(s, g, a) for (n, observation_dim) observations and (n, action_dim) actions: (n,)."""
+        with torch.no_grad():
+            inputs = self._inputs(torch.from_numpy(np.asarray(observations, np.float32)))
+            return self.critic.network(inputs, self._unit(torch.from_numpy(np.asarray(actions, np.float32)))).numpy()
+
+    def update(self, batch: TorchBatch) -> np.ndarray:
+        """One gradient step of the critic and one of the actor; returns the (n,) TD errors, target - Q."""
+        config, actor, critic = self.config, self.actor, self.critic
+        observations = self._inputs(batch.observations)
+        with torch.no_grad():
+            next_observations = self._inputs(batch.next_observations)
+            next_values = critic.target(next_observations, torch.tanh(actor.target(next_observations)))
+            targets = torch.addcmul(batch.rewards, 1 - batch.dones, next_values, value=config.gamma)
+            if self.target_range:
+                targets.clamp_(*self.target_range)
+        errors = targets - critic.network(observations, self._unit(batch.actions))
+        critic.minimise((batch.weights * errors.square()).mean())
+
+        pre_activations = actor.network(observations)
+        values = critic.network(observations, torch.tanh(pre_activations))
+        actor.minimise(config.action_penalty * pre_activations.square().mean() - values.mean())
+        actor.follow()
+        critic.follow()
+        return errors.detach().numpy()
+
+    def observe(self, observations: torch.Tensor) -> None:
+        """Show the normaliser (n, observation_dim) observations as the networks are fed them."""
+        if self.normalizer:
+            self.normalizer.update(observations)
+
+    def _inputs(self, observations: torch.Tensor) -> torch.Tensor:
+        return self.normalizer(observations) if self.normalizer else observations
+
+    def _unit(self, actions: torch.Tensor) -> torch.Tensor:
+        return (actions - self._middle) / self._half
+
+    def _parts(self) -> dict[str, Learner | Normalizer]:
+        parts = {"actor": self.actor, "critic": self.critic}
+        return parts | ({"normalizer": self.normalizer} if self.normalizer else {})
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Networks, targets, optimisers and normaliser, as named tensors."""
+        return {f"{part}.{name}": v for part, owner in self._parts().items() for name, v in owner.state().items()}
+
+    def load(self, state: dict[str, torch.Tensor]) -> None:
+        """Take back what `state` gave."""
+        for part, owner in self._parts().items():
+            prefix = f"{part}."
+            owner.load({name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)})

@@ -1,0 +1,107 @@
+"""Double DQN with universal value functions: Q(s, g, a), one output per action."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn.functional import smooth_l1_loss
+
+from her.agents.networks import Learner, mlp
+from her.replay import TorchBatch
+
+
+@dataclass(frozen=True)
+class DQNConfig:
+    """Settings of `DQN`. The defaults are those of the course's bit flipping (one hidden layer of 256, as in the paper).
+
+    Attributes:
+        hidden: widths of the hidden layers.
+        learning_rate: of Adam.
+        gamma: discount γ, for every transition, the last of an episode included.
+        tau: share of the network that goes into the target network at each update.
+        epsilon: share of random actions while exploring.
+        target_range: targets are clipped to it. With rewards of -1 and 0, no return lies outside
+            [-1/(1-γ), 0] (Andrychowicz et al. 2017, Appendix A); "auto" is that range, None clips nothing.
+        double: choose the next action with the network and value it with the target (van Hasselt et al. 2016).
+    """
+
+    hidden: tuple[int, ...] = (256,)
+    learning_rate: float = 1e-3
+    gamma: float = 0.98
+    tau: float = 0.05
+    epsilon: float = 0.2
+    target_range: tuple[float, float] | str | None = "auto"
+    double: bool = True
+
+
+class DQN:
+    """Deep Q-learning (Mnih et al. 2015) on [state, goal].
+
+    Args:
+        observation_dim: state_dim + goal_dim.
+        n_actions: how many actions there are.
+        config: the settings.
+        seed: of the initial weights and of exploration.
+    """
+
+    def __init__(self, observation_dim: int, n_actions: int, config: DQNConfig | None = None, seed: int = 0):
+        self.config = config = config or DQNConfig()
+        self.n_actions = n_actions
+        self.rng = np.random.default_rng(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network, target = (mlp(observation_dim, config.hidden, n_actions) for _ in range(2))
+        self.q = Learner(network, target, config.learning_rate, config.tau)
+        self.target_range = target_range(config.target_range, config.gamma)
+
+    @torch.no_grad()
+    def q_values(self, observations: np.ndarray) -> np.ndarray:
+        """Q(s, g, ·) for (n, observation_dim) observations: (n, n_actions)."""
+        return self.q.network(torch.from_numpy(observations)).numpy()
+
+    def act(self, observations: np.ndarray, explore: bool = False) -> np.ndarray:
+        """(n,) actions: the best ones, or, while exploring, random ones for a share ε."""
+        greedy = self.q_values(observations).argmax(axis=1)
+        if not explore:
+            return greedy
+        random = self.rng.integers(self.n_actions, size=len(greedy))
+        return np.where(self.rng.random(len(greedy)) < self.config.epsilon, random, greedy)
+
+    def update(self, batch: TorchBatch) -> np.ndarray:
+        """One gradient step; returns the (n,) TD errors, target - Q."""
+        config, q = self.config, self.q
+        with torch.no_grad():
+            values = q.target(batch.next_observations)
+            if config.double:
+                best = q.network(batch.next_observations).argmax(dim=1, keepdim=True)
+                next_values = values.gather(1, best).squeeze(1)
+            else:
+                next_values = values.max(dim=1).values
+            targets = batch.rewards + config.gamma * (1 - batch.dones) * next_values
+            if self.target_range:
+                targets.clamp_(*self.target_range)
+        chosen = q.network(batch.observations).gather(1, batch.actions.long()).squeeze(1)
+        errors = targets - chosen
+        q.minimise((batch.weights * smooth_l1_loss(chosen, targets, reduction="none")).mean())
+        q.follow()
+        return errors.detach().numpy()
+
+    def observe(self, observations: torch.Tensor) -> None:
+        """Nothing to learn about the inputs: bits are ±1 already."""
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """The network, its target and optimiser, as named tensors."""
+        return {f"q.{name}": value for name, value in self.q.state().items()}
+
+    def load(self, state: dict[str, torch.Tensor]) -> None:
+        """Take back what `state` gave."""
+        self.q.load({name.removeprefix("q."): value for name, value in state.items()})
+
+
+def target_range(setting: tuple[float, float] | str | None, gamma: float) -> tuple[float, float] | None:
+    """Where the targets must lie: "auto" is [-1/(1-γ), 0], right for rewards of -1 and 0."""
+    if setting == "auto":
+        return (-1 / (1 - gamma), 0.0)
+    return tuple(setting) if setting else None

@@ -1,0 +1,55 @@
+"""Inputs brought to mean 0 and deviation 1, and clipped."""
+
+from __future__ import annotations
+
+import torch
+
+
+class Normalizer:
+    """Standardises observations by the mean and deviation of all it has been shown, and clips to ±``clip``.
+
+    Andrychowicz et al. 2017, Appendix A: inputs are standardised and clipped to [-5, 5]. It is shown what the networks are
+    fed, [state, goal] with substitute goals in place: fitted on desired goals alone, it would squash achieved ones.
+
+    Args:
+        size: of an observation.
+        clip: in deviations.
+        smallest: no feature's deviation is taken to be smaller, so that a constant one is not blown up.
+    """
+
+    def __init__(self, size: int, clip: float = 5.0, smallest: float = 1e-2):
+        self.clip, self.smallest = clip, smallest
+        self.count = torch.zeros((), dtype=torch.float64)
+        self.sum = torch.zeros(size, dtype=torch.float64)
+        self.sum_of_squares = torch.zeros(size, dtype=torch.float64)
+        self._refresh()
+
+    def update(self, observations: torch.Tensor) -> None:
+        """Show (n, size) more observations."""
+        rows = observations.double()
+        self.count += len(rows)
+        self.sum += rows.sum(0)
+        self.sum_of_squares += rows.square().sum(0)
+        self._refresh()
+
+    def __call__(self, observations: torch.Tensor) -> torch.Tensor:
+        """(n, size) standardised and clipped; as they are as long as nothing has been shown."""
+        return torch.addcmul(self._offset, observations, self._scale).clamp_(-self.clip, self.clip)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        return {"count": self.count, "sum": self.sum, "sum_of_squares": self.sum_of_squares}
+
+    def load(self, state: dict[str, torch.Tensor]) -> None:
+        self.count.copy_(state["count"])
+        self.sum.copy_(state["sum"])
+        self.sum_of_squares.copy_(state["sum_of_squares"])
+        self._refresh()
+
+    def _refresh(self) -> None:
+        seen = self.count.clamp(min=1)
+        mean = self.sum / seen
+        deviation = (self.sum_of_squares / seen - mean.square()).clamp(min=self.smallest**2).sqrt()
+        if self.count == 0:
+            deviation = torch.ones_like(deviation)
+        self._scale = (1 / deviation).float()
+        self._offset = (-mean / deviation).float()

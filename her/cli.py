@@ -1,0 +1,139 @@
+"""The command ``her``."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules that are imported when they are called: ``her --help`` is quick."""
+
+    COMMANDS = {
+        "doctor": "her.course.commands:doctor",
+        "run": "her.course.commands:run",
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self.COMMANDS})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in self.COMMANDS:
+            module, attribute = self.COMMANDS[name].split(":")
+            return getattr(import_module(module), attribute)
+        return super().get_command(ctx, name)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="her-course", prog_name="her")
+def main() -> None:
+    """Hindsight Experience Replay: train agents, run the course, see that everything is in order."""
+
+
+def key_values(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+    """KEY=VALUE words, also several in one, with commas between; values read as Python literals where they are."""
+    pairs: dict[str, Any] = {}
+    for word in given:
+        for pair in _split(word):
+            key, equals, value = pair.partition("=")
+            if not (key and equals):
+                raise click.BadParameter(f"expected KEY=VALUE, got {pair!r}", ctx=ctx, param=param)
+            try:
+                pairs[key.strip()] = ast.literal_eval(value.strip())
+            except (ValueError, SyntaxError):
+                pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def _split(word: str) -> list[str]:
+    """Split at the commas that stand before another ``KEY=``, so that ``a=(1, 2),b=3`` gives two."""
+    parts: list[str] = []
+    for piece in word.split(","):
+        if parts and not piece.strip().partition("=")[0].replace("_", "").replace(".", "").isalnum():
+            parts[-1] += "," + piece
+        elif parts and "=" not in piece:
+            parts[-1] += "," + piece
+        else:
+            parts.append(piece)
+    return parts
+
+
+STRATEGIES = click.Choice(["final", "future", "episode", "random", "none"])
+
+
+@main.command()
+@click.argument("env_id")
+@click.option("--env-kwargs", multiple=True, metavar="KEY=VALUE", callback=key_values, help="Of the environment.")
+@click.option("--strategy", type=STRATEGIES, default="future", show_default=True, help="Of hindsight; none is without.")
+@click.option("--k", type=click.IntRange(0), default=4, show_default=True, help="Substitute goals per real one.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--max-steps", type=click.IntRange(1), help="Environment steps, at most.  [default: by environment]")
+@click.option("--until-success", type=click.FloatRange(0, 1, min_open=True), help="Stop at this success rate.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", callback=key_values, help="Other settings.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the run.  [default: runs/ENV-STRATEGY-SEED]")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out (or begin, if there is none).")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def train(env_id, env_kwargs, strategy, k, seed, max_steps, until_success, settings, out, resume, quiet) -> None:
+    """Train an agent on the goal environment ENV_ID.
+
+    Writes config.json, progress.csv (a row per evaluation), summary.json and a checkpoint into --out. A run that was
+    killed goes on with --resume and ends where it would have ended.
+
+    \b
+    her train her/BitFlip-v0 --env-kwargs n_bits=30 --until-success 0.95
+    her train her/Push-v0 --strategy none --max-steps 200000 --out runs/push-without
+    her train her/Reach-v0 --set agent_settings.learning_rate=1e-3 --set n_envs=16
+    """
+    try:
+        from her.runs import Run
+        from her.training import settings_for
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error.name} is missing: pip install 'her-course[train]'") from None
+    changes: dict[str, Any] = {"strategy": strategy, "k": k, "seed": seed}
+    changes |= {"max_steps": max_steps} if max_steps else {}
+    changes |= {"until_success": until_success} if until_success else {}
+    for key, value in settings.items():
+        group, dot, name = key.partition(".")
+        if dot:
+            changes.setdefault(group, {})[name] = value
+        else:
+            changes[key] = value
+    if out is None:
+        words = [env_id.split("/")[-1], *(f"{k}={v}" for k, v in env_kwargs.items()), strategy, f"seed={seed}"]
+        out = Path("runs") / "-".join(words)
+    try:
+        config = settings_for(env_id, env_kwargs, **changes)
+        run = Run(config, out, resume=resume and (out / "config.json").exists())
+    except (ValueError, TypeError, FileExistsError, FileNotFoundError) as error:
+        raise click.ClickException(str(error)) from None
+    summary = _with_progress_bar(run, quiet)
+    low, high = summary.success_interval
+    judged = "at the end" if summary.success_at == "end" else "at any step"
+    click.echo(
+        f"{summary.env_id} {strategy}: success {judged} {summary.success_rate:.2f} [{low:.2f}, {high:.2f}] after "
+        f"{summary.env_steps:,} steps, {summary.updates:,} updates, {summary.cpu_seconds:.1f} CPU-seconds; see {out}"
+    )
+
+
+def _with_progress_bar(run, quiet: bool):
+    """Train with a bar that counts environment steps and tells the success rate."""
+    from tqdm import tqdm
+
+    with tqdm(total=run.config.max_steps, unit="step", unit_scale=True, disable=quiet, file=sys.stderr) as bar:
+        bar.update(min(run.trainer.env_steps, run.config.max_steps))
+
+        def show(progress) -> None:
+            bar.update(min(progress.env_steps, run.config.max_steps) - bar.n)
+            if progress.success_rate is not None:
+                bar.set_postfix(success=f"{progress.success_rate:.2f}", refresh=False)
+
+        return run.train(show)
+
+
+if __name__ == "__main__":
+    main()

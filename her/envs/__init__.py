@@ -1,0 +1,37 @@
+"""Goal environments in plain numpy: `her/BitFlip-v0`, `her/Reach-v0` and `her/Push-v0`.
+
+Importing this package registers them with Gymnasium, for `gymnasium.make` and, natively vectorised,
+`gymnasium.make_vec`. Without an import of its own a program can say `gymnasium.make("her.envs:her/Push-v0")`.
+"""
+
+from __future__ import annotations
+
+import gymnasium as gym
+
+from her.envs.bit_flip import BitFlipEnv, BitFlipVectorEnv
+from her.envs.push import PushEnv, PushVectorEnv
+from her.envs.reach import ReachEnv, ReachVectorEnv
+
+__all__ = [
+    "BitFlipEnv",
+    "BitFlipVectorEnv",
+    "PushEnv",
+    "PushVectorEnv",
+    "ReachEnv",
+    "ReachVectorEnv",
+    "register",
+]
+
+
+def register() -> None:
+    """Make the environments known to Gymnasium. Calling it again changes nothing."""
+    for name, module in (("BitFlip", "bit_flip"), ("Reach", "reach"), ("Push", "push")):
+        if f"her/{name}-v0" not in gym.registry:
+            gym.register(
+                id=f"her/{name}-v0",
+                entry_point=f"her.envs.{module}:{name}Env",
+                vector_entry_point=f"her.envs.{module}:{name}VectorEnv",
+            )
+
+
+register()

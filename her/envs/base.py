@@ -1,0 +1,292 @@
+"""A goal-reaching task is written once, for a whole batch; an environment is one of its two faces.
+
+`GoalTask` holds what makes a task: how it starts, moves, is observed and is judged. It keeps no state, and
+each of its arrays has a leading batch dimension. `GoalEnv` shows a batch of one as a `gymnasium.Env`,
+`GoalVectorEnv` shows the batch as a `gymnasium.vector.VectorEnv`. Both speak the GoalEnv interface of
+Gymnasium-Robotics: observations are dictionaries of `observation`, `achieved_goal` and `desired_goal`, and
+`compute_reward` is open to anyone who wants to ask "what if that had been the goal?", which is the question
+that hindsight asks.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from copy import deepcopy
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+Observation = dict[str, np.ndarray]
+
+
+class GoalTask(ABC):
+    """What a task is, apart from who runs it. Subclasses set the attributes and fill in the methods.
+
+    Shapes: `n` rows, a state of `state_size` numbers, a goal of `goal_size` numbers. States are float64 and
+    belong to the task; what leaves it (observations, goals) is float32.
+    """
+
+    horizon: int
+    """Steps in an episode. Every episode lasts exactly this long: reaching the goal ends nothing."""
+    state_size: int
+    action_space: spaces.Space
+    observation_space: spaces.Dict
+
+    @abstractmethod
+    def start(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Draw `n` first states, (n, state_size)."""
+
+    @abstractmethod
+    def draw_goal(self, rng: np.random.Generator, state: np.ndarray) -> np.ndarray:
+        """Draw a desired goal for each first state, (n, goal_size)."""
+
+    @abstractmethod
+    def move(self, state: np.ndarray, action: np.ndarray) -> np.ndarray:
+        """The states one step later, (n, state_size); `state` is left as it was. Actions are valid."""
+
+    @abstractmethod
+    def observe(self, state: np.ndarray) -> np.ndarray:
+        """What the agent sees, (n, observation_size)."""
+
+    @abstractmethod
+    def achieved(self, state: np.ndarray) -> np.ndarray:
+        """The goal that each state fulfils, (n, goal_size): the m(s) of the HER paper."""
+
+    @abstractmethod
+    def success(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
+        """Whether `achieved` is good enough for `desired`: bool, the shape of either without its last axis."""
+
+    @abstractmethod
+    def picture(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """An RGB image, (height, width, 3) uint8, of one state and one goal."""
+
+    @abstractmethod
+    def check_state(self, state: np.ndarray) -> None:
+        """Raise a ValueError that names `state` if a row is not a state that the task can be in."""
+
+    @abstractmethod
+    def check_goal(self, goal: np.ndarray) -> None:
+        """Raise a ValueError that names `goal` if a row is not a goal that the task could set."""
+
+
+class _Episodes:
+    """What both faces share: the running episodes (state, goal, clock) and the goal interface."""
+
+    task: GoalTask
+    _state: np.ndarray | None = None
+    _goal: np.ndarray | None = None
+    _elapsed: int = 0
+
+    @property
+    def horizon(self) -> int:
+        """Steps in an episode."""
+        return self.task.horizon
+
+    def compute_reward(self, achieved_goal, desired_goal, info=None) -> np.ndarray:
+        """The sparse reward: 0.0 where the goal is reached and -1.0 elsewhere, float32.
+
+        Goals have shape (goal_size,) or (..., goal_size), the reward the same shape without the last axis.
+        `info` is not looked at. Equal to the reward of `step` for the observation that `step` returns.
+        """
+        return np.subtract(self.task.success(achieved_goal, desired_goal), 1, dtype=np.float32)
+
+    def compute_terminated(self, achieved_goal, desired_goal, info=None) -> np.ndarray:
+        """Always False: the agent is to reach the goal and to stay there, so success ends no episode."""
+        return self.task.success(achieved_goal, desired_goal) & False
+
+    def compute_truncated(self, achieved_goal, desired_goal, info=None) -> np.ndarray:
+        """Whether time was up, which no goal can change: `info["elapsed"]` has reached the horizon (False without)."""
+        elapsed = info.get("elapsed", 0) if isinstance(info, Mapping) else 0
+        return self.compute_terminated(achieved_goal, desired_goal) | (np.asarray(elapsed) >= self.horizon)
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything that decides what happens next, the random generator included, as copies."""
+        running = {"state": self._state, "goal": self._goal, "elapsed": self._elapsed}
+        return deepcopy(running | {"rng": self.np_random.bit_generator.state})
+
+    def set_state(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned, as if nothing had come between."""
+        self.np_random.bit_generator.state = saved["rng"]
+        self._state, self._goal, self._elapsed = (deepcopy(saved[key]) for key in ("state", "goal", "elapsed"))
+
+    def _begin(self, n: int, options: Mapping[str, Any] | None = None) -> None:
+        options = dict(options or {})
+        state, goal = options.pop("state", None), options.pop("goal", None)
+        if options:
+            raise ValueError(f"options: expected the keys 'state' and 'goal' only, got {sorted(options)}")
+        task = self.task
+        if state is not None:
+            state = _rows("state", state, n, task.state_size)
+            task.check_state(state)
+        if goal is not None:
+            goal = _rows("goal", goal, n, *task.observation_space["desired_goal"].shape)
+            task.check_goal(goal)
+        if state is None:
+            state = task.start(self.np_random, n)
+        if goal is None:
+            goal = task.draw_goal(self.np_random, state)
+        self._state, self._goal, self._elapsed = state, goal.astype(np.float32), 0
+
+    def _advance(self, action: Any) -> None:
+        if self._state is None:
+            raise gym.error.ResetNeeded("call reset() before step()")
+        action = _valid_action(action, self.action_space, self.task.action_space)
+        rows = action.reshape(len(self._state), *self.task.action_space.shape)
+        self._state = self.task.move(self._state, rows)
+        self._elapsed += 1
+
+    def _observations(self) -> Observation:
+        return {
+            "observation": self.task.observe(self._state).astype(np.float32),
+            "achieved_goal": self.task.achieved(self._state).astype(np.float32),
+            "desired_goal": self._goal.copy(),
+        }
+
+    def _pictures(self) -> tuple[np.ndarray, ...] | None:
+        if self.render_mode is None:
+            gym.logger.warn("render() without a render_mode draws nothing: pass render_mode='rgb_array'")
+            return None
+        if self._state is None:
+            raise gym.error.ResetNeeded("call reset() before render()")
+        return tuple(self.task.picture(*row) for row in zip(self._state, self._goal, strict=True))
+
+
+class GoalEnv(_Episodes, gym.Env):
+    """One copy of a task as a `gymnasium.Env`.
+
+    `info` has `is_success` (bool) and `elapsed` (steps since the reset). `reset(options={"state": …, "goal":
+    …})` starts from a chosen state, with a chosen goal, or both.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+
+    def __init__(self, task: GoalTask, render_mode: str | None = None):
+        self.task = task
+        self.render_mode = _valid_render_mode(render_mode)
+        self.action_space, self.observation_space = task.action_space, task.observation_space
+
+    def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None):
+        super().reset(seed=seed)
+        self._begin(1, options)
+        observation, success = self._look()
+        return observation, {"is_success": success, "elapsed": 0}
+
+    def step(self, action):
+        self._advance(action)
+        observation, success = self._look()
+        info = {"is_success": success, "elapsed": self._elapsed}
+        return observation, float(success) - 1.0, False, self._elapsed >= self.horizon, info
+
+    def render(self) -> np.ndarray | None:
+        """The current state and goal, (height, width, 3) uint8."""
+        pictures = self._pictures()
+        return pictures and pictures[0]
+
+    def _look(self) -> tuple[Observation, bool]:
+        observation = {key: rows[0] for key, rows in self._observations().items()}
+        return observation, bool(self.task.success(observation["achieved_goal"], observation["desired_goal"]))
+
+
+class GoalVectorEnv(_Episodes, VectorEnv):
+    """`num_envs` copies of a task stepped as one array, as a `gymnasium.vector.VectorEnv`.
+
+    All episodes have the same length, so all end in the same step. That step resets them
+    (`AutoresetMode.SAME_STEP`): the observations it returns are the first ones of the next episodes, and the
+    last ones of the old episodes are in `infos["final_obs"]`, a dictionary of arrays (num_envs, …), with the
+    mask `infos["_final_obs"]`. `infos["is_success"]` and `infos["elapsed"]`, (num_envs,) each, always speak
+    of the step just taken.
+
+    `reset(options={"state": …, "goal": …})` takes a row for each copy, (num_envs, size), or one for all,
+    (size,).
+    """
+
+    metadata: ClassVar[dict[str, Any]] = GoalEnv.metadata | {"autoreset_mode": AutoresetMode.SAME_STEP}
+
+    def __init__(self, task: GoalTask, num_envs: int = 1, render_mode: str | None = None):
+        self.task, self.num_envs = task, whole_number("num_envs", num_envs)
+        self.render_mode = _valid_render_mode(render_mode)
+        self.single_action_space, self.single_observation_space = task.action_space, task.observation_space
+        self.action_space = batch_space(task.action_space, self.num_envs)
+        self.observation_space = batch_space(task.observation_space, self.num_envs)
+
+    def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None):
+        super().reset(seed=seed)
+        self._begin(self.num_envs, options)
+        observations = self._observations()
+        return observations, self._infos(observations)
+
+    def step(self, actions):
+        self._advance(actions)
+        observations = self._observations()
+        infos = self._infos(observations)
+        rewards = infos["is_success"] - 1.0
+        truncated = np.full(self.num_envs, self._elapsed >= self.horizon)
+        if truncated[0]:
+            infos |= {"final_obs": observations, "_final_obs": truncated.copy()}
+            infos |= {"final_info": self._infos(observations), "_final_info": truncated.copy()}
+            self._begin(self.num_envs)
+            observations = self._observations()
+        return observations, rewards, np.zeros(self.num_envs, bool), truncated, infos
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """The current states and goals, an image (height, width, 3) uint8 for each copy."""
+        return self._pictures()
+
+    def _infos(self, observations: Observation) -> dict[str, np.ndarray]:
+        success = self.task.success(observations["achieved_goal"], observations["desired_goal"])
+        return {"is_success": success, "elapsed": np.full(self.num_envs, self._elapsed)}
+
+
+def goal_spaces(observation: spaces.Box, goal: spaces.Box) -> spaces.Dict:
+    """The dictionary space of a goal environment."""
+    return spaces.Dict({"observation": observation, "achieved_goal": goal, "desired_goal": goal})
+
+
+def whole_number(name: str, value: Any) -> int:
+    """`value` as an int of at least 1, or a ValueError that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
+    return int(value)
+
+
+def positive_number(name: str, value: Any) -> float:
+    """`value` as a finite float above 0, or a ValueError that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
+        raise ValueError(f"{name}: expected a number above 0, got {value!r}")
+    return float(value)
+
+
+def _rows(name: str, value: Any, n: int, size: int) -> np.ndarray:
+    array = np.asarray(value, float)
+    if array.shape not in ((size,), (n, size)):
+        raise ValueError(f"{name}: expected shape {(size,)} or {(n, size)}, got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite numbers, got {array}")
+    return np.array(np.broadcast_to(array, (n, size)))
+
+
+def _valid_action(action: Any, space: spaces.Space, single: spaces.Space) -> np.ndarray:
+    """The action as an array of the right shape and kind. Velocities beyond the box are clipped to it."""
+    action = np.asarray(action)
+    if action.shape != space.shape:
+        raise ValueError(f"action: expected shape {space.shape}, got {action.shape}")
+    if isinstance(single, spaces.Discrete):
+        if action.dtype.kind not in "iu" or not ((action >= 0) & (action < single.n)).all():
+            raise ValueError(f"action: expected whole numbers from 0 to {single.n - 1}, got {action}")
+        return action
+    if action.dtype.kind not in "iuf" or not np.isfinite(action).all():
+        raise ValueError(f"action: expected finite numbers, got {action}")
+    return np.clip(action, single.low[0], single.high[0], dtype=float)
+
+
+def _valid_render_mode(mode: str | None) -> str | None:
+    if mode not in (None, "rgb_array"):
+        raise ValueError(f"render_mode: expected None or 'rgb_array', got {mode!r}")
+    return mode

@@ -1,0 +1,196 @@
+"""Hindsight experience replay: stored as it happened, relabelled when it is sampled."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from her.goals import GoalSelectionStrategy, draw_positions
+from her.replay import Batch, GoalConditionedReplayBuffer, TransitionSampler
+from her.rewards import BatchedReward, RewardFunction
+
+DoneFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class HERConfig:
+    """How transitions are relabelled.
+
+    Attributes:
+        strategy: which achieved goal takes the place of the desired one; a `GoalSelectionStrategy` or its name.
+        n_sampled_goal: k, substitute goals per real one: a share k/(k+1) of every batch is relabelled. The paper's
+            best were 4 and 8 (Andrychowicz et al. 2017, §4.5). 0 relabels nothing.
+        reward_function: ``f(achieved, desired)``, for batches (n, goal_dim) or for one pair (goal_dim,).
+        done_function: ``f(achieved, desired) -> bool`` per row, batched, like a goal environment's ``compute_terminated``:
+            whether bootstrapping stops there; it then decides for real and relabelled transitions alike. By default the
+            convention is read off the stored transitions: see `HindsightExperienceReplay`.
+
+    Raises:
+        ValueError: an unknown strategy or a negative ``n_sampled_goal``.
+        TypeError: a function that cannot be called.
+    """
+
+    strategy: GoalSelectionStrategy | str = GoalSelectionStrategy.FUTURE
+    n_sampled_goal: int = 4
+    reward_function: RewardFunction | None = None
+    done_function: DoneFunction | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "strategy", GoalSelectionStrategy.of(self.strategy))
+        k = self.n_sampled_goal
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 0:
+            raise ValueError(f"n_sampled_goal: expected an integer of at least 0, got {k!r}")
+        if not callable(self.reward_function):
+            raise TypeError(f"reward_function: expected f(achieved, desired) -> reward, got {self.reward_function!r}")
+        if self.done_function is not None and not callable(self.done_function):
+            raise TypeError(f"done_function: expected f(achieved, desired) -> bool, got {self.done_function!r}")
+
+    @property
+    def relabelled_share(self) -> float:
+        """k/(k+1): how much of a batch is relabelled. How much of it *succeeds* is another matter."""
+        return self.n_sampled_goal / (self.n_sampled_goal + 1)
+
+
+class GoalSampler(Protocol):
+    """*Which goal*: chooses, for each row, the row whose achieved goal takes the desired goal's place."""
+
+    def draw(
+        self, buffer: GoalConditionedReplayBuffer, rows: np.ndarray, uniform: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """(n,) rows that achieved the substitute goals of ``rows``; ``uniform`` are (n,) numbers from [0, 1)."""
+
+
+class StrategyGoals:
+    """Goals drawn by one of the paper's four strategies."""
+
+    def __init__(self, strategy: GoalSelectionStrategy | str):
+        self.strategy = GoalSelectionStrategy.of(strategy)
+
+    def draw(self, buffer, rows, uniform, rng):
+        if self.strategy is GoalSelectionStrategy.RANDOM:
+            return buffer.rows_at(uniform)
+        start, position, length = buffer.episodes_of(rows)
+        return buffer.row_of(start, draw_positions(self.strategy, position, length, uniform))
+
+
+class HindsightExperienceReplay(GoalConditionedReplayBuffer):
+    """A replay buffer that relabels a share k/(k+1) of every batch (Andrychowicz et al. 2017, Algorithm 1).
+
+    The paper stores k relabelled copies of each transition. Here nothing is copied: which rows of a batch are relabelled, and
+    with which goals, is drawn anew at every sampling. The mix is the same in expectation, for 1/(k+1) of the memory.
+
+    **Ends of episodes.** ``batch.dones`` says where bootstrapping stops under the goal in the batch. Without a
+    ``done_function``, real transitions keep their own ``done``, and for relabelled ones two kinds of end are told apart:
+
+    - a stored done whose transition did *not* reach its goal has nothing to do with the goal (the robot fell): it stays;
+    - a stored done whose transition *did* reach its goal belonged to that goal: it goes, and, if every success stored
+      so far ended its episode, reaching the substitute goal ends it instead. If successes were stored that did not end
+      their episodes (the paper's convention, and Fetch's), reaching a substitute goal never does.
+
+    Reaching a goal means here: the reward that the reward function gives for achieving exactly the goal. Dense rewards
+    have no such number; pass a ``done_function`` with them if success ends your episodes. A time limit is never a done:
+    do not store it as one.
+
+    Args:
+        config: strategy, k and reward function.
+        goals: which substitute goal; by default the strategy of ``config``.
+        capacity, state_dim, action_dim, goal_dim, n_envs, seed, transitions: see `GoalConditionedReplayBuffer`.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        state_dim: int,
+        action_dim: int,
+        goal_dim: int,
+        config: HERConfig,
+        *,
+        n_envs: int = 1,
+        seed: int | np.random.SeedSequence | None = None,
+        transitions: TransitionSampler | None = None,
+        goals: GoalSampler | None = None,
+    ):
+        if not isinstance(config, HERConfig):
+            raise TypeError(f"config: expected a HERConfig, got {type(config).__name__}")
+        super().__init__(capacity, state_dim, action_dim, goal_dim, n_envs=n_envs, seed=seed, transitions=transitions)
+        self.config = config
+        self.goals = goals if goals is not None else StrategyGoals(config.strategy)
+        self.reward_function = BatchedReward(config.reward_function)
+        self._success_reward: float | None = None
+        self._ended_successes = self._unended_successes = 0
+
+    @property
+    def success_ends_episode(self) -> bool:
+        """Whether reaching the goal ends an episode, as read off the stored transitions (without a done_function)."""
+        return self._ended_successes > 0 and self._unended_successes == 0
+
+    def sample(self, batch_size: int) -> Batch:
+        """``batch_size`` transitions, drawn with replacement, of which a share k/(k+1) pursues a substitute goal.
+
+        Raises:
+            ValueError: ``batch_size`` is no positive integer, the buffer is empty, or the reward function gives no
+                finite number for each row.
+        """
+        share = self.config.relabelled_share
+        if share == 0:
+            return super().sample(batch_size)
+        rows, weights = self._draw(batch_size)
+        # One number in [0, 1) says whether a row is relabelled and, stretched to [0, 1) again, with which goal.
+        uniform = self.rng.random(len(rows))
+        uniform *= 1 / share
+        relabelled = uniform < 1
+        uniform -= ~relabelled
+        goal_rows = self.goals.draw(self, rows, uniform, self.rng)
+
+        achieved = self._achieved.take(rows, axis=0)
+        goals = self._achieved.take(goal_rows, axis=0)
+        virtual_rewards = self.reward_function(achieved, goals)
+        real_rewards = self._rewards.take(rows)
+        rewards = np.where(relabelled, virtual_rewards, real_rewards).astype(np.float32, copy=False)
+        dones = self._real_dones(rows)
+        if self.config.done_function is not None:
+            desired = np.where(relabelled[:, None], goals, self._data[rows, self.columns.goal])
+            dones = np.asarray(self.config.done_function(achieved, desired), bool).reshape(len(rows))
+        elif self._any_done:
+            virtual_dones = dones & (real_rewards != self._success_reward)  # ended for another reason than the goal
+            if self.success_ends_episode:
+                virtual_dones |= virtual_rewards == self._success_reward
+            dones = np.where(relabelled, virtual_dones, dones)
+        return self._batch(rows, weights, achieved, rewards, dones, relabelled, goal_rows, goals)
+
+    def _look_at(self, goals, achieved, rewards, dones):
+        """Learn from real transitions how the reward function is to be called, and what ends an episode."""
+        if self._success_reward is None:
+            given = self.reward_function(achieved, np.ascontiguousarray(goals))
+            self._success_reward = np.float32(self.reward_function(achieved[:1], achieved[:1])[0])
+            wrong = np.flatnonzero(~np.isclose(given, rewards, rtol=1e-3, atol=1e-5))
+            if len(wrong):
+                first = wrong[0]
+                warnings.warn(
+                    f"reward_function gives {given[first]:g} where the stored reward is {rewards[first]:g} "
+                    f"({len(wrong)} of the first {len(rewards)} transitions). Is it f(achieved, desired), and is "
+                    "achieved_goal the one reached after the action? Relabelled rewards come from the function.",
+                    stacklevel=4,
+                )
+        successes = rewards == self._success_reward
+        ended = int(np.count_nonzero(successes & dones))
+        self._ended_successes += ended
+        self._unended_successes += int(np.count_nonzero(successes)) - ended
+
+    def _state(self):
+        return {
+            "success_reward": None if self._success_reward is None else float(self._success_reward),
+            "ended_successes": self._ended_successes,
+            "unended_successes": self._unended_successes,
+        }
+
+    def _restore(self, meta):
+        # A file saved by a buffer that does not relabel says nothing of successes: they are learned from what comes.
+        success_reward = meta.get("success_reward")
+        self._success_reward = None if success_reward is None else np.float32(success_reward)
+        self._ended_successes = meta.get("ended_successes", 0)
+        self._unended_successes = meta.get("unended_successes", 0)

@@ -1,0 +1,752 @@
+"""Transitions, episodes, batches, and the buffer that keeps whole episodes in contiguous arrays."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Transition:
+    """One step under a goal.
+
+    Attributes:
+        state: (state_dim,) before the action.
+        action: (action_dim,), or a number where there is a single one.
+        reward: under ``goal``.
+        next_state: (state_dim,) after the action.
+        done: whether bootstrapping stops here under ``goal``. A time limit is not an end.
+        goal: (goal_dim,) the desired goal.
+        achieved_goal: (goal_dim,) what was reached *after* the action, in ``next_state``.
+    """
+
+    state: np.ndarray
+    action: np.ndarray | float | int
+    reward: float
+    next_state: np.ndarray
+    done: bool
+    goal: np.ndarray
+    achieved_goal: np.ndarray
+
+
+class Episode:
+    """A sequence of transitions, held as arrays with one row per transition.
+
+    Args:
+        transitions: in the order in which they happened; at least one.
+        goal: (goal_dim,) the goal pursued; by default that of the first transition.
+
+    Raises:
+        ValueError: no transitions, a shape that differs between transitions, or a value that is not finite.
+
+    Attributes:
+        states, next_states: (T, state_dim) float32.
+        actions: (T, action_dim) float32.
+        rewards: (T,) float32.
+        dones: (T,) bool.
+        goals, achieved_goals: (T, goal_dim) float32; ``achieved_goals[t]`` is reached after action t.
+        goal: (goal_dim,) float32.
+    """
+
+    __slots__ = ("achieved_goals", "actions", "dones", "goal", "goals", "next_states", "rewards", "states")
+
+    def __init__(self, transitions: Sequence[Transition], goal: np.ndarray | None = None):
+        transitions = list(transitions)
+        if not transitions:
+            raise ValueError("transitions: an episode needs at least one transition, got none")
+        for i, transition in enumerate(transitions):
+            if not isinstance(transition, Transition):
+                raise TypeError(f"transitions: expected Transition objects, got {type(transition).__name__} at {i}")
+        goal = transitions[0].goal if goal is None else goal
+        self._set(
+            states=_stack("state", [t.state for t in transitions]),
+            actions=_stack("action", [t.action for t in transitions]),
+            rewards=_stack("reward", [t.reward for t in transitions], scalar=True),
+            next_states=_stack("next_state", [t.next_state for t in transitions]),
+            dones=_stack("done", [t.done for t in transitions], scalar=True),
+            goals=_stack("goal", [goal if t.goal is None else t.goal for t in transitions]),
+            achieved_goals=_stack("achieved_goal", [t.achieved_goal for t in transitions]),
+            goal=np.atleast_1d(_as_float32("goal", goal)),
+        )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        states: np.ndarray,
+        actions: np.ndarray,
+        rewards: np.ndarray,
+        next_states: np.ndarray,
+        dones: np.ndarray,
+        achieved_goals: np.ndarray,
+        goal: np.ndarray,
+    ) -> Self:
+        """An episode from arrays with T rows each; ``goal`` is (goal_dim,), or (T, goal_dim) if it changed on the way.
+
+        ``actions`` of shape (T,) are T actions of one number.
+        """
+        goals = np.atleast_1d(_as_float32("goal", goal))
+        achieved_goals = _two_dimensional("achieved_goals", achieved_goals)
+        if goals.ndim == 1:
+            goals = np.broadcast_to(goals, (len(achieved_goals), len(goals)))
+        episode = cls.__new__(cls)
+        episode._set(
+            states=_two_dimensional("states", states),
+            actions=_two_dimensional("actions", actions),
+            rewards=_as_float32("rewards", rewards),
+            next_states=_two_dimensional("next_states", next_states),
+            dones=_as_float32("dones", dones),
+            goals=goals,
+            achieved_goals=achieved_goals,
+            goal=goals[0] if len(goals) else goals,
+        )
+        return episode
+
+    def _set(self, goal: np.ndarray, dones: np.ndarray, **arrays: np.ndarray) -> None:
+        length = len(arrays["achieved_goals"])
+        if length == 0:
+            raise ValueError("transitions: an episode needs at least one transition, got none")
+        for name, array in {**arrays, "dones": dones}.items():
+            dimensions = 1 if name in ("rewards", "dones") else 2
+            if array.ndim != dimensions or len(array) != length:
+                shape = f"({length},)" if dimensions == 1 else f"({length}, …)"
+                raise ValueError(f"{name}: expected shape {shape}, a row per transition, got {array.shape}")
+            _check_finite(name, array)
+        _check_finite("goal", goal)
+        for name, like in (("next_states", "states"), ("goals", "achieved_goals")):
+            if arrays[name].shape != arrays[like].shape:
+                raise ValueError(
+                    f"{name}: expected shape {arrays[like].shape}, as {like} have, got {arrays[name].shape}"
+                )
+        if goal.shape != arrays["goals"].shape[1:]:
+            raise ValueError(f"goal: expected shape {arrays['goals'].shape[1:]}, as goals have, got {goal.shape}")
+        for name, array in arrays.items():
+            setattr(self, name, array)
+        self.dones = dones != 0
+        self.goal = goal
+
+    def __len__(self) -> int:
+        return len(self.rewards)
+
+    def __getitem__(self, t: int) -> Transition:
+        return Transition(
+            self.states[t],
+            self.actions[t],
+            float(self.rewards[t]),
+            self.next_states[t],
+            bool(self.dones[t]),
+            self.goals[t],
+            self.achieved_goals[t],
+        )
+
+    def __iter__(self) -> Iterator[Transition]:
+        return (self[t] for t in range(len(self)))
+
+    @property
+    def transitions(self) -> list[Transition]:
+        """The rows as objects."""
+        return list(self)
+
+    def __repr__(self) -> str:
+        return f"Episode({len(self)} transitions, goal={self.goal.tolist()}, return={self.rewards.sum():g})"
+
+
+class TorchBatch(NamedTuple):
+    """A batch as float32 tensors that share the memory of the numpy batch; what a network is fed."""
+
+    observations: torch.Tensor  #: (n, state_dim + goal_dim): [state, goal]
+    actions: torch.Tensor  #: (n, action_dim)
+    rewards: torch.Tensor  #: (n,)
+    next_observations: torch.Tensor  #: (n, state_dim + goal_dim): [next_state, goal]
+    dones: torch.Tensor  #: (n,) 1.0 where bootstrapping stops
+    weights: torch.Tensor  #: (n,) importance weights
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """n sampled transitions. Every array is the batch's own: changing it changes nothing stored.
+
+    Attributes:
+        states, next_states: (n, state_dim) float32.
+        actions: (n, action_dim) float32.
+        rewards: (n,) float32, under ``goals``.
+        dones: (n,) bool: where bootstrapping stops under ``goals``.
+        goals: (n, goal_dim) float32, the substitute goal where ``relabelled``.
+        achieved_goals: (n, goal_dim) float32, reached after the action.
+        relabelled: (n,) bool.
+        indices: (n,) where each transition is stored; what ``update_priorities`` takes.
+        weights: (n,) float32 importance weights; 1 under uniform sampling.
+        goal_indices: (n,) where the transition is stored that achieved the substitute goal; -1 where not relabelled.
+    """
+
+    states: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    next_states: np.ndarray
+    dones: np.ndarray
+    goals: np.ndarray
+    achieved_goals: np.ndarray
+    relabelled: np.ndarray
+    indices: np.ndarray
+    weights: np.ndarray
+    _goal_rows: np.ndarray = field(repr=False)
+    _packed: np.ndarray = field(repr=False)
+    _columns: Columns = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    @property
+    def goal_indices(self) -> np.ndarray:
+        return np.where(self.relabelled, self._goal_rows, -1)
+
+    def torch(self) -> TorchBatch:
+        """[state, goal] joined and ready for a network; but for ``dones``, views of this batch's memory."""
+        import torch
+
+        packed, columns, from_numpy = self._packed, self._columns, torch.from_numpy
+        return TorchBatch(
+            observations=from_numpy(packed[:, columns.observation]),
+            actions=from_numpy(self.actions),
+            rewards=from_numpy(self.rewards),
+            next_observations=from_numpy(packed[:, columns.next_observation]),
+            dones=from_numpy(self.dones.astype(np.float32)),
+            weights=from_numpy(self.weights),
+        )
+
+
+class Columns:
+    """Where the fields stand in a stored row: ``[state, goal, action, next_state, goal]``.
+
+    The goal stands twice so that [state, goal], [state, goal, action] and [next_state, goal] are each one slice:
+    a gathered row is fed to a network as it is, once the substitute goal has been written over both.
+    """
+
+    def __init__(self, state_dim: int, action_dim: int, goal_dim: int):
+        observation_dim = state_dim + goal_dim
+        action_end = observation_dim + action_dim
+        self.state = slice(0, state_dim)
+        self.goal = slice(state_dim, observation_dim)
+        self.observation = slice(0, observation_dim)
+        self.action = slice(observation_dim, action_end)
+        self.next_state = slice(action_end, action_end + state_dim)
+        self.next_goal = slice(action_end + state_dim, action_end + observation_dim)
+        self.next_observation = slice(action_end, action_end + observation_dim)
+        self.width = action_end + observation_dim
+
+
+class TransitionSampler(Protocol):
+    """*Which transition*: chooses rows, and is told what comes and goes."""
+
+    def sample(
+        self, buffer: GoalConditionedReplayBuffer, n: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """n rows of live transitions, drawn with replacement, and their (n,) float32 importance weights."""
+
+    def stored(self, buffer: GoalConditionedReplayBuffer, rows: np.ndarray) -> None:
+        """These rows were just written."""
+
+    def evicted(self, buffer: GoalConditionedReplayBuffer, rows: np.ndarray) -> None:
+        """These rows are about to be overwritten."""
+
+    def state(self, buffer: GoalConditionedReplayBuffer) -> dict[str, np.ndarray]:
+        """What ``save`` has to keep; arrays over rows follow ``buffer.live_rows()``."""
+
+    def restore(self, buffer: GoalConditionedReplayBuffer, state: dict[str, np.ndarray]) -> None:
+        """Take back what ``state`` gave, after the buffer has been loaded."""
+
+
+class UniformTransitions:
+    """Every stored transition with the same probability."""
+
+    def __init__(self):
+        self._ones = np.ones(0, np.float32)
+
+    def sample(self, buffer, n, rng):
+        if len(self._ones) != n:
+            self._ones = np.ones(n, np.float32)
+        return buffer.rows_at(rng.random(n)), self._ones.copy()
+
+    def stored(self, buffer, rows):
+        pass
+
+    def evicted(self, buffer, rows):
+        pass
+
+    def state(self, buffer):
+        return {}
+
+    def restore(self, buffer, state):
+        pass
+
+
+class GoalConditionedReplayBuffer:
+    """Keeps the newest episodes whole, and samples their transitions as they happened.
+
+    Storage is one float32 row per transition, in a ring of ``capacity`` rows. When room is needed, the oldest episodes
+    are dropped, each as a whole. Steps can be stored while their episodes are still going on (`add`); such open
+    episodes are sampled like the others. With ``n_envs`` environments the ring is divided into ``n_envs`` equal rings, one
+    per environment, so that every episode lies in consecutive rows.
+
+    Args:
+        capacity: how many transitions are kept at most.
+        state_dim, action_dim, goal_dim: sizes of the vectors. A discrete action has ``action_dim`` 1.
+        n_envs: how many environments `add` takes a step of.
+        seed: of the buffer's own generator; the same seed and the same calls give the same batches.
+        transitions: which transition is drawn; uniform by default.
+
+    Raises:
+        ValueError: an argument that is not a positive integer, or a capacity below ``n_envs``.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        state_dim: int,
+        action_dim: int,
+        goal_dim: int,
+        *,
+        n_envs: int = 1,
+        seed: int | np.random.SeedSequence | None = None,
+        transitions: TransitionSampler | None = None,
+    ):
+        self.capacity = check_positive_integer("capacity", capacity)
+        self.state_dim = check_positive_integer("state_dim", state_dim)
+        self.action_dim = check_positive_integer("action_dim", action_dim)
+        self.goal_dim = check_positive_integer("goal_dim", goal_dim)
+        self.n_envs = check_positive_integer("n_envs", n_envs)
+        if capacity < n_envs:
+            raise ValueError(f"capacity: expected at least one row for each of n_envs={n_envs}, got {capacity}")
+        self.columns = Columns(state_dim, action_dim, goal_dim)
+        self.transitions = transitions if transitions is not None else UniformTransitions()
+        self.rng = np.random.default_rng(seed)
+
+        self._ring = capacity // n_envs  # rows of one environment's ring
+        rows = self._ring * n_envs
+        self._data = np.zeros((rows, self.columns.width), np.float32)
+        self._achieved = np.zeros((rows, goal_dim), np.float32)
+        self._goal_type = np.dtype(
+            (np.void, 4 * goal_dim)
+        )  # a goal as one item: numpy moves those several times faster
+        self._rewards = np.zeros(rows, np.float32)
+        self._dones = np.zeros(rows, bool)
+        self._any_done = False
+        # An episode is named by the row it starts in: _start says so for every row, _length is kept in that row alone.
+        self._start = np.zeros(rows, np.intp)
+        self._length = np.zeros(rows, np.intp)
+        # Of each ring: where it begins, its oldest row (counted from there), live rows, rows of its open episode,
+        # rows ever written, and whether an episode runs over the ring's end.
+        self._base = np.arange(n_envs) * self._ring
+        self._tail = np.zeros(n_envs, np.intp)
+        self._live = np.zeros(n_envs, np.intp)
+        self._open = np.zeros(n_envs, np.intp)
+        self._written = np.zeros(n_envs, np.int64)
+        self._straddles = np.zeros(n_envs, bool)
+        self._size = 0
+        self._any_straddles = False
+
+    # ------------------------------------------------------------------ storing
+
+    def store_episode(self, episode: Episode) -> None:
+        """Store a whole episode, dropping the oldest ones where room is needed.
+
+        Raises:
+            TypeError: not an Episode.
+            ValueError: a field whose size is not the buffer's, or an episode longer than the capacity (of a
+                ring, ``capacity // n_envs``). Nothing stored is changed.
+        """
+        if not isinstance(episode, Episode):
+            raise TypeError(f"episode: expected an Episode, got {type(episode).__name__}")
+        n = len(episode)
+        if n > self._ring:
+            share = f" // n_envs={self.n_envs}" if self.n_envs > 1 else ""
+            raise ValueError(
+                f"capacity: an episode of {n} transitions does not fit into capacity={self.capacity}{share}"
+            )
+        columns = self._pack(
+            episode.states,
+            episode.actions,
+            episode.rewards,
+            episode.next_states,
+            episode.dones,
+            episode.goals,
+            episode.achieved_goals,
+        )
+        env = self._ring_for_episode()
+        self._make_room(env, n)
+        first = (int(self._tail[env]) + int(self._live[env])) % self._ring
+        base = int(self._base[env])
+        until_end = min(n, self._ring - first)
+        for rows, part in (
+            (slice(base + first, base + first + until_end), slice(0, until_end)),
+            (slice(base, base + n - until_end), slice(until_end, n)),
+        ):
+            for table, column in zip(self._tables, columns, strict=True):
+                table[rows] = column[part]
+            self._start[rows] = base + first
+        self._length[base + first] = n
+        if until_end < n:
+            self._straddles[env] = self._any_straddles = True
+        self._live[env] += n
+        self._written[env] += n
+        self._size += n
+        self.transitions.stored(self, base + (first + np.arange(n)) % self._ring)
+
+    def add(
+        self,
+        states: np.ndarray,
+        actions: np.ndarray,
+        rewards: np.ndarray,
+        next_states: np.ndarray,
+        dones: np.ndarray,
+        goals: np.ndarray,
+        achieved_goals: np.ndarray,
+        episode_ends: np.ndarray,
+    ) -> None:
+        """Store one step of every environment: arrays of ``n_envs`` rows.
+
+        ``dones`` says where bootstrapping stops, ``episode_ends`` where the next step begins another episode
+        (terminated or truncated). The transitions can be sampled at once.
+
+        Raises:
+            ValueError: a wrong shape, a value that is not finite, or an open episode that fills its ring. Nothing
+                stored is changed.
+        """
+        ends = np.asarray(episode_ends, bool)
+        for name, array in (("states", np.asarray(states)), ("episode_ends", ends)):
+            if array.ndim == 0 or len(array) != self.n_envs:
+                raise ValueError(f"{name}: expected a row for each of n_envs={self.n_envs}, got shape {array.shape}")
+        if self._open.max() >= self._ring:
+            raise ValueError(
+                f"capacity: an episode in progress has reached {self._ring} transitions and does not fit into "
+                f"capacity={self.capacity} // n_envs={self.n_envs}"
+            )
+        columns = self._pack(states, actions, rewards, next_states, dones, goals, achieved_goals, check=True)
+        for env in np.flatnonzero(self._live == self._ring):
+            self._make_room(env, 1)
+        head = self._tail + self._live
+        np.subtract(head, self._ring, out=head, where=head >= self._ring)
+        rows = self._base + head
+        wraps = (head == 0) & (self._open > 0)
+        if wraps.any():
+            self._straddles |= wraps
+            self._any_straddles = True
+        begun = head - self._open
+        np.add(begun, self._ring, out=begun, where=begun < 0)
+        start = self._base + begun
+        for table, column in zip(self._tables, columns, strict=True):
+            table[rows] = column
+        self._start[rows] = start
+        self._open += 1
+        self._length[start] = self._open
+        self._open[ends] = 0
+        self._live += 1
+        self._written += 1
+        self._size += self.n_envs
+        self.transitions.stored(self, rows)
+
+    def end_episodes(self) -> None:
+        """Close every open episode: the next `add` begins new ones. For when a run was interrupted."""
+        self._open[:] = 0
+
+    @property
+    def _tables(self) -> tuple[np.ndarray, ...]:
+        return self._data, self._achieved, self._rewards, self._dones
+
+    def _pack(
+        self, states, actions, rewards, next_states, dones, goals, achieved_goals, check: bool = False
+    ) -> tuple[np.ndarray, ...]:
+        """The fields as rows of the tables, once their shapes (and values) are found to be right."""
+        columns = self.columns
+        packed = np.empty((len(states), columns.width), np.float32)
+        for name, array, column, dimension in (
+            ("states", states, columns.state, "state_dim"),
+            ("actions", actions, columns.action, "action_dim"),
+            ("next_states", next_states, columns.next_state, "state_dim"),
+            ("goals", goals, columns.goal, "goal_dim"),
+            ("goals", goals, columns.next_goal, "goal_dim"),
+            ("achieved_goals", achieved_goals, None, "goal_dim"),
+        ):
+            expected = (len(packed), getattr(self, dimension))
+            if np.shape(array) != expected:
+                why = f"as given by {dimension}={expected[-1]}"
+                raise ValueError(f"{name}: expected shape {expected}, {why}, got {np.shape(array)}")
+            if column is not None:
+                packed[:, column] = array
+        for name, array in (("rewards", rewards), ("dones", dones)):
+            if np.shape(array) != (len(packed),):
+                raise ValueError(f"{name}: expected shape ({len(packed)},), a number a row, got {np.shape(array)}")
+        achieved_goals, rewards = np.asarray(achieved_goals, np.float32), np.asarray(rewards, np.float32)
+        if check:
+            for name, array in (("transitions", packed), ("achieved_goals", achieved_goals), ("rewards", rewards)):
+                _check_finite(name, array)
+        dones = np.asarray(dones, bool)
+        self._look_at(packed[:, columns.goal], achieved_goals, rewards, dones)
+        self._any_done = self._any_done or bool(dones.any())
+        return packed, achieved_goals, rewards, dones
+
+    def _look_at(self, goals: np.ndarray, achieved: np.ndarray, rewards: np.ndarray, dones: np.ndarray) -> None:
+        """A place for subclasses to inspect, or refuse, real transitions before they are stored."""
+
+    def _ring_for_episode(self) -> int:
+        """The ring without an open episode into which least has been written."""
+        if self.n_envs == 1 and not self._open[0]:
+            return 0
+        free = np.flatnonzero(self._open == 0)
+        if not len(free):
+            raise ValueError(
+                "episode: every environment has an episode in progress; end them (episode_ends in add, "
+                "or end_episodes()) before storing whole episodes"
+            )
+        return int(free[self._written[free].argmin()])
+
+    def _make_room(self, env: int, needed: int) -> None:
+        """Drop the oldest episodes of a ring until ``needed`` rows are free."""
+        base, ring = int(self._base[env]), self._ring
+        while ring - self._live[env] < needed:
+            tail = int(self._tail[env])
+            length = int(self._length[base + tail])
+            self.transitions.evicted(self, base + (tail + np.arange(length)) % ring)
+            if tail + length > ring:
+                self._straddles[env] = False
+                self._any_straddles = bool(self._straddles.any())
+            self._tail[env] = (tail + length) % ring
+            self._live[env] -= length
+            self._size -= length
+
+    # ------------------------------------------------------------------ sampling
+
+    def __len__(self) -> int:
+        return self._size
+
+    def sample(self, batch_size: int) -> Batch:
+        """``batch_size`` stored transitions, drawn with replacement, as they happened.
+
+        Raises:
+            ValueError: ``batch_size`` is no positive integer, or the buffer is empty.
+        """
+        rows, weights = self._draw(batch_size)
+        return self._batch(
+            rows, weights, self._achieved.take(rows, axis=0), self._rewards.take(rows), self._real_dones(rows)
+        )
+
+    def _draw(self, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+        check_positive_integer("batch_size", batch_size)
+        if not self._size:
+            raise ValueError(f"batch_size: cannot draw {batch_size} transitions from an empty buffer; store some first")
+        return self.transitions.sample(self, batch_size, self.rng)
+
+    def _real_dones(self, rows: np.ndarray) -> np.ndarray:
+        return self._dones.take(rows) if self._any_done else np.zeros(len(rows), bool)
+
+    def _batch(self, rows, weights, achieved, rewards, dones, relabelled=None, goal_rows=None, goals=None) -> Batch:
+        """Gather the rows, with substitute ``goals`` where ``relabelled``."""
+        columns = self.columns
+        packed = self._data.take(rows, axis=0)
+        if relabelled is None:
+            relabelled, goal_rows = np.zeros(len(rows), bool), rows
+        else:
+            goals = goals.view(self._goal_type)[:, 0]
+            for column in (columns.goal, columns.next_goal):
+                there = np.ndarray(len(rows), self._goal_type, packed, column.start * 4, packed.strides[:1])
+                np.copyto(there, goals, where=relabelled)
+        return Batch(
+            packed[:, columns.state],
+            packed[:, columns.action],
+            rewards,
+            packed[:, columns.next_state],
+            dones,
+            packed[:, columns.goal],
+            achieved,
+            relabelled,
+            rows,
+            weights,
+            goal_rows,
+            packed,
+            columns,
+        )
+
+    # ------------------------------------------------------------------ rows and episodes
+
+    def live_rows(self) -> np.ndarray:
+        """The rows of all stored transitions, environment by environment, oldest first."""
+        return self.rows_at(None)
+
+    def rows_at(self, uniform: np.ndarray | None) -> np.ndarray:
+        """The rows that lie at these fractions, in [0, 1), of everything stored; all of them for None."""
+        if uniform is None:
+            rows = np.arange(self._size)
+        else:
+            rows = (uniform * self._size).astype(np.intp)
+        if self.n_envs == 1:
+            tail = int(self._tail[0])
+            if tail:
+                rows += tail
+                np.subtract(rows, self._ring, out=rows, where=rows >= self._ring)
+            return rows
+        before = np.cumsum(self._live) - self._live
+        env = np.searchsorted(before, rows, side="right") - 1
+        rows -= before[env]
+        rows += self._tail[env]
+        np.subtract(rows, self._ring, out=rows, where=rows >= self._ring)
+        rows += self._base[env]
+        return rows
+
+    def episodes_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The episodes that rows belong to.
+
+        Returns:
+            The row each episode starts in, the position of the row in it, counted from 0, and its length so far.
+        """
+        start = self._start.take(rows)
+        position = rows - start
+        if self._any_straddles:
+            np.add(position, self._ring, out=position, where=position < 0)
+        return start, position, self._length.take(start)
+
+    def row_of(self, start: np.ndarray, position: np.ndarray) -> np.ndarray:
+        """The rows at these positions of the episodes that start in ``start``; the inverse of `episodes_of`."""
+        rows = start + position
+        if self._any_straddles:
+            ring_end = self._ring if self.n_envs == 1 else (start // self._ring + 1) * self._ring
+            np.subtract(rows, self._ring, out=rows, where=rows >= ring_end)
+        return rows
+
+    # ------------------------------------------------------------------ saving
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write everything stored, open episodes and the generator's state, atomically and without pickle."""
+        path = Path(path)
+        rows = self.live_rows()
+        start, position, length = self.episodes_of(rows)
+        meta = {
+            "format": 1,
+            "dims": [self.state_dim, self.action_dim, self.goal_dim],
+            "rng": self.rng.bit_generator.state,
+            **self._state(),
+        }
+        arrays = {
+            **{name: table[rows] for name, table in zip(_TABLES, self._tables, strict=True)},
+            "episode_lengths": length[position == 0],
+            "live": self._live,
+            "open": self._open,
+            "written": self._written,
+            "meta": np.array(json.dumps(meta)),
+            **{f"sampler_{name}": array for name, array in self.transitions.state(self).items()},
+        }
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            with open(temporary, "wb") as file:
+                np.savez(file, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def load(self, path: str | os.PathLike) -> None:
+        """Take back what `save` wrote: the same transitions, the same open episodes, the same batches to come.
+
+        The capacity may be another one, as long as everything fits.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: no file of a buffer, other dimensions or ``n_envs``, or more than fits. Nothing is changed.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = dict(file)
+            meta = json.loads(str(arrays["meta"]))
+            dims, live, lengths = meta["dims"], arrays["live"], arrays["episode_lengths"]
+            columns = [arrays[name] for name in _TABLES]
+            generator = np.random.default_rng()
+            generator.bit_generator.state = meta["rng"]
+        except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"path: {os.fspath(path)!r} is no saved replay buffer, or a damaged one ({error})"
+            ) from None
+        mine = [self.state_dim, self.action_dim, self.goal_dim]
+        if dims != mine:
+            raise ValueError(
+                f"path: holds (state_dim, action_dim, goal_dim) = {tuple(dims)}, this buffer has {tuple(mine)}"
+            )
+        if len(live) != self.n_envs:
+            raise ValueError(f"path: holds a buffer of n_envs={len(live)}, this one has n_envs={self.n_envs}")
+        if live.max() > self._ring:
+            raise ValueError(f"capacity: {int(live.sum())} stored transitions do not fit into capacity={self.capacity}")
+        rows = np.concatenate([base + np.arange(n) for base, n in zip(self._base, live, strict=True)])
+        first = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)[: len(lengths)]
+        for table, column in zip(self._tables, columns, strict=True):
+            table[rows] = column
+        self._any_done = bool(self._dones[rows].any())
+        self._start[rows] = np.repeat(rows[first], lengths)
+        self._length[rows[first]] = lengths
+        self._live[:], self._open[:], self._written[:] = live, arrays["open"], arrays["written"]
+        self._tail[:], self._straddles[:], self._any_straddles = 0, False, False
+        self._size = int(live.sum())
+        self.rng = generator
+        self._restore(meta)
+        prefix = "sampler_"
+        self.transitions.restore(self, {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)})
+
+    def _state(self) -> dict[str, Any]:
+        """What a subclass wants kept in the file, as plain JSON."""
+        return {}
+
+    def _restore(self, meta: dict[str, Any]) -> None:
+        """Take back what `_state` gave."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._size} of {self.capacity} transitions)"
+
+
+#: the tables that a saved file holds, in the order of ``_tables``
+_TABLES = ("data", "achieved", "rewards", "dones")
+
+
+def check_positive_integer(name: str, value: int) -> int:
+    """``value`` if it is a positive integer; otherwise a ValueError that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{name}: expected a positive integer, got {value!r}")
+    return int(value)
+
+
+def _as_float32(name: str, values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected numbers, got {values!r}") from None
+
+
+def _two_dimensional(name: str, values: Any) -> np.ndarray:
+    array = _as_float32(name, values)
+    return array[:, None] if array.ndim == 1 else array
+
+
+def _stack(name: str, values: list, scalar: bool = False) -> np.ndarray:
+    """One float32 row per transition; the error says which transition has another shape, or no finite number."""
+    rows = [_as_float32(f"{name} of transition {i}", value) for i, value in enumerate(values)]
+    rows = [row.reshape(()) if scalar and row.size == 1 else row if scalar else np.atleast_1d(row) for row in rows]
+    shape = () if scalar else rows[0].shape
+    for i, row in enumerate(rows):
+        if row.shape != shape or row.ndim > 1:
+            expected = "a single number" if scalar else f"shape {shape}, as in transition 0" if i else "a vector"
+            raise ValueError(f"{name} of transition {i}: expected {expected}, got shape {row.shape}")
+        if not np.isfinite(row).all():
+            raise ValueError(f"{name} of transition {i}: expected finite float32 numbers, got {values[i]!r}")
+    return np.stack(rows)
+
+
+def _check_finite(name: str, array: np.ndarray) -> None:
+    if not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0][0])
+        raise ValueError(f"{name}: expected finite float32 numbers, got {array[row]} in row {row}")

@@ -1,0 +1,280 @@
+"""The training loop: collect a round of episodes, learn from the buffer, look how far it has come. No logging here."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+
+from her.agents import DDPG, DQN, DDPGConfig, DQNConfig
+from her.evaluation import Evaluation, evaluate, horizon, make_envs, rollout
+from her.goals import GoalSelectionStrategy
+from her.hindsight import HERConfig, HindsightExperienceReplay
+from her.replay import GoalConditionedReplayBuffer
+
+AGENTS = {"dqn": (DQN, DQNConfig), "ddpg": (DDPG, DDPGConfig)}
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides a run: the same config gives the same run on the same machine.
+
+    Attributes:
+        env_id, env_kwargs: the goal environment.
+        seed: of everything: weights, exploration, goals, replay.
+        agent: "dqn" or "ddpg".
+        agent_settings: fields of `DQNConfig` or `DDPGConfig` that differ from the defaults.
+        strategy: "final", "future", "episode", "random", or "none" for replay without hindsight.
+        k: substitute goals per real one.
+        capacity: of the buffer, in transitions.
+        batch_size: transitions per update.
+        n_envs: environments, each of which plays one episode a round.
+        updates_per_round: gradient steps after each round.
+        max_steps: environment steps, over all environments, after which the run ends (it finishes its round).
+        until_success: end as soon as an evaluation, and then a second, larger one with fresh goals, reach this rate.
+        evaluate_every: rounds between evaluations.
+        evaluation_episodes: episodes of an evaluation.
+        success_at: "end" or "any": what counts as a successful episode.
+    """
+
+    env_id: str
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    agent: str = "ddpg"
+    agent_settings: dict[str, Any] = field(default_factory=dict)
+    strategy: str = "future"
+    k: int = 4
+    capacity: int = 1_000_000
+    batch_size: int = 256
+    n_envs: int = 16
+    updates_per_round: int = 40
+    max_steps: int = 500_000
+    until_success: float | None = None
+    evaluate_every: int = 1
+    evaluation_episodes: int = 100
+    success_at: str = "end"
+
+    def __post_init__(self):
+        if self.strategy != "none":
+            GoalSelectionStrategy.of(self.strategy)
+        if self.agent not in AGENTS:
+            raise ValueError(f"agent: expected one of {', '.join(AGENTS)}, got {self.agent!r}")
+        if self.success_at not in ("end", "any"):
+            raise ValueError(f"success_at: expected 'end' or 'any', got {self.success_at!r}")
+        known = {f.name for f in dataclasses.fields(AGENTS[self.agent][1])}
+        unknown = set(self.agent_settings) - known
+        if unknown:
+            raise ValueError(f"agent_settings: {self.agent} has no {sorted(unknown)}; it has {sorted(known)}")
+        if self.until_success is not None and not 0 < self.until_success <= 1:
+            raise ValueError(f"until_success: expected a success rate in (0, 1], got {self.until_success}")
+        for name in ("capacity", "batch_size", "n_envs", "max_steps", "evaluate_every", "evaluation_episodes"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name}: expected a positive integer, got {value!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return dataclasses.asdict(self)
+
+    def replace(self, **changes: Any) -> TrainingConfig:
+        """A copy with some fields changed; ``agent_settings`` and ``env_kwargs`` are merged."""
+        for name in ("agent_settings", "env_kwargs"):
+            if name in changes:
+                changes[name] = getattr(self, name) | changes[name]
+        return dataclasses.replace(self, **changes)
+
+
+def settings_for(env_id: str, env_kwargs: dict[str, Any] | None = None, **changes: Any) -> TrainingConfig:
+    """The settings that were found to work on an environment, from ``her/settings/*.toml``, with ``changes``.
+
+    An environment without a file gets the defaults of its action space: DQN for discrete actions, DDPG otherwise.
+    """
+    env_kwargs = dict(env_kwargs or {})
+    for file in sorted(resources.files("her").joinpath("settings").iterdir(), key=lambda file: file.name):
+        if not file.name.endswith(".toml"):
+            continue
+        settings = tomllib.loads(file.read_text(encoding="utf-8"))
+        if settings.pop("env_id") == env_id:
+            break
+    else:
+        with_discrete_actions = isinstance(make_envs(env_id, 1, **env_kwargs).single_action_space, gym.spaces.Discrete)
+        settings = {"agent": "dqn" if with_discrete_actions else "ddpg"}
+    for special in settings.pop("when", []):
+        if all(env_kwargs.get(key, -np.inf) >= least for key, least in special.pop("at_least").items()):
+            agent_settings = settings.get("agent_settings", {}) | special.pop("agent_settings", {})
+            settings |= special | {"agent_settings": agent_settings}
+    if "agent" in changes and changes["agent"] != settings["agent"]:
+        settings.pop("agent_settings", None)  # they were another learner's
+    config = TrainingConfig(env_id=env_id, env_kwargs=env_kwargs, agent=settings.pop("agent"))
+    return config.replace(**settings).replace(**changes)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come after a round.
+
+    Attributes:
+        env_steps, episodes, updates: since the beginning.
+        exploring_success: success rate of the round's own, exploring episodes.
+        success_rate: of the round's evaluation, None if there was none.
+        td_error: mean absolute TD error of the round's updates.
+        solved: whether ``until_success`` was reached, by two evaluations in a row.
+        cpu_seconds: of this process since the run began, time spent before a resume included.
+    """
+
+    env_steps: int
+    episodes: int
+    updates: int
+    exploring_success: float
+    success_rate: float | None
+    td_error: float
+    solved: bool
+    cpu_seconds: float
+
+
+class Trainer:
+    """A run as a generator: every step of it yields a `Progress`; nothing is printed and nothing is written.
+
+    A round resets every environment with a seed of its own, plays one episode in each, and then takes
+    ``updates_per_round`` gradient steps. So a run that goes on from `state`, between two rounds, goes on exactly as it
+    would have. One torch thread is used: on networks of this size more only cost.
+
+    >>> trainer = Trainer(settings_for("her/BitFlip-v0", {"n_bits": 8}, until_success=0.95))
+    >>> for progress in trainer.run(): ...                                                    # doctest: +SKIP
+    """
+
+    def __init__(self, config: TrainingConfig):
+        torch.set_num_threads(1)
+        self.config = config
+        self.envs = make_envs(config.env_id, config.n_envs, **config.env_kwargs)
+        self.evaluation_envs = make_envs(config.env_id, config.evaluation_episodes, **config.env_kwargs)
+        self.horizon = horizon(self.envs)
+        self.agent, self.buffer = make_agent(self.envs, config), make_buffer(self.envs, config)
+        self.rounds = self.updates = self.episodes = 0
+        self._cpu_before = 0.0
+        self._cpu_start = time.process_time()
+
+    @property
+    def env_steps(self) -> int:
+        return self.rounds * self.config.n_envs * self.horizon
+
+    @property
+    def cpu_seconds(self) -> float:
+        return self._cpu_before + time.process_time() - self._cpu_start
+
+    def run(self) -> Iterator[Progress]:
+        """Rounds until ``max_steps`` are taken or ``until_success`` is reached."""
+        while self.env_steps < self.config.max_steps:
+            progress = self.round()
+            yield progress
+            if progress.solved:
+                return
+
+    def round(self) -> Progress:
+        """One episode in each environment, the updates, and, when it is time, an evaluation."""
+        config = self.config
+        steps = rollout(lambda x: self.agent.act(x, explore=True), self.envs, self.horizon, self._seed(0))
+        for episode in steps.episodes():
+            self.buffer.store_episode(episode)
+            self.episodes += 1
+        self.rounds += 1
+        errors = self._learn()
+        success_rate, solved = None, False
+        if self.rounds % config.evaluate_every == 0 or self.env_steps >= config.max_steps:
+            success_rate = self.evaluate(1).success_rate(config.success_at)
+            if config.until_success is not None and success_rate >= config.until_success:
+                solved = self.final_evaluation().success_rate(config.success_at) >= config.until_success
+        explored = steps.success.any(axis=0) if config.success_at == "any" else steps.success[-1]
+        return Progress(
+            self.env_steps,
+            self.episodes,
+            self.updates,
+            float(explored.mean()),
+            success_rate,
+            errors,
+            solved,
+            self.cpu_seconds,
+        )
+
+    def _learn(self) -> float:
+        """The updates of a round; returns the mean absolute TD error."""
+        config, total = self.config, 0.0
+        self.agent.observe(self.buffer.sample(config.n_envs * self.horizon).torch().observations)
+        for _ in range(config.updates_per_round):
+            batch = self.buffer.sample(config.batch_size)
+            total += float(np.abs(self.agent.update(batch.torch())).mean())
+            self.updates += 1
+        return total / max(1, config.updates_per_round)
+
+    def evaluate(self, which: int) -> Evaluation:
+        """Episodes without exploration, with starts and goals drawn for it alone; ``which`` picks one of many draws."""
+        return evaluate(self.agent.act, self.evaluation_envs, self._seed(which))
+
+    def final_evaluation(self) -> Evaluation:
+        """Twice the episodes of the evaluations along the way, and other goals."""
+        return self.evaluate(2) + self.evaluate(3)
+
+    def _seed(self, purpose: int) -> int:
+        """A seed for this round and purpose, whatever was drawn before."""
+        return int(np.random.SeedSequence([self.config.seed, self.rounds, purpose]).generate_state(1)[0])
+
+    def state(self) -> dict[str, Any]:
+        """What, beside the buffer, a run needs to go on from here: plain numbers, and the agent's tensors."""
+        return {
+            "rounds": self.rounds,
+            "updates": self.updates,
+            "episodes": self.episodes,
+            "cpu_seconds": self.cpu_seconds,
+            "agent_rng": self.agent.rng.bit_generator.state,
+            "agent": self.agent.state(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take back what `state` gave; the buffer is loaded by its own `load`."""
+        self.rounds, self.updates, self.episodes = state["rounds"], state["updates"], state["episodes"]
+        self._cpu_before, self._cpu_start = state["cpu_seconds"], time.process_time()
+        self.agent.rng.bit_generator.state = state["agent_rng"]
+        self.agent.load(state["agent"])
+
+
+def make_agent(envs: gym.vector.VectorEnv, config: TrainingConfig) -> DQN | DDPG:
+    """The learner of a config, sized for the environments."""
+    spaces, actions = envs.single_observation_space, envs.single_action_space
+    observation_dim = spaces["observation"].shape[0] + spaces["desired_goal"].shape[0]
+    agent, settings = AGENTS[config.agent]
+    discrete = isinstance(actions, gym.spaces.Discrete)
+    if discrete != (agent is DQN):
+        raise ValueError(f"agent: {config.agent} does not fit the action space {actions} of {config.env_id}")
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in config.agent_settings.items()}
+    shape = (int(actions.n),) if discrete else (actions.low, actions.high)
+    return agent(observation_dim, *shape, settings(**given), seed=config.seed)
+
+
+def make_buffer(envs: gym.vector.VectorEnv, config: TrainingConfig) -> GoalConditionedReplayBuffer:
+    """The replay buffer of a config; "none" is replay without hindsight."""
+    spaces, actions = envs.single_observation_space, envs.single_action_space
+    dims = (
+        spaces["observation"].shape[0],
+        1 if isinstance(actions, gym.spaces.Discrete) else actions.shape[0],
+        spaces["desired_goal"].shape[0],
+    )
+    if config.strategy == "none":
+        return GoalConditionedReplayBuffer(config.capacity, *dims, seed=config.seed)
+    her = HERConfig(config.strategy, config.k, reward_of(envs))
+    return HindsightExperienceReplay(config.capacity, *dims, her, seed=config.seed)
+
+
+def reward_of(envs: gym.vector.VectorEnv):
+    """The environments' own reward function, as f(achieved, desired)."""
+    compute_reward = getattr(envs, "compute_reward", None)
+    if compute_reward is None:
+        compute_reward = envs.envs[0].unwrapped.compute_reward
+    return lambda achieved, desired: compute_reward(achieved, desired, {})
