@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -14,8 +15,10 @@ import click
 class LazyGroup(click.Group):
     """A group whose commands live in modules that are imported when they are called: ``her --help`` is quick."""
 
-    COMMANDS = {
+    COMMANDS: ClassVar[dict[str, str]] = {
+        "chapters": "her.course.commands:chapters",
         "doctor": "her.course.commands:doctor",
+        "lab": "her.course.commands:lab",
         "run": "her.course.commands:run",
     }
 
@@ -52,15 +55,7 @@ def key_values(ctx: click.Context, param: click.Parameter, given: tuple[str, ...
 
 def _split(word: str) -> list[str]:
     """Split at the commas that stand before another ``KEY=``, so that ``a=(1, 2),b=3`` gives two."""
-    parts: list[str] = []
-    for piece in word.split(","):
-        if parts and not piece.strip().partition("=")[0].replace("_", "").replace(".", "").isalnum():
-            parts[-1] += "," + piece
-        elif parts and "=" not in piece:
-            parts[-1] += "," + piece
-        else:
-            parts.append(piece)
-    return parts
+    return re.split(r",(?=\s*[\w.]+\s*=)", word)
 
 
 STRATEGIES = click.Choice(["final", "future", "episode", "random", "none"])
@@ -77,8 +72,11 @@ STRATEGIES = click.Choice(["final", "future", "episode", "random", "none"])
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", callback=key_values, help="Other settings.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the run.  [default: runs/ENV-STRATEGY-SEED]")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out (or begin, if there is none).")
+@click.option("--checkpoint-seconds", type=click.FloatRange(0), default=10, show_default=True, help="Between two.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def train(env_id, env_kwargs, strategy, k, seed, max_steps, until_success, settings, out, resume, quiet) -> None:
+def train(
+    env_id, env_kwargs, strategy, k, seed, max_steps, until_success, settings, out, resume, checkpoint_seconds, quiet
+) -> None:
     """Train an agent on the goal environment ENV_ID.
 
     Writes config.json, progress.csv (a row per evaluation), summary.json and a checkpoint into --out. A run that was
@@ -108,7 +106,7 @@ def train(env_id, env_kwargs, strategy, k, seed, max_steps, until_success, setti
         out = Path("runs") / "-".join(words)
     try:
         config = settings_for(env_id, env_kwargs, **changes)
-        run = Run(config, out, resume=resume and (out / "config.json").exists())
+        run = Run(config, out, resume=resume and (out / "config.json").exists(), checkpoint_seconds=checkpoint_seconds)
     except (ValueError, TypeError, FileExistsError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from None
     summary = _with_progress_bar(run, quiet)
@@ -133,6 +131,46 @@ def _with_progress_bar(run, quiet: bool):
                 bar.set_postfix(success=f"{progress.success_rate:.2f}", refresh=False)
 
         return run.train(show)
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the runs.  [default: runs/NAME]")
+@click.option("--results", type=click.Path(path_type=Path), help="Folder for the tables.  [default: FILE's folder]")
+@click.option("--jobs", type=int, default=-1, show_default=True, help="Runs at a time; -1 is one per core.")
+def sweep(file, out, results, jobs) -> None:
+    """Train every variant on every task with every seed, as the TOML FILE says.
+
+    Runs that have ended are not run again and interrupted ones go on, so the same command resumes a sweep. A run that
+    fails does not end the others; the table says why it failed.
+
+    \b
+    her sweep results/first_look/sweep.toml
+    """
+    from tqdm import tqdm
+
+    from her.experiments import read_sweep, write_results
+    from her.experiments import sweep as run_sweep
+
+    try:
+        runs = read_sweep(file)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    results = results or file.parent
+    out = out or Path("runs") / file.resolve().parent.name
+    with tqdm(total=len(runs), unit="run") as bar:
+
+        def show(outcome) -> None:
+            bar.update()
+            said = f"{outcome.summary.success_rate:.2f}" if outcome.summary else outcome.row()["status"]
+            bar.write(f"{outcome.job.name}: {said}", file=sys.stderr)
+
+        outcomes = run_sweep(runs, out, jobs, show)
+    write_results(outcomes, out, results, command=f"her sweep {file.as_posix()}")
+    failed = sum(outcome.summary is None for outcome in outcomes)
+    click.echo(f"{len(outcomes) - failed} of {len(outcomes)} runs done; tables in {results}")
+    if failed:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """A run on disk: its config, its curve, its summary, and a checkpoint to go on from.
 
 A run's folder holds ``config.json``, ``progress.csv`` (a row per evaluation), ``summary.json`` once it has ended, and
-``checkpoint-N/`` for the newest checkpoint. Everything is written beside its final place and then moved there, so whatever
-moment a run is killed at, the folder is whole.
+``checkpoint-N/``, the newest checkpoint. Everything is written beside its final place and then moved there, so that the
+folder is whole at whatever moment a run is killed.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Summary:
     """What became of a run.
 
     Attributes:
-        success_rate: of the final evaluation, whose goals were drawn for it alone. If the run was ``solved``, this evaluation
-            is also what ended it.
+        success_rate: of the final evaluation, whose goals were drawn for it alone. If the run was ``solved``, it is
+            this evaluation that ended it.
         success_interval: 95 % Wilson interval of ``success_rate``.
         success_at: whether success means at the "end" of the episode or at "any" step.
         solved: whether ``until_success`` was reached; None if the run had no such aim.
@@ -91,7 +91,7 @@ class Run:
         self.folder = None if folder is None else Path(folder)
         self.checkpoint_seconds = checkpoint_seconds
         self.rows: list[dict[str, Any]] = []
-        self._wall_before, self._writing = 0.0, 0.0
+        self._wall_before, self._writing, self._solved = 0.0, 0.0, False
         if self.folder is not None:
             self._open_folder(config, resume)
         self.trainer = Trainer(config)
@@ -111,19 +111,17 @@ class Run:
         """Train to the end, calling ``on_progress`` after each round; returns and writes the summary."""
         if self.folder is not None and (self.folder / "summary.json").exists():
             return self.summary()
-        solved = False
-        for progress in self.trainer.run():
-            solved = progress.solved
+        for progress in () if self._solved else self.trainer.run():
+            self._solved = progress.solved
             if progress.success_rate is not None:
                 row = asdict(progress) | {"wall_seconds": self.wall_seconds}
                 self.rows.append({name: row[name] for name in COLUMNS})
             if self.folder is not None:
                 if progress.success_rate is not None:
                     self._write_progress()
-                if not solved:
-                    self._maybe_checkpoint()
+                self._maybe_checkpoint()
             on_progress(progress)
-        summary = self._summarise(solved)
+        summary = self._summarise()
         if self.folder is not None:
             self._save_checkpoint()
             _write(self.folder / "summary.json", json.dumps(asdict(summary), indent=2) + "\n")
@@ -133,7 +131,7 @@ class Run:
         """The summary of a run that has ended."""
         return Summary(**json.loads((self.folder / "summary.json").read_text(encoding="utf-8")))
 
-    def _summarise(self, solved: bool) -> Summary:
+    def _summarise(self) -> Summary:
         trainer, config = self.trainer, self.config
         evaluation = trainer.final_evaluation()
         success, n = evaluation.success_rate(config.success_at), len(evaluation)
@@ -148,7 +146,7 @@ class Run:
             success_rate=success,
             success_interval=wilson_interval(round(success * n), n),
             success_at=config.success_at,
-            solved=None if config.until_success is None else solved,
+            solved=None if config.until_success is None else self._solved,
             cpu_seconds=round(trainer.cpu_seconds, 3),
             wall_seconds=round(self.wall_seconds, 3),
         )
@@ -195,7 +193,7 @@ class Run:
         self.trainer.buffer.save(new / "buffer.npz")
         state = self.trainer.state()
         save_tensors(new / "agent.npz", state.pop("agent"))
-        state |= {"rows": self.rows, "wall_seconds": self.wall_seconds}
+        state |= {"rows": self.rows, "wall_seconds": self.wall_seconds, "solved": self._solved}
         _write(new / "state.json", json.dumps(state))
         final = self.folder / name
         shutil.rmtree(final, ignore_errors=True)
@@ -218,14 +216,14 @@ class Run:
             return  # killed before the first one: the run begins again
         newest = checkpoints[0]
         state = json.loads((newest / "state.json").read_text(encoding="utf-8"))
-        self.rows, self._wall_before = state.pop("rows"), state.pop("wall_seconds")
+        self.rows, self._wall_before, self._solved = state["rows"], state["wall_seconds"], state["solved"]
         self.trainer.buffer.load(newest / "buffer.npz")
         self.trainer.load(state | {"agent": load_tensors(newest / "agent.npz")})
         self._write_progress()
 
 
 def load_trainer(folder: str | os.PathLike) -> Trainer:
-    """The trainer of a run that has been written, with the agent as its newest checkpoint left it; the buffer is empty."""
+    """The trainer of a run on disk, with the agent as its newest checkpoint left it and an empty buffer."""
     folder = Path(folder)
     path = folder / "config.json"
     if not path.exists():

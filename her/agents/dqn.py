@@ -14,7 +14,7 @@ from her.replay import TorchBatch
 
 @dataclass(frozen=True)
 class DQNConfig:
-    """Settings of `DQN`. The defaults are those of the course's bit flipping (one hidden layer of 256, as in the paper).
+    """Settings of `DQN`; one hidden layer of 256 as in the paper's bit flipping (Andrychowicz et al. 2017, §3.1).
 
     Attributes:
         hidden: widths of the hidden layers.

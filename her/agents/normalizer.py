@@ -8,8 +8,8 @@ import torch
 class Normalizer:
     """Standardises observations by the mean and deviation of all it has been shown, and clips to ±``clip``.
 
-    Andrychowicz et al. 2017, Appendix A: inputs are standardised and clipped to [-5, 5]. It is shown what the networks are
-    fed, [state, goal] with substitute goals in place: fitted on desired goals alone, it would squash achieved ones.
+    Andrychowicz et al. 2017, Appendix A: inputs are standardised and clipped to [-5, 5]. It is shown what the networks
+    are fed, [state, goal] with substitute goals in place: fitted on desired goals alone, it would squash achieved ones.
 
     Args:
         size: of an observation.

@@ -1,0 +1,344 @@
+"""Runs: reproducible, resumable after any kill, honest about what they measured."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from her.cli import main
+from her.evaluation import evaluate, make_envs, rollout, wilson_interval
+from her.runs import Run, load_tensors, load_trainer
+from her.training import Trainer, TrainingConfig, settings_for
+
+SMALL = {"n_envs": 8, "updates_per_round": 5, "evaluation_episodes": 20, "max_steps": 800, "evaluate_every": 1}
+
+
+def small(env_id="her/BitFlip-v0", **changes):
+    kwargs = {"n_bits": 5} if "BitFlip" in env_id else {}
+    return settings_for(env_id, kwargs, **(SMALL | changes))
+
+
+def without_times(progress):
+    return [(p.env_steps, p.updates, p.success_rate, p.exploring_success, p.td_error) for p in progress]
+
+
+# ---------------------------------------------------------------------- rollouts and evaluation
+
+
+class Corridor(gym.Env):
+    """Walk right from 0 to the goal, which ends the episode."""
+
+    observation_space = gym.spaces.Dict(
+        {k: gym.spaces.Box(-99, 99, (1,), np.float32) for k in ("observation", "achieved_goal", "desired_goal")}
+    )
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.x, self.goal = 0.0, float(self.np_random.integers(1, 4))
+        return self._observe(), {"is_success": False}
+
+    def step(self, action):
+        self.x += action
+        success = self.x == self.goal
+        return self._observe(), float(success) - 1, success, False, {"is_success": success}
+
+    def _observe(self):
+        x = np.array([self.x], np.float32)
+        return {"observation": x, "achieved_goal": x, "desired_goal": np.array([self.goal], np.float32)}
+
+    def compute_reward(self, achieved, desired, info):
+        return (np.asarray(achieved) == desired).all(-1) - 1.0
+
+
+@pytest.fixture(scope="module")
+def corridor():
+    gym.register("Corridor-v0", entry_point=Corridor, max_episode_steps=6)
+    yield "Corridor-v0"
+    del gym.registry["Corridor-v0"]
+
+
+def test_a_rollout_keeps_the_last_observation_of_an_episode(corridor):
+    steps = rollout(lambda x: np.ones(len(x), int), make_envs(corridor, 5), 10, seed=0)
+    np.testing.assert_array_equal(steps.next_states, steps.states + 1)
+    np.testing.assert_array_equal(steps.achieved_goals, steps.next_states)
+    assert steps.terminated.any()
+    np.testing.assert_array_equal(steps.success, steps.terminated)
+
+
+def test_episodes_of_a_rollout_end_where_the_environment_ended_them(corridor):
+    steps = rollout(lambda x: np.ones(len(x), int), make_envs(corridor, 5), 10, seed=0)
+    episodes = list(steps.episodes())
+    assert sum(len(e) for e in episodes) == 50
+    for episode in episodes:
+        assert episode.states[0] == 0
+        assert not episode.dones[:-1].any()
+        assert episode.dones[-1] == (episode.achieved_goals[-1] == episode.goal)
+
+
+def test_an_evaluation_counts_the_first_episode_of_each_environment(corridor):
+    envs = make_envs(corridor, 30)
+    assert evaluate(lambda x: np.ones(len(x), int), envs, 0).success_rate("end") == 1.0
+    assert evaluate(lambda x: np.zeros(len(x), int), envs, 0).success_rate("any") == 0.0
+
+
+def test_success_at_any_step_is_told_from_success_at_the_end():
+    def flip_first_differing_bit(x):
+        different = x[:, :4] != x[:, 4:]
+        return different.argmax(axis=1)  # once all agree, flips bit 0 and leaves the goal
+
+    result = evaluate(flip_first_differing_bit, make_envs("her/BitFlip-v0", 200, n_bits=4), seed=0)
+    assert result.success_rate("any") == 1.0
+    assert 0 < result.success_rate("end") < 1
+    with pytest.raises(ValueError, match="at: expected 'end' or 'any'"):
+        result.success_rate("sometimes")
+
+
+def test_the_wilson_interval_holds_at_the_edges():
+    assert wilson_interval(0, 100)[0] == 0
+    assert wilson_interval(100, 100)[1] == 1
+    low, high = wilson_interval(50, 100)
+    assert low == pytest.approx(0.404, abs=1e-3)
+    assert high == pytest.approx(0.596, abs=1e-3)
+
+
+# ---------------------------------------------------------------------- trainer
+
+
+@pytest.mark.parametrize("env_id", ["her/BitFlip-v0", "her/Reach-v0"])
+def test_the_same_config_gives_the_same_run(env_id):
+    config = small(env_id, seed=3)
+    first, second = (without_times(Trainer(config).run()) for _ in range(2))
+    assert first == second
+    assert first != without_times(Trainer(small(env_id, seed=4)).run())
+
+
+def test_a_run_stops_at_max_steps_and_evaluates_there():
+    config = small(max_steps=100, evaluate_every=50)
+    *_, last = Trainer(config).run()
+    assert last.env_steps >= 100 > last.env_steps - 8 * 5
+    assert last.success_rate is not None
+
+
+def test_hindsight_learns_what_plain_replay_does_not():
+    """Bit flipping with 12 bits, equal steps and updates."""
+    rates = {}
+    for strategy in ("future", "none"):
+        trainer = Trainer(settings_for("her/BitFlip-v0", {"n_bits": 12}, strategy=strategy, max_steps=12_000, seed=1))
+        for _ in trainer.run():
+            pass
+        rates[strategy] = trainer.final_evaluation().success_rate("any")
+    assert rates["future"] >= 0.9
+    assert rates["none"] <= 0.3
+
+
+def test_training_never_ends_an_episode_by_success():
+    trainer = Trainer(small("her/Reach-v0"))
+    trainer.round()
+    assert not trainer.buffer.sample(1000).dones.any()
+
+
+def test_settings_depend_on_the_environment_arguments():
+    assert settings_for("her/BitFlip-v0", {"n_bits": 50}).n_envs > settings_for("her/BitFlip-v0").n_envs
+    changed = settings_for("her/BitFlip-v0", agent_settings={"epsilon": 0.5})
+    assert changed.agent_settings["epsilon"] == 0.5
+    assert changed.agent_settings["gamma"] == settings_for("her/BitFlip-v0").agent_settings["gamma"]
+
+
+def test_an_environment_without_settings_gets_the_learner_of_its_actions(corridor):
+    assert settings_for(corridor).agent == "dqn"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"strategy": "past"}, "strategy: expected one of"),
+        ({"agent": "ppo"}, "agent: expected one of"),
+        ({"agent_settings": {"lr": 1}}, "agent_settings: dqn has no"),
+        ({"until_success": 95.0}, "until_success: expected"),
+        ({"n_envs": 0}, "n_envs: expected a positive integer"),
+        ({"success_at": "last"}, "success_at: expected"),
+    ],
+)
+def test_a_wrong_setting_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        settings_for("her/BitFlip-v0", **changes)
+
+
+def test_an_agent_must_fit_the_actions():
+    with pytest.raises(ValueError, match="agent: dqn does not fit"):
+        Trainer(TrainingConfig("her/Reach-v0", agent="dqn"))
+
+
+def test_an_environment_without_goals_is_refused():
+    with pytest.raises(ValueError, match="no goal environment"):
+        make_envs("CartPole-v1", 1)
+
+
+# ---------------------------------------------------------------------- runs on disk
+
+
+def rows_of(folder):
+    with open(folder / "progress.csv", encoding="utf-8") as file:
+        return [{k: v for k, v in row.items() if "seconds" not in k} for row in csv.DictReader(file)]
+
+
+def agent_of(folder):
+    (checkpoint,) = folder.glob("checkpoint-*")
+    return load_tensors(checkpoint / "agent.npz")
+
+
+def assert_same_outcome(one: Path, other: Path):
+    assert rows_of(one) == rows_of(other)
+    summaries = [json.loads((folder / "summary.json").read_text()) for folder in (one, other)]
+    for summary in summaries:
+        for name in ("cpu_seconds", "wall_seconds"):
+            assert summary.pop(name) > 0
+    assert summaries[0] == summaries[1]
+    ours, theirs = agent_of(one), agent_of(other)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        np.testing.assert_array_equal(ours[name].numpy(), theirs[name].numpy(), err_msg=name)
+
+
+@pytest.mark.parametrize("env_id", ["her/BitFlip-v0", "her/Push-v0"])
+def test_a_run_stopped_between_rounds_goes_on_as_if_it_had_not_been(tmp_path, env_id):
+    config = small(env_id, max_steps=3_000)
+    Run(config, tmp_path / "whole").train()
+
+    class Stop(Exception):
+        pass
+
+    def stop(progress):
+        if progress.env_steps > 1_500:
+            raise Stop
+
+    with pytest.raises(Stop):
+        Run(config, tmp_path / "parts", checkpoint_seconds=0).train(stop)
+    Run(config, tmp_path / "parts", resume=True).train()
+    assert_same_outcome(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_kill_9_and_resume_end_where_an_undisturbed_run_ends(tmp_path):
+    arguments = ["her/BitFlip-v0", "--env-kwargs", "n_bits=12", "--max-steps", "15000", "--seed", "5", "--quiet"]
+    command = [sys.executable, "-m", "her.cli", "train", *arguments, "--checkpoint-seconds", "0"]
+    subprocess.run([*command, "--out", tmp_path / "whole"], check=True, capture_output=True)
+    parts = tmp_path / "parts"
+    kills = 0
+    for _ in range(20):
+        process = subprocess.Popen(
+            [*command, "--out", parts, "--resume"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        before = {path.name for path in parts.glob("checkpoint-*")}
+        while process.poll() is None:
+            time.sleep(0.01)
+            if kills < 3 and {path.name for path in parts.glob("checkpoint-*")} - before:
+                time.sleep(0.05 * kills)  # somewhere in the next rounds, or while they are being written
+                os.kill(process.pid, signal.SIGKILL)
+                kills += 1
+                break
+        process.wait()
+        if (parts / "summary.json").exists():
+            break
+    assert kills == 3
+    assert_same_outcome(tmp_path / "whole", parts)
+    assert not list(parts.glob(".checkpoint-*"))
+
+
+def test_a_run_killed_before_its_summary_was_written_is_not_trained_further(tmp_path):
+    summary = Run(small(until_success=0.5, max_steps=100_000), tmp_path).train()
+    assert summary.solved
+    (tmp_path / "summary.json").unlink()
+    again = Run(small(until_success=0.5, max_steps=100_000), tmp_path, resume=True).train()
+    assert (again.env_steps, again.success_rate) == (summary.env_steps, summary.success_rate)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    config = small()
+    summary = Run(config, tmp_path).train()
+    before = (tmp_path / "summary.json").stat().st_mtime_ns
+    again = Run(config, tmp_path, resume=True).train()
+    assert again.env_steps == summary.env_steps
+    assert (tmp_path / "summary.json").stat().st_mtime_ns == before
+
+
+def test_a_run_is_never_overwritten_and_never_continued_with_another_config(tmp_path):
+    Run(small(), tmp_path).train()
+    with pytest.raises(FileExistsError, match="holds a run already"):
+        Run(small(), tmp_path)
+    with pytest.raises(ValueError, match="seed: 0 there, 1 asked for"):
+        Run(small(seed=1), tmp_path, resume=True)
+
+
+def test_a_trained_policy_can_be_taken_from_its_folder(tmp_path):
+    run = Run(small(), tmp_path)
+    run.train()
+    x = np.ones((4, 10), np.float32)
+    np.testing.assert_array_equal(load_trainer(tmp_path).agent.q_values(x), run.trainer.agent.q_values(x))
+
+
+def test_the_summary_has_what_the_design_lists(tmp_path):
+    Run(small(until_success=0.99, max_steps=40), tmp_path).train()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    for key in ("env_id", "seed", "env_steps", "updates", "wall_seconds", "cpu_seconds", "success_rate", "success_at"):
+        assert key in summary
+    assert summary["solved"] is False
+
+
+# ---------------------------------------------------------------------- her train
+
+
+def test_her_train_writes_a_run_and_says_how_it_went(tmp_path):
+    out = tmp_path / "run"
+    result = CliRunner().invoke(
+        main, ["train", "her/BitFlip-v0", "--env-kwargs", "n_bits=6", "--until-success", "0.9", "--out", str(out)]
+    )
+    assert result.exit_code == 0, result.output
+    assert "success at any step" in result.output
+    assert {p.name for p in out.iterdir()} >= {"config.json", "progress.csv", "summary.json"}
+    assert json.loads((out / "config.json").read_text())["env_kwargs"] == {"n_bits": 6}
+
+
+def test_her_train_takes_any_setting(tmp_path):
+    arguments = "train her/BitFlip-v0 --env-kwargs n_bits=4 --max-steps 50 --quiet --set n_envs=4"
+    extra = ["--set", "agent_settings.epsilon=0.3,agent_settings.hidden=(8, 8)", "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(main, [*arguments.split(), *extra])
+    assert result.exit_code == 0, result.output
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["n_envs"] == 4
+    assert config["agent_settings"]["hidden"] == [8, 8]
+    assert config["agent_settings"]["epsilon"] == 0.3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["her/Nowhere-v0"], "env_id: cannot make 'her/Nowhere-v0'"),
+        (["her/BitFlip-v0", "--env-kwargs", "bits=6"], "env_id: cannot make"),
+        (["her/BitFlip-v0", "--env-kwargs", "n_bits"], "expected KEY=VALUE"),
+        (["her/BitFlip-v0", "--strategy", "past"], "'past' is not one of"),
+        (["her/BitFlip-v0", "--set", "colour=blue"], "colour"),
+        (["her/BitFlip-v0", "--set", "agent_settings.colour=blue"], "dqn has no"),
+        (["CartPole-v1"], "no goal environment"),
+    ],
+)
+def test_her_train_says_what_is_wrong(tmp_path, arguments, message):
+    result = CliRunner().invoke(main, ["train", *arguments, "--out", str(tmp_path / "run"), "--quiet"])
+    assert result.exit_code != 0
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert not isinstance(result.exception, (TypeError, ValueError, AttributeError))
+
+
+def test_her_without_a_command_helps():
+    result = CliRunner().invoke(main, ["--help"])
+    assert "train" in result.output
