@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from her.goals import GoalSelectionStrategy, draw_positions
-from her.replay import Batch, GoalConditionedReplayBuffer, TransitionSampler
+from her.replay import Batch, GoalConditionedReplayBuffer, TransitionSampler, check_flags
 from her.rewards import BatchedReward, RewardFunction
 
 DoneFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -25,9 +25,9 @@ class HERConfig:
         n_sampled_goal: k, substitute goals per real one: a share k/(k+1) of every batch is relabelled. The paper's
             best were 4 and 8 (Andrychowicz et al. 2017, §4.5). 0 relabels nothing.
         reward_function: ``f(achieved, desired)``, for batches (n, goal_dim) or for one pair (goal_dim,).
-        done_function: ``f(achieved, desired) -> bool`` per row, batched, like a goal environment's ``compute_terminated``:
-            whether bootstrapping stops there; it then decides for real and relabelled transitions alike. By default the
-            convention is read off the stored transitions: see `HindsightExperienceReplay`.
+        done_function: ``f(achieved, desired) -> bool`` per row, batched, like ``compute_terminated`` of a goal
+            environment: whether bootstrapping stops there; it then decides for real and relabelled transitions alike.
+            By default the convention is read off the stored transitions: see `HindsightExperienceReplay`.
 
     Raises:
         ValueError: an unknown strategy or a negative ``n_sampled_goal``.
@@ -80,16 +80,19 @@ class StrategyGoals:
 class HindsightExperienceReplay(GoalConditionedReplayBuffer):
     """A replay buffer that relabels a share k/(k+1) of every batch (Andrychowicz et al. 2017, Algorithm 1).
 
-    The paper stores k relabelled copies of each transition. Here nothing is copied: which rows of a batch are relabelled, and
-    with which goals, is drawn anew at every sampling. The mix is the same in expectation, for 1/(k+1) of the memory.
+    The paper stores k relabelled copies of each transition. Here nothing is copied: which rows of a batch are
+    relabelled, and with which goals, is drawn anew at every sampling. The mix is the same in expectation, for 1/(k+1)
+    of the memory.
 
     **Ends of episodes.** ``batch.dones`` says where bootstrapping stops under the goal in the batch. Without a
-    ``done_function``, real transitions keep their own ``done``, and for relabelled ones two kinds of end are told apart:
+    ``done_function``, real transitions keep their own ``done``; for relabelled ones two kinds of end are told apart:
 
-    - a stored done whose transition did *not* reach its goal has nothing to do with the goal (the robot fell): it stays;
+    - a stored done whose transition did *not* reach its goal has nothing to do with the goal (the robot fell): it
+      stays;
     - a stored done whose transition *did* reach its goal belonged to that goal: it goes, and, if every success stored
       so far ended its episode, reaching the substitute goal ends it instead. If successes were stored that did not end
-      their episodes (the paper's convention, and Fetch's), reaching a substitute goal never does.
+      their episodes (the paper's convention, and Fetch's), or none was stored yet, reaching a substitute goal never
+      does.
 
     Reaching a goal means here: the reward that the reward function gives for achieving exactly the goal. Dense rewards
     have no such number; pass a ``done_function`` with them if success ends your episodes. A time limit is never a done:
@@ -135,26 +138,21 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
             ValueError: ``batch_size`` is no positive integer, the buffer is empty, or the reward function gives no
                 finite number for each row.
         """
-        share = self.config.relabelled_share
-        if share == 0:
-            return super().sample(batch_size)
-        rows, weights = self._draw(batch_size)
-        # One number in [0, 1) says whether a row is relabelled and, stretched to [0, 1) again, with which goal.
-        uniform = self.rng.random(len(rows))
-        uniform *= 1 / share
-        relabelled = uniform < 1
-        uniform -= ~relabelled
-        goal_rows = self.goals.draw(self, rows, uniform, self.rng)
-
+        if self.config.relabelled_share == 0:
+            batch = super().sample(batch_size)
+            if self.config.done_function is not None:
+                batch.dones = self._given_dones(batch.achieved_goals, batch.goals)
+            return batch
+        rows, weights, relabelled, goal_rows = self._choose(batch_size)
         achieved = self._achieved.take(rows, axis=0)
         goals = self._achieved.take(goal_rows, axis=0)
         virtual_rewards = self.reward_function(achieved, goals)
         real_rewards = self._rewards.take(rows)
-        rewards = np.where(relabelled, virtual_rewards, real_rewards).astype(np.float32, copy=False)
+        rewards = np.where(relabelled, virtual_rewards, real_rewards)
         dones = self._real_dones(rows)
         if self.config.done_function is not None:
             desired = np.where(relabelled[:, None], goals, self._data[rows, self.columns.goal])
-            dones = np.asarray(self.config.done_function(achieved, desired), bool).reshape(len(rows))
+            dones = self._given_dones(achieved, desired)
         elif self._any_done:
             virtual_dones = dones & (real_rewards != self._success_reward)  # ended for another reason than the goal
             if self.success_ends_episode:
@@ -162,20 +160,41 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
             dones = np.where(relabelled, virtual_dones, dones)
         return self._batch(rows, weights, achieved, rewards, dones, relabelled, goal_rows, goals)
 
+    def _choose(self, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Which rows, their weights, which of them are relabelled, and the rows that achieved the substitute goals."""
+        rows, weights = self._draw(batch_size)
+        # One number in [0, 1) says whether a row is relabelled and, stretched to [0, 1) again, with which goal.
+        uniform = self.rng.random(len(rows))
+        uniform *= 1 / self.config.relabelled_share
+        relabelled = uniform < 1
+        uniform -= ~relabelled
+        return rows, weights, relabelled, self.goals.draw(self, rows, uniform, self.rng)
+
+    def _given_dones(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
+        dones = np.asarray(self.config.done_function(achieved, desired))
+        return check_flags("done_function", dones.reshape(-1), len(achieved)).copy()
+
     def _look_at(self, goals, achieved, rewards, dones):
-        """Learn from real transitions how the reward function is to be called, and what ends an episode."""
         if self._success_reward is None:
-            given = self.reward_function(achieved, np.ascontiguousarray(goals))
-            self._success_reward = np.float32(self.reward_function(achieved[:1], achieved[:1])[0])
-            wrong = np.flatnonzero(~np.isclose(given, rewards, rtol=1e-3, atol=1e-5))
-            if len(wrong):
-                first = wrong[0]
-                warnings.warn(
-                    f"reward_function gives {given[first]:g} where the stored reward is {rewards[first]:g} "
-                    f"({len(wrong)} of the first {len(rewards)} transitions). Is it f(achieved, desired), and is "
-                    "achieved_goal the one reached after the action? Relabelled rewards come from the function.",
-                    stacklevel=4,
-                )
+            self._success_reward = self._find_success_reward(goals, achieved, rewards)
+        self._count_successes(rewards, dones)
+
+    def _find_success_reward(self, goals: np.ndarray, achieved: np.ndarray, rewards: np.ndarray) -> np.float32:
+        """The reward of reaching the goal; on the way the reward function is tried on these real transitions."""
+        given = self.reward_function(achieved, np.ascontiguousarray(goals))
+        wrong = np.flatnonzero(~np.isclose(given, rewards, rtol=1e-3, atol=1e-5))
+        success_reward = self.reward_function(achieved[:1], achieved[:1])[0]
+        if len(wrong):
+            first = wrong[0]
+            warnings.warn(
+                f"reward_function gives {given[first]:g} where the stored reward is {rewards[first]:g} "
+                f"({len(wrong)} of the first {len(rewards)} transitions). Is it f(achieved, desired), and is "
+                "achieved_goal the one reached after the action? Relabelled rewards come from the function.",
+                stacklevel=5,
+            )
+        return success_reward
+
+    def _count_successes(self, rewards: np.ndarray, dones: np.ndarray) -> None:
         successes = rewards == self._success_reward
         ended = int(np.count_nonzero(successes & dones))
         self._ended_successes += ended
@@ -188,9 +207,12 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
             "unended_successes": self._unended_successes,
         }
 
-    def _restore(self, meta):
-        # A file saved by a buffer that does not relabel says nothing of successes: they are learned from what comes.
+    def _restore(self, meta, goals, achieved, rewards, dones):
         success_reward = meta.get("success_reward")
+        if success_reward is None and len(rewards):  # saved by a buffer that does not relabel
+            success_reward = self._find_success_reward(goals, achieved, rewards)
         self._success_reward = None if success_reward is None else np.float32(success_reward)
         self._ended_successes = meta.get("ended_successes", 0)
         self._unended_successes = meta.get("unended_successes", 0)
+        if "success_reward" not in meta:
+            self._count_successes(rewards, dones)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -44,9 +44,11 @@ class Episode:
 
     Args:
         transitions: in the order in which they happened; at least one.
-        goal: (goal_dim,) the goal pursued; by default that of the first transition.
+        goal: (goal_dim,) the goal pursued, also by transitions whose own goal is None; by default that of the first
+            transition.
 
     Raises:
+        TypeError: something else than transitions.
         ValueError: no transitions, a shape that differs between transitions, or a value that is not finite.
 
     Attributes:
@@ -61,6 +63,8 @@ class Episode:
     __slots__ = ("achieved_goals", "actions", "dones", "goal", "goals", "next_states", "rewards", "states")
 
     def __init__(self, transitions: Sequence[Transition], goal: np.ndarray | None = None):
+        if not isinstance(transitions, Iterable):
+            raise TypeError(f"transitions: expected Transition objects, got {type(transitions).__name__}")
         transitions = list(transitions)
         if not transitions:
             raise ValueError("transitions: an episode needs at least one transition, got none")
@@ -256,13 +260,16 @@ class TransitionSampler(Protocol):
         """These rows were just written."""
 
     def evicted(self, buffer: GoalConditionedReplayBuffer, rows: np.ndarray) -> None:
-        """These rows are about to be overwritten."""
+        """These rows, which make up an episode, are about to be overwritten."""
+
+    def update(self, buffer: GoalConditionedReplayBuffer, rows: np.ndarray, td_errors: np.ndarray) -> None:
+        """These live rows had these TD errors, float32 and finite; a row that was drawn twice stands there twice."""
 
     def state(self, buffer: GoalConditionedReplayBuffer) -> dict[str, np.ndarray]:
         """What ``save`` has to keep; arrays over rows follow ``buffer.live_rows()``."""
 
     def restore(self, buffer: GoalConditionedReplayBuffer, state: dict[str, np.ndarray]) -> None:
-        """Take back what ``state`` gave, after the buffer has been loaded."""
+        """Take back what ``state`` gave, after the buffer has been loaded; {} if another sampler saved the file."""
 
 
 class UniformTransitions:
@@ -282,6 +289,9 @@ class UniformTransitions:
     def evicted(self, buffer, rows):
         pass
 
+    def update(self, buffer, rows, td_errors):
+        pass
+
     def state(self, buffer):
         return {}
 
@@ -294,8 +304,8 @@ class GoalConditionedReplayBuffer:
 
     Storage is one float32 row per transition, in a ring of ``capacity`` rows. When room is needed, the oldest episodes
     are dropped, each as a whole. Steps can be stored while their episodes are still going on (`add`); such open
-    episodes are sampled like the others. With ``n_envs`` environments the ring is divided into ``n_envs`` equal rings, one
-    per environment, so that every episode lies in consecutive rows.
+    episodes are sampled like the others. With ``n_envs`` environments the ring is divided into ``n_envs`` equal rings,
+    one per environment, so that every episode lies in consecutive rows.
 
     Args:
         capacity: how many transitions are kept at most.
@@ -326,17 +336,16 @@ class GoalConditionedReplayBuffer:
         self.n_envs = check_positive_integer("n_envs", n_envs)
         if capacity < n_envs:
             raise ValueError(f"capacity: expected at least one row for each of n_envs={n_envs}, got {capacity}")
-        self.columns = Columns(state_dim, action_dim, goal_dim)
+        self.columns = Columns(self.state_dim, self.action_dim, self.goal_dim)
         self.transitions = transitions if transitions is not None else UniformTransitions()
         self.rng = np.random.default_rng(seed)
 
-        self._ring = capacity // n_envs  # rows of one environment's ring
-        rows = self._ring * n_envs
+        self._ring = self.capacity // self.n_envs  # rows of one environment's ring
+        rows = self._ring * self.n_envs
         self._data = np.zeros((rows, self.columns.width), np.float32)
         self._achieved = np.zeros((rows, goal_dim), np.float32)
-        self._goal_type = np.dtype(
-            (np.void, 4 * goal_dim)
-        )  # a goal as one item: numpy moves those several times faster
+        # A goal as one item: numpy moves those several times faster.
+        self._goal_type = np.dtype((np.void, 4 * self.goal_dim))
         self._rewards = np.zeros(rows, np.float32)
         self._dones = np.zeros(rows, bool)
         self._any_done = False
@@ -353,6 +362,7 @@ class GoalConditionedReplayBuffer:
         self._straddles = np.zeros(n_envs, bool)
         self._size = 0
         self._any_straddles = False
+        self._newest_batches: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=32)  # their rows, and _written then
 
     # ------------------------------------------------------------------ storing
 
@@ -372,6 +382,7 @@ class GoalConditionedReplayBuffer:
             raise ValueError(
                 f"capacity: an episode of {n} transitions does not fit into capacity={self.capacity}{share}"
             )
+        env = self._ring_for_episode()
         columns = self._pack(
             episode.states,
             episode.actions,
@@ -381,7 +392,6 @@ class GoalConditionedReplayBuffer:
             episode.goals,
             episode.achieved_goals,
         )
-        env = self._ring_for_episode()
         self._make_room(env, n)
         first = (int(self._tail[env]) + int(self._live[env])) % self._ring
         base = int(self._base[env])
@@ -421,10 +431,10 @@ class GoalConditionedReplayBuffer:
             ValueError: a wrong shape, a value that is not finite, or an open episode that fills its ring. Nothing
                 stored is changed.
         """
-        ends = np.asarray(episode_ends, bool)
-        for name, array in (("states", np.asarray(states)), ("episode_ends", ends)):
-            if array.ndim == 0 or len(array) != self.n_envs:
-                raise ValueError(f"{name}: expected a row for each of n_envs={self.n_envs}, got shape {array.shape}")
+        states = _as_float32("states", states)
+        if states.ndim == 0 or len(states) != self.n_envs:
+            raise ValueError(f"states: expected a row for each of n_envs={self.n_envs}, got shape {states.shape}")
+        ends = check_flags("episode_ends", episode_ends, self.n_envs)
         if self._open.max() >= self._ring:
             raise ValueError(
                 f"capacity: an episode in progress has reached {self._ring} transitions and does not fit into "
@@ -466,30 +476,33 @@ class GoalConditionedReplayBuffer:
         self, states, actions, rewards, next_states, dones, goals, achieved_goals, check: bool = False
     ) -> tuple[np.ndarray, ...]:
         """The fields as rows of the tables, once their shapes (and values) are found to be right."""
-        columns = self.columns
-        packed = np.empty((len(states), columns.width), np.float32)
+        n, columns = len(states), self.columns
+        packed = np.empty((n, columns.width), np.float32)
+        achieved_goals, rewards = _as_float32("achieved_goals", achieved_goals), _as_float32("rewards", rewards)
         for name, array, column, dimension in (
             ("states", states, columns.state, "state_dim"),
             ("actions", actions, columns.action, "action_dim"),
             ("next_states", next_states, columns.next_state, "state_dim"),
             ("goals", goals, columns.goal, "goal_dim"),
-            ("goals", goals, columns.next_goal, "goal_dim"),
             ("achieved_goals", achieved_goals, None, "goal_dim"),
         ):
-            expected = (len(packed), getattr(self, dimension))
-            if np.shape(array) != expected:
+            array = _as_float32(name, array)
+            expected = (n, getattr(self, dimension))
+            if array.shape != expected:
                 why = f"as given by {dimension}={expected[-1]}"
-                raise ValueError(f"{name}: expected shape {expected}, {why}, got {np.shape(array)}")
+                raise ValueError(f"{name}: expected shape {expected}, {why}, got {array.shape}")
             if column is not None:
                 packed[:, column] = array
-        for name, array in (("rewards", rewards), ("dones", dones)):
-            if np.shape(array) != (len(packed),):
-                raise ValueError(f"{name}: expected shape ({len(packed)},), a number a row, got {np.shape(array)}")
-        achieved_goals, rewards = np.asarray(achieved_goals, np.float32), np.asarray(rewards, np.float32)
+        packed[:, columns.next_goal] = packed[:, columns.goal]
+        if rewards.shape != (n,):
+            raise ValueError(f"rewards: expected shape ({n},), a number a row, got {rewards.shape}")
+        dones = check_flags("dones", dones, n)
         if check:
-            for name, array in (("transitions", packed), ("achieved_goals", achieved_goals), ("rewards", rewards)):
-                _check_finite(name, array)
-        dones = np.asarray(dones, bool)
+            if not np.isfinite(packed).all():
+                for name in ("state", "action", "next_state", "goal"):
+                    _check_finite(f"{name}s", packed[:, getattr(columns, name)])
+            _check_finite("achieved_goals", achieved_goals)
+            _check_finite("rewards", rewards)
         self._look_at(packed[:, columns.goal], achieved_goals, rewards, dones)
         self._any_done = self._any_done or bool(dones.any())
         return packed, achieved_goals, rewards, dones
@@ -551,14 +564,18 @@ class GoalConditionedReplayBuffer:
     def _batch(self, rows, weights, achieved, rewards, dones, relabelled=None, goal_rows=None, goals=None) -> Batch:
         """Gather the rows, with substitute ``goals`` where ``relabelled``."""
         columns = self.columns
+        self._newest_batches.append((rows, self._written.copy()))
         packed = self._data.take(rows, axis=0)
         if relabelled is None:
             relabelled, goal_rows = np.zeros(len(rows), bool), rows
         else:
             goals = goals.view(self._goal_type)[:, 0]
-            for column in (columns.goal, columns.next_goal):
-                there = np.ndarray(len(rows), self._goal_type, packed, column.start * 4, packed.strides[:1])
-                np.copyto(there, goals, where=relabelled)
+            goal, next_goal = (
+                np.ndarray(len(rows), self._goal_type, packed, column.start * 4, packed.strides[:1])
+                for column in (columns.goal, columns.next_goal)
+            )
+            np.copyto(goal, goals, where=relabelled)
+            next_goal[...] = goal
         return Batch(
             packed[:, columns.state],
             packed[:, columns.action],
@@ -575,6 +592,50 @@ class GoalConditionedReplayBuffer:
             columns,
         )
 
+    def update_priorities(self, indices: np.ndarray, td_errors: np.ndarray) -> None:
+        """Tell the sampler of transitions what the TD errors of a batch were; uniform sampling has no use for them.
+
+        Args:
+            indices: (n,) ``batch.indices``, or a copy of it. Where a transition has been dropped or overwritten since
+                its batch was drawn, its error is ignored. The 32 newest batches are known; any other indices mean the
+                transitions that are stored there now.
+            td_errors: (n,) target minus Q; the sign does not matter.
+
+        Raises:
+            ValueError: an empty buffer, a wrong shape, an index that is no row, or an error that is not finite. No
+                priority is changed.
+        """
+        rows, errors = np.asarray(indices), _as_float32("td_errors", td_errors)
+        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+            raise ValueError(f"indices: expected integers of shape (n,), got {rows.dtype} of shape {rows.shape}")
+        if errors.shape != rows.shape:
+            raise ValueError(f"td_errors: expected shape {rows.shape}, one for each index, got {errors.shape}")
+        if not len(rows):
+            return
+        if not self._size:
+            raise ValueError("indices: the buffer is empty, it has no transitions to prioritise")
+        if rows.min() < 0 or rows.max() >= len(self._start):
+            low, high = rows.min(), rows.max()
+            raise ValueError(f"indices: expected rows from 0 to {len(self._start) - 1}, got {low} to {high}")
+        _check_finite("td_errors", errors)
+        rows = rows.astype(np.intp, copy=False)
+        unchanged = self._unchanged(rows)
+        if not unchanged.all():
+            rows, errors = rows[unchanged], errors[unchanged]
+        if len(rows):
+            self.transitions.update(self, rows, errors)
+
+    def _unchanged(self, rows: np.ndarray) -> np.ndarray:
+        """Where a row still holds the transition that was drawn from it."""
+        itself = (written for drawn, written in reversed(self._newest_batches) if drawn is rows)
+        a_copy = (written for drawn, written in reversed(self._newest_batches) if np.array_equal(drawn, rows))
+        written = next(itself, None)
+        written = next(a_copy, self._written) if written is None else written
+        env = rows // self._ring
+        age = rows - self._base[env] - self._tail[env]  # counted from the ring's oldest transition
+        age += (age < 0) * self._ring
+        return (age < self._live[env]) & (self._written[env] - self._live[env] + age < written[env])
+
     # ------------------------------------------------------------------ rows and episodes
 
     def live_rows(self) -> np.ndarray:
@@ -583,10 +644,7 @@ class GoalConditionedReplayBuffer:
 
     def rows_at(self, uniform: np.ndarray | None) -> np.ndarray:
         """The rows that lie at these fractions, in [0, 1), of everything stored; all of them for None."""
-        if uniform is None:
-            rows = np.arange(self._size)
-        else:
-            rows = (uniform * self._size).astype(np.intp)
+        rows = np.arange(self._size) if uniform is None else (uniform * self._size).astype(np.intp)
         if self.n_envs == 1:
             tail = int(self._tail[0])
             if tail:
@@ -627,10 +685,11 @@ class GoalConditionedReplayBuffer:
         """Write everything stored, open episodes and the generator's state, atomically and without pickle."""
         path = Path(path)
         rows = self.live_rows()
-        start, position, length = self.episodes_of(rows)
+        _, position, length = self.episodes_of(rows)
         meta = {
-            "format": 1,
+            "format": _FORMAT,
             "dims": [self.state_dim, self.action_dim, self.goal_dim],
+            "any_done": self._any_done,  # of all that was ever stored: it may have been dropped since
             "rng": self.rng.bit_generator.state,
             **self._state(),
         }
@@ -662,39 +721,38 @@ class GoalConditionedReplayBuffer:
             FileNotFoundError: no such file.
             ValueError: no file of a buffer, other dimensions or ``n_envs``, or more than fits. Nothing is changed.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = dict(file)
-            meta = json.loads(str(arrays["meta"]))
-            dims, live, lengths = meta["dims"], arrays["live"], arrays["episode_lengths"]
-            columns = [arrays[name] for name in _TABLES]
-            generator = np.random.default_rng()
-            generator.bit_generator.state = meta["rng"]
-        except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"path: {os.fspath(path)!r} is no saved replay buffer, or a damaged one ({error})"
-            ) from None
-        mine = [self.state_dim, self.action_dim, self.goal_dim]
+        with open(path, "rb") as file:
+            try:
+                arrays, meta = _read_saved(file)
+                generator, any_done = np.random.default_rng(), bool(meta["any_done"])
+                generator.bit_generator.state = meta["rng"]
+            except Exception as error:  # a damaged file makes numpy, zipfile and json raise nearly anything
+                raise ValueError(
+                    f"path: {os.fspath(path)!r} is no saved replay buffer, or a damaged one ({error!r})"
+                ) from None
+        live, lengths = arrays["live"], arrays["episode_lengths"]
+        columns = [arrays[name] for name in _TABLES]
+        dims, mine = tuple(meta["dims"]), (self.state_dim, self.action_dim, self.goal_dim)
         if dims != mine:
-            raise ValueError(
-                f"path: holds (state_dim, action_dim, goal_dim) = {tuple(dims)}, this buffer has {tuple(mine)}"
-            )
+            raise ValueError(f"path: holds (state_dim, action_dim, goal_dim) = {dims}, this buffer has {mine}")
         if len(live) != self.n_envs:
             raise ValueError(f"path: holds a buffer of n_envs={len(live)}, this one has n_envs={self.n_envs}")
         if live.max() > self._ring:
             raise ValueError(f"capacity: {int(live.sum())} stored transitions do not fit into capacity={self.capacity}")
         rows = np.concatenate([base + np.arange(n) for base, n in zip(self._base, live, strict=True)])
-        first = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)[: len(lengths)]
+        first = np.cumsum(lengths) - lengths
+        data, achieved, rewards, dones = columns
+        self._restore(meta, data[:, self.columns.goal], achieved, rewards, dones)
         for table, column in zip(self._tables, columns, strict=True):
             table[rows] = column
-        self._any_done = bool(self._dones[rows].any())
+        self._any_done = any_done
         self._start[rows] = np.repeat(rows[first], lengths)
         self._length[rows[first]] = lengths
         self._live[:], self._open[:], self._written[:] = live, arrays["open"], arrays["written"]
         self._tail[:], self._straddles[:], self._any_straddles = 0, False, False
         self._size = int(live.sum())
+        self._newest_batches.clear()
         self.rng = generator
-        self._restore(meta)
         prefix = "sampler_"
         self.transitions.restore(self, {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)})
 
@@ -702,8 +760,10 @@ class GoalConditionedReplayBuffer:
         """What a subclass wants kept in the file, as plain JSON."""
         return {}
 
-    def _restore(self, meta: dict[str, Any]) -> None:
-        """Take back what `_state` gave."""
+    def _restore(
+        self, meta: dict[str, Any], goals: np.ndarray, achieved: np.ndarray, rewards: np.ndarray, dones: np.ndarray
+    ) -> None:
+        """Take back what `_state` gave, or refuse; the transitions are about to be loaded, nothing is changed yet."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._size} of {self.capacity} transitions)"
@@ -711,6 +771,49 @@ class GoalConditionedReplayBuffer:
 
 #: the tables that a saved file holds, in the order of ``_tables``
 _TABLES = ("data", "achieved", "rewards", "dones")
+#: of saved files
+_FORMAT = 1
+
+
+def _read_saved(file: IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and the description in a file of `GoalConditionedReplayBuffer.save`, found to fit each other."""
+    with np.load(file, allow_pickle=False) as archive:
+        arrays = dict(archive)
+    meta = json.loads(str(arrays.pop("meta")))
+    if meta["format"] != _FORMAT:
+        raise ValueError(f"format {meta['format']}, not {_FORMAT}")
+    lengths, live, still_open = arrays["episode_lengths"], arrays["live"], arrays["open"]
+    n, n_envs = int(live.sum()), len(live)
+    for name, kind, shape in (
+        ("data", "f", (n, Columns(*meta["dims"]).width)),
+        ("achieved", "f", (n, meta["dims"][2])),
+        ("rewards", "f", (n,)),
+        ("dones", "b", (n,)),
+        ("episode_lengths", "i", (len(lengths),)),
+        ("live", "i", (n_envs,)),
+        ("open", "i", (n_envs,)),
+        ("written", "i", (n_envs,)),
+    ):
+        if (arrays[name].dtype.kind, arrays[name].shape) != (kind, shape):
+            raise ValueError(f"{name} is {arrays[name].dtype} of shape {arrays[name].shape}, not {shape}")
+    length_at = dict(zip(np.cumsum(lengths).tolist(), lengths.tolist(), strict=True))  # by where the episode ends
+    rings = zip(np.cumsum(live).tolist(), live.tolist(), still_open.tolist(), strict=True)
+    fit = all(end in length_at and o in (0, length_at[end]) if rows else o == 0 for end, rows, o in rings)
+    if not fit or live.min() < 0 or lengths.min(initial=1) < 1 or lengths.sum() != n:
+        raise ValueError("its episodes do not fill its rows")
+    return arrays, meta
+
+
+def check_flags(name: str, values: Any, n: int) -> np.ndarray:
+    """``values`` as (n,) bool; a ValueError that names the argument if they are not n numbers or bools."""
+    if not (isinstance(values, np.ndarray) and values.dtype == bool):
+        values = _as_float32(name, values)
+    if values.shape != (n,):
+        raise ValueError(f"{name}: expected shape ({n},), a flag a row, got {values.shape}")
+    if values.dtype != bool:
+        _check_finite(name, values)
+        values = values != 0
+    return values
 
 
 def check_positive_integer(name: str, value: int) -> int:
@@ -729,6 +832,8 @@ def _as_float32(name: str, values: Any) -> np.ndarray:
 
 def _two_dimensional(name: str, values: Any) -> np.ndarray:
     array = _as_float32(name, values)
+    if array.ndim == 0:
+        raise ValueError(f"{name}: expected a row per transition, got a single number")
     return array[:, None] if array.ndim == 1 else array
 
 

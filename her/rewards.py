@@ -24,14 +24,22 @@ def sparse_reward(achieved_goal: np.ndarray, desired_goal: np.ndarray, threshold
     Returns:
         float32, shape (…): one reward per row.
 
+    Raises:
+        ValueError: a threshold that is not positive, or goals of different sizes.
+
     >>> sparse_reward(np.array([[0.0, 0.0], [3.0, 4.0]]), np.zeros(2), threshold=5.0)
     array([ 0., -1.], dtype=float32)
     """
     if not threshold > 0:
         raise ValueError(f"threshold: expected a positive distance, got {threshold}")
-    difference = np.subtract(achieved_goal, desired_goal)
-    if difference.dtype.kind != "f":
-        difference = difference.astype(np.float64)
+    achieved, desired = np.asarray(achieved_goal), np.asarray(desired_goal)
+    if not achieved.ndim or achieved.shape[-1:] != desired.shape[-1:]:
+        raise ValueError(
+            f"desired_goal: expected goals of the size of achieved_goal's, {achieved.shape}, got {desired.shape}"
+        )
+    if achieved.dtype.kind != "f" or desired.dtype.kind != "f":  # bool has no difference, and unsigned 0 - 1 is large
+        achieved, desired = achieved.astype(np.float64), desired.astype(np.float64)
+    difference = achieved - desired
     distance = np.sqrt(np.einsum("...i,...i->...", difference, difference))
     return np.subtract(distance < threshold, 1, dtype=np.float32)
 
@@ -41,14 +49,16 @@ class BatchedReward:
 
     Many reward functions take one pair: ``np.linalg.norm(achieved - desired)`` of a batch is a single number, and
     an innocent-looking ``axis=0`` may even return an array of the right length. So the first rows that come are
-    computed both ways, and only a function whose batched answer equals its row-by-row answer is called batched.
+    computed both ways, and only a function whose batched answer equals its row-by-row answer is called batched; as
+    long as all rewards are equal nothing is found out.
 
     Args:
         function: ``f(achieved, desired)``, for pairs of shape (goal_dim,) or batches of shape (n, goal_dim).
 
     Raises:
         TypeError: ``function`` is not callable.
-        ValueError: at the first call, if ``function`` gives no finite number for a row either way.
+        ValueError: ``function`` fails on pairs and on batches alike, gives no finite float32 number for a row, or
+            writes into its arguments.
     """
 
     #: rows on which the two ways are compared
@@ -59,26 +69,36 @@ class BatchedReward:
             raise TypeError(f"reward_function: expected f(achieved, desired) -> reward, got {function!r}")
         self.function = function
         self.is_batched: bool | None = None  # unknown until real rows have been seen
-        self._of_row = _call_on_pair
+        self._batches_only = False
 
     def __call__(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
-        """Rewards of the pairs (achieved[i], desired[i]): arrays (n, goal_dim) in, float array (n,) out."""
+        """Rewards of the pairs (achieved[i], desired[i]): arrays (n, goal_dim) in, float32 (n,) out."""
         if self.is_batched is None:
             self._find_out(achieved, desired)
-        if not self.is_batched:
-            return self._row_by_row(achieved, desired)
-        rewards = np.asarray(self.function(achieved, desired))
-        if rewards.size != len(achieved):
-            raise ValueError(
-                f"reward_function: expected one reward for each of {len(achieved)} rows, got shape {rewards.shape}"
-            )
-        rewards = rewards.reshape(-1)
-        if not np.isfinite(rewards).all():
-            raise ValueError(f"reward_function: expected finite rewards, got {rewards[~np.isfinite(rewards)][0]}")
+        if self.is_batched:
+            rewards = np.asarray(self.function(achieved, desired), dtype=np.float32)
+            if rewards.size != len(achieved):
+                raise ValueError(
+                    f"reward_function: expected one reward for each of {len(achieved)} rows, got shape {rewards.shape}"
+                )
+            rewards = rewards.reshape(-1)
+        else:
+            rewards = self._row_by_row(achieved, desired, self._batches_only)
+        _check_finite(rewards, achieved, desired)
         return rewards
 
-    def _row_by_row(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
-        return np.array([self._of_row(self.function, a, d) for a, d in zip(achieved, desired, strict=True)])
+    def _row_by_row(self, achieved: np.ndarray, desired: np.ndarray, batches_of_one: bool) -> np.ndarray:
+        rewards = np.empty(len(achieved), np.float32)
+        for i in range(len(achieved)):
+            row = slice(i, i + 1) if batches_of_one else i
+            reward = np.asarray(self.function(achieved[row], desired[row]), dtype=float)
+            if reward.size != 1:
+                shape = achieved[row].shape
+                raise ValueError(
+                    f"reward_function: expected one number for goals of shape {shape}, got shape {reward.shape}"
+                )
+            rewards[i] = reward.item()
+        return rewards
 
     def _find_out(self, achieved: np.ndarray, desired: np.ndarray) -> None:
         """Compare both ways on real rows, on the pairs (achieved, achieved) too, so that rewards differ."""
@@ -87,23 +107,35 @@ class BatchedReward:
         d = np.concatenate([desired[:n], achieved[:n]])
         if len(a) == a.shape[1]:  # as many rows as columns: a reduction over the wrong axis would go unnoticed
             a, d = np.concatenate([a, a[:1]]), np.concatenate([d, d[:1]])
-        try:
-            row_by_row = self._row_by_row(a, d)
-        except _NotForPairs:
-            self._of_row = _call_on_batch_of_one
-            row_by_row = self._row_by_row(a, d)
-        if not np.isfinite(row_by_row).all():
-            bad = int(np.flatnonzero(~np.isfinite(row_by_row))[0])
-            raise ValueError(
-                f"reward_function: expected a finite reward, got {row_by_row[bad]} for achieved {a[bad]}, desired {d[bad]}"
-            )
-        self.is_batched = self._batched_agrees(a, d, row_by_row)
-        if not self.is_batched:
+        untouched = a.copy(), d.copy()
+        row_by_row, batches_only = self._probe_rows(a, d)
+        agrees = self._batched_agrees(a, d, row_by_row)
+        if not np.array_equal((a, d), untouched):
+            raise ValueError("reward_function: changes the goals that it is given; let it compute with copies of them")
+        _check_finite(row_by_row, a, d)
+        self._batches_only = batches_only
+        if agrees and row_by_row.min() == row_by_row.max():
+            return  # so would a function that gives the whole batch one reward: look again at the next rows
+        self.is_batched = agrees
+        if not agrees:
             warnings.warn(
-                "reward_function is right for one pair only, so it is called once a row. The rewards are right, "
-                "sampling is slow; compute over the last axis (np.linalg.norm(achieved - desired, axis=-1)) to make it fast.",
+                "reward_function is right for one pair only, so it is called once a row. The rewards are right, but "
+                "sampling is slow; compute over the last axis (np.linalg.norm(achieved - desired, axis=-1)) instead.",
                 stacklevel=2,
             )
+
+    def _probe_rows(self, achieved: np.ndarray, desired: np.ndarray) -> tuple[np.ndarray, bool]:
+        """The rewards row by row, and whether each row had to be made a batch of one for it."""
+        try:
+            return self._row_by_row(achieved, desired, batches_of_one=False), False
+        except Exception as on_pairs:  # whatever a function written for batches does with a pair
+            try:
+                return self._row_by_row(achieved, desired, batches_of_one=True), True
+            except Exception as on_batches:
+                raise ValueError(
+                    f"reward_function: failed on a pair of goals of shape {achieved[0].shape} ({on_pairs!r}) "
+                    f"and on a batch of one ({on_batches!r})"
+                ) from on_pairs
 
     def _batched_agrees(self, achieved: np.ndarray, desired: np.ndarray, row_by_row: np.ndarray) -> bool:
         try:
@@ -113,24 +145,10 @@ class BatchedReward:
         return batched.size == len(row_by_row) and np.allclose(batched.reshape(-1), row_by_row, rtol=1e-5, atol=1e-7)
 
 
-class _NotForPairs(Exception):
-    """The function gave no single number for one pair."""
-
-
-def _call_on_pair(function: RewardFunction, achieved: np.ndarray, desired: np.ndarray) -> float:
-    try:
-        reward = np.asarray(function(achieved, desired), dtype=float)
-    except Exception as error:
-        raise _NotForPairs from error
-    if reward.size != 1:
-        raise _NotForPairs
-    return reward.item()
-
-
-def _call_on_batch_of_one(function: RewardFunction, achieved: np.ndarray, desired: np.ndarray) -> float:
-    reward = np.asarray(function(achieved[None], desired[None]), dtype=float)
-    if reward.size != 1:
+def _check_finite(rewards: np.ndarray, achieved: np.ndarray, desired: np.ndarray) -> None:
+    if not np.isfinite(np.dot(rewards, rewards)) and not np.isfinite(rewards).all():  # the first is quick
+        i = int(np.isfinite(rewards).argmin())
         raise ValueError(
-            f"reward_function: expected one number for a pair of goals of shape {achieved.shape}, got shape {reward.shape}"
+            f"reward_function: expected finite float32 rewards, got {rewards[i]} "
+            f"for achieved {achieved[i]}, desired {desired[i]}"
         )
-    return reward.item()

@@ -1,0 +1,73 @@
+# Every verb makes what it needs first: a virtual environment in .venv with the versions of requirements.lock.
+#   make lab PYTHON=python3.12 LABARGS="--port 9999"     make run RUNARGS="4 --lang zh"     make test PYTESTARGS="-k replay"
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock
+# The long ones first: while one process executes the chapters with papermill, the other does with nbval.
+PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder --nbval --nbval-current-env --nbval-cell-timeout 1200 \
+	tests/test_chapters.py chapters tests
+TORCH := $(shell grep '^torch==' requirements.lock)
+COURSE := .venv/.has-course
+DEV := .venv/.has-dev
+BROWSER := .venv/.has-browser
+
+.DEFAULT_GOAL := help
+.PHONY: help lab run doctor test test-full lint format notebooks lock clean
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+lab: $(COURSE) ## open the chapters in JupyterLab
+	@$(BIN)/her lab $(LABARGS)
+
+run: $(COURSE) ## execute the chapters without a reader, into build/
+	@$(BIN)/her run $(RUNARGS)
+
+doctor: $(COURSE) ## say what is missing or broken, and how to mend it
+	@$(BIN)/her doctor
+
+test: $(DEV) lint ## lint, unit tests, and every chapter in its quick profile
+	@HER_PROFILE=quick $(PYTEST) -m "not slow and not browser" $(PYTESTARGS)
+
+test-full: $(BROWSER) lint ## the same with the full profile, slow tests and a real browser
+	@HER_PROFILE=full $(PYTEST) $(PYTESTARGS)
+
+lint: $(DEV) ## what ruff has to say
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
+
+format: $(DEV) ## let ruff mend what it can
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+notebooks: $(COURSE) ## execute the chapters in their full profile into the committed notebooks
+	@$(BIN)/her chapters execute $(RUNARGS)
+
+lock: ## find the newest versions that go together, and pin them in requirements.lock
+	@rm -rf build/lock; $(call make_venv,build/lock)
+	@build/lock/bin/python -m pip install --disable-pip-version-check $(TORCH)
+	@build/lock/bin/python -m pip install --disable-pip-version-check -e '.[bench,browser,course,dev,robotics,sb3]'
+	@{ sed '/^[^#]/,$$d' requirements.lock; build/lock/bin/python -m pip freeze --exclude-editable | sed -E '/^-e|^#|@/d; s/\+cpu$$//'; } > build/requirements.lock
+	@mv build/requirements.lock requirements.lock && rm -rf build/lock
+
+clean: ## remove the environment and everything that was made
+	rm -rf .venv build dist *.egg-info .pytest_cache .hypothesis .ruff_cache
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+define make_venv
+	for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
+		if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then \
+			"$$python" -m venv $(1) && exit; \
+			rm -rf $(1); echo "Could not make $(1) with $$python (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; \
+		fi; \
+	done; \
+	echo "No Python from 3.11 to 3.14 was found. Install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1
+endef
+
+$(BIN)/python:
+	@$(call make_venv,.venv)
+
+# torch first and by itself: its exact version decides which build is downloaded.
+.venv/.has-%: pyproject.toml requirements.lock | $(BIN)/python
+	$(PIP) $(TORCH)
+	$(PIP) -e '.[$*]'
+	@touch $@

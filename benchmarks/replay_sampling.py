@@ -1,0 +1,71 @@
+"""How long a relabelled batch takes, ready for a network: ours, the peers', and a bare gather of the same bytes.
+
+States of 25 numbers, actions of 4, goals of 3, episodes of 50 steps, k = 4. New random indices at every call; float32
+tensors of [state, goal], action, reward, [next_state, goal] and done from every candidate.
+"""
+
+from __future__ import annotations
+
+import measuring  # isort: split
+
+from pathlib import Path
+
+import click
+from peers import FLOORS, Ours, installed
+from tqdm import tqdm
+from workload import STRATEGIES, Episodes
+
+BATCHES = (256, 4096)
+
+
+@click.command(help=__doc__)
+@click.option("--million", is_flag=True, help="Also with 1,000,000 transitions stored (a few minutes, about 6 GB).")
+@measuring.repeats_option
+@measuring.out_option
+def main(million: bool, repeats: int, out: Path) -> None:
+    sizes = (100_000, 1_000_000) if million else (100_000,)
+    rows = [row for size in sizes for row in measure(size, repeats)]
+    text = "\n\n".join(
+        f"## {size:,} stored, batch {batch}\n\n{as_table([r for r in rows if (r['stored'], r['batch']) == (size, batch)])}"
+        for size in sizes
+        for batch in BATCHES
+    )
+    note = (
+        "µs of CPU time a batch, medians over interleaved repeats; in brackets, how many times ours. "
+        "A dash: the library has no such strategy. The bare gathers relabel nothing and compute no reward."
+    )
+    measuring.report("replay_sampling", "Sampling", f"{note}\n\n{text}", rows, out)
+
+
+def measure(stored: int, repeats: int) -> list[dict]:
+    """A row for each strategy, batch size and candidate."""
+    episodes = Episodes.simulated(stored)
+    kinds = [Ours, *installed(), *FLOORS]
+    candidates = [kind(episodes) for kind in tqdm(kinds, desc=f"storing {stored:,} transitions", leave=False)]
+    rows = []
+    for strategy in STRATEGIES:
+        able = [c for c in candidates if strategy in c.strategies]
+        for candidate in tqdm(able, desc=f"preparing {strategy}", leave=False):
+            candidate.use(strategy)
+        for batch in BATCHES:
+            calls = {c.label: (lambda c=c, n=batch: c.sample(n)) for c in able}
+            label = f"{stored:,} stored, {strategy}, batch {batch}"
+            times = measuring.summary(measuring.interleaved(calls, repeats, label=label), Ours.label)
+            rows += [
+                {"stored": stored, "batch": batch, "strategy": strategy, "candidate": name, **row}
+                for name, row in times.items()
+            ]
+    return rows
+
+
+def as_table(rows: list[dict]) -> str:
+    cells = {(row["candidate"], row["strategy"]): row for row in rows}
+    lines = []
+    for candidate in dict.fromkeys(row["candidate"] for row in rows):
+        found = [cells.get((candidate, strategy)) for strategy in STRATEGIES]
+        lines.append([candidate, *(f"{measuring.number(r['us'])} ({r['times']:.2g})" if r else "–" for r in found)])
+    return measuring.table(["", *STRATEGIES], lines)
+
+
+if __name__ == "__main__":
+    main()

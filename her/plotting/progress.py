@@ -1,0 +1,20 @@
+"""A progress bar that leaves nothing behind: for the cells of a chapter that take more than two seconds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def progress_bar(iterable: Iterable[T], total: int | None = None, description: str = "") -> Iterator[T]:
+    """Go through ``iterable`` with a bar that is gone when it is done; with TQDM_DISABLE set, without one.
+
+    ``tqdm.auto`` does not heed TQDM_DISABLE in a notebook, and would leave a dead widget in the committed one.
+    """
+    from tqdm.auto import tqdm
+
+    disable = bool(os.environ.get("TQDM_DISABLE"))
+    return iter(tqdm(iterable, total=total, desc=description, leave=False, disable=disable))

@@ -1,0 +1,8 @@
+"""The environment in which notebooks are executed: by nbval, whose kernels inherit it, and by the tests themselves."""
+
+import os
+
+from her.course.headless import environment
+
+os.environ |= environment(os.environ.get("HER_PROFILE", "quick"))
+os.environ.pop("HER_LANG", None)  # each chapter speaks its own language

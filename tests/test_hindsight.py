@@ -1,0 +1,813 @@
+"""Relabelling: which rows, with which goals, what reward, and where episodes end under the new goal."""
+
+import warnings
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from replay_cases import (
+    DIMS,
+    FIELDS,
+    assert_same_batch,
+    assert_same_transitions,
+    everything,
+    goals_episode,
+    her_buffer,
+    identities,
+    match_reward,
+    number_reward,
+    plain_buffer,
+    recorded,
+    recorded_episode,
+    refused,
+    snapshot,
+    step,
+)
+from scipy.stats import binomtest, chi2_contingency, chisquare
+
+from her import GoalSelectionStrategy, HERConfig, HindsightExperienceReplay, sparse_reward
+from her.replay import UniformTransitions
+
+STRATEGIES = [strategy.value for strategy in GoalSelectionStrategy]
+each_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
+
+# The recorded transitions store a bonus that the reward function does not give, and some functions are for pairs.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:reward_function gives"),
+    pytest.mark.filterwarnings("ignore:reward_function is right for one pair only"),
+]
+
+
+def plausible(p_value):
+    return p_value > 1e-4
+
+
+def share_is(count, total, share):
+    return plausible(binomtest(int(count), int(total), share).pvalue)
+
+
+def allowed_goals(strategy, t, length, number, all_stored):
+    """The (episode, position) pairs whose achieved goals may stand in for the desired goal of a transition."""
+    positions = {"final": [length - 1], "future": range(t, length), "episode": range(length)}
+    return all_stored if strategy == "random" else {(number, j) for j in positions[strategy]}
+
+
+def check_relabelled_batch(batch, strategy, lengths, all_stored):
+    """Every property of a batch of `recorded` transitions under `number_reward`; lengths: of each episode so far."""
+    own = identities(batch.achieved_goals)
+    real = recorded(*batch.achieved_goals.T)
+    goals = np.where(batch.relabelled[:, None], batch.goals, -7)
+    for i, (number, t) in enumerate(own):
+        assert (number, t) in all_stored, "an evicted or unknown transition"
+        if batch.relabelled[i]:
+            allowed = allowed_goals(strategy, t, lengths[number], number, all_stored)
+            assert tuple(goals[i].astype(int)) in allowed, (strategy, number, t, goals[i])
+    for name in ("states", "actions", "next_states", "dones"):  # nothing of a crash depends on the goal
+        np.testing.assert_array_equal(getattr(batch, name), real[name], err_msg=name)
+    expected_goals = np.where(batch.relabelled[:, None], batch.goals, real["goals"])
+    np.testing.assert_array_equal(batch.goals, expected_goals)
+    expected = np.where(batch.relabelled, number_reward(batch.achieved_goals, batch.goals), real["rewards"])
+    np.testing.assert_array_equal(batch.rewards, expected)
+    np.testing.assert_array_equal(batch._packed[:, batch._columns.goal], batch.goals)
+    np.testing.assert_array_equal(batch._packed[:, batch._columns.next_goal], batch.goals)
+
+
+def check_sources(buffer, batch):
+    """`indices` and `goal_indices` say where the transition and its goal are stored."""
+    np.testing.assert_array_equal(buffer._achieved[batch.indices], batch.achieved_goals)
+    relabelled = batch.relabelled
+    assert (batch.goal_indices[~relabelled] == -1).all()
+    np.testing.assert_array_equal(buffer._achieved[batch.goal_indices[relabelled]], batch.goals[relabelled])
+
+
+# The settings
+
+
+def test_the_settings_read_names_and_give_the_share_that_is_relabelled():
+    assert HERConfig("Final", reward_function=match_reward).strategy is GoalSelectionStrategy.FINAL
+    assert HERConfig(reward_function=match_reward).strategy is GoalSelectionStrategy.FUTURE
+    shares = [HERConfig("future", k, match_reward).relabelled_share for k in (0, 1, np.int64(4), 9)]
+    assert shares == [0, 0.5, 0.8, 0.9]
+
+
+@pytest.mark.parametrize("strategy", ["futur", None, 3, ""])
+def test_an_unknown_strategy_is_refused(strategy):
+    with pytest.raises(ValueError, match=r"^strategy: expected one of 'final', 'future'"):
+        HERConfig(strategy, reward_function=match_reward)
+
+
+@pytest.mark.parametrize("k", [-1, 2.5, 4.0, True, "4", None])
+def test_a_number_of_goals_that_is_none_is_refused(k):
+    with pytest.raises(ValueError, match=r"^n_sampled_goal: expected an integer of at least 0, got "):
+        HERConfig("future", k, match_reward)
+
+
+def test_functions_that_cannot_be_called_are_refused():
+    with pytest.raises(TypeError, match=r"^reward_function: expected f\(achieved, desired\) -> reward, got None"):
+        HERConfig("future", 4)
+    with pytest.raises(TypeError, match=r"^done_function: expected f\(achieved, desired\) -> bool, got True"):
+        HERConfig("future", 4, match_reward, True)
+
+
+@pytest.mark.parametrize("config", [None, "future", {"strategy": "future"}, HERConfig])
+def test_a_buffer_without_settings_is_refused(config):
+    with pytest.raises(TypeError, match=r"^config: expected a HERConfig, got "):
+        HindsightExperienceReplay(10, *DIMS, config)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, True])
+@pytest.mark.parametrize("k", [0, 4])
+def test_a_batch_size_that_is_no_positive_integer_is_refused(wrong, k):
+    buffer = her_buffer(k=k)
+    buffer.store_episode(recorded_episode(0, 3))
+    with refused(buffer, ValueError, "batch_size: expected a positive integer"):
+        buffer.sample(wrong)
+
+
+@pytest.mark.parametrize("k", [0, 4])
+def test_an_empty_buffer_cannot_be_sampled(k):
+    buffer = her_buffer(k=k)
+    with refused(buffer, ValueError, "batch_size: cannot draw 4 transitions from an empty buffer"):
+        buffer.sample(4)
+
+
+# Which goals: properties over arbitrary episodes
+
+
+@each_strategy
+@settings(max_examples=40, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=25),
+    rows=st.integers(9, 20),
+    n_envs=st.sampled_from([1, 2, 5]),
+    k=st.sampled_from([0, 1, 4, 50]),
+    seed=st.integers(0, 2**31),
+)
+def test_every_goal_was_achieved_where_the_strategy_says(strategy, lengths, rows, n_envs, k, seed):
+    buffer = her_buffer(rows * n_envs, strategy, k, number_reward, n_envs=n_envs, seed=seed)
+    for number, length in enumerate(lengths):
+        buffer.store_episode(recorded_episode(number, length))
+    batch = buffer.sample(64)
+    all_stored = set(identities(everything(buffer).achieved_goals))
+    check_relabelled_batch(batch, strategy, dict(enumerate(lengths)), all_stored)
+    check_sources(buffer, batch)
+    assert batch.relabelled.any() == (k > 0)
+
+
+class BufferAgainstLists(RuleBasedStateMachine):
+    """Any sequence of steps, whole episodes, interruptions, saving and loading, against lists of episodes."""
+
+    @initialize(
+        n_envs=st.sampled_from([1, 2, 5]),
+        ring=st.integers(1, 9),
+        spare=st.integers(0, 4),
+        strategy=st.sampled_from(STRATEGIES),
+        k=st.sampled_from([0, 1, 4]),
+        pairs_only=st.booleans(),
+        seed=st.integers(0, 1000),
+    )
+    def begin(self, n_envs, ring, spare, strategy, k, pairs_only, seed):
+        reward = (lambda a, d: float(number_reward(a, d))) if pairs_only else number_reward
+        self.n_envs, self.ring, self.strategy, self.k = n_envs, ring, strategy, k
+        self.make = partial(her_buffer, strategy=strategy, k=k, reward=reward, n_envs=n_envs)
+        self.buffer = self.make(ring * n_envs + min(spare, n_envs - 1), seed=seed)
+        self.rings = [[] for _ in range(n_envs)]  # of episodes: lists of (number, position)
+        self.open = [False] * n_envs
+        self.written = [0] * n_envs
+        self.lengths = {}  # of every episode ever begun
+
+    def stored(self):
+        return [transition for ring in self.rings for episode in ring for transition in episode]
+
+    def make_room(self, env, needed):
+        while self.ring - sum(map(len, self.rings[env])) < needed:
+            self.rings[env].pop(0)
+
+    @rule(patterns=st.lists(st.integers(0, 31), min_size=1, max_size=9))
+    def take_steps(self, patterns):
+        """One step of every environment for each pattern; its bits say whose episode ends."""
+        for pattern in patterns:
+            ends = [bool(pattern >> env & 1) for env in range(self.n_envs)]
+            for env in range(self.n_envs):
+                if not self.open[env]:
+                    self.lengths[len(self.lengths)] = 0
+            begun = iter(number for number, length in self.lengths.items() if length == 0)
+            now = [
+                (self.rings[env][-1][0][0], len(self.rings[env][-1])) if self.open[env] else (next(begun), 0)
+                for env in range(self.n_envs)
+            ]
+            arguments = step(*np.transpose(now), ends=ends)
+            if any(t >= self.ring for _, t in now):
+                with refused(self.buffer, ValueError, "capacity: an episode in progress has reached"):
+                    self.buffer.add(**arguments)
+                self.lengths = {number: length for number, length in self.lengths.items() if length}
+                self.interrupt()
+                return
+            self.buffer.add(**arguments)
+            for env, (number, t) in enumerate(now):
+                self.make_room(env, 1)
+                if t == 0:
+                    self.rings[env].append([])
+                self.rings[env][-1].append((number, t))
+                self.open[env] = not ends[env]
+                self.lengths[number] = t + 1
+                self.written[env] += 1
+
+    @rule(length=st.integers(1, 10))
+    def store_an_episode(self, length):
+        number = len(self.lengths)
+        free = [env for env in range(self.n_envs) if not self.open[env]]
+        if length > self.ring or not free:
+            with refused(self.buffer, ValueError, "(capacity: an episode of|episode: every environment)"):
+                self.buffer.store_episode(recorded_episode(number, length))
+            return
+        self.buffer.store_episode(recorded_episode(number, length))
+        env = min(free, key=lambda env: self.written[env])
+        self.make_room(env, length)
+        self.rings[env].append([(number, t) for t in range(length)])
+        self.lengths[number] = length
+        self.written[env] += length
+
+    @rule()
+    def interrupt(self):
+        self.buffer.end_episodes()
+        self.open = [False] * self.n_envs
+
+    @precondition(lambda self: self.stored())
+    @rule(n=st.integers(1, 40))
+    def sample(self, n):
+        batch = self.buffer.sample(n)
+        check_relabelled_batch(batch, self.strategy, self.lengths, set(self.stored()))
+        check_sources(self.buffer, batch)
+
+    @rule(larger=st.integers(0, 3))
+    def save_and_load(self, larger):
+        loaded = self.make((self.ring + larger) * self.n_envs, seed=99)
+        self.buffer.save(self.path)
+        loaded.load(self.path)
+        assert_same_transitions(everything(loaded), everything(self.buffer))
+        if self.stored():
+            before = self.buffer.sample(20), self.buffer.sample(20)
+            for batch in before:
+                assert_same_batch(loaded.sample(20), batch, but=["indices", "goal_indices"])
+        self.buffer, self.ring = loaded, self.ring + larger
+
+    @invariant()
+    def the_same_is_stored_in_the_same_order(self):
+        if hasattr(self, "buffer"):
+            assert len(self.buffer) == len(self.stored()) <= self.buffer.capacity
+            assert identities(everything(self.buffer).achieved_goals) == self.stored()
+            _, position, length = self.buffer.episodes_of(self.buffer.live_rows())
+            assert position.tolist() == [t for _, t in self.stored()]
+            assert length.tolist() == [self.lengths[number] for number, _ in self.stored()]
+
+
+@pytest.fixture(autouse=True)
+def _a_file_for_the_machine(tmp_path_factory):
+    BufferAgainstLists.path = tmp_path_factory.getbasetemp() / "machine"
+
+
+TestBufferAgainstLists = BufferAgainstLists.TestCase
+TestBufferAgainstLists.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+# Which goals: the distribution
+
+
+def layouts(strategy, k=4, seed=1):
+    """Buffers with an episode of seven transitions, number 9, that lies in them in every possible way."""
+    make = partial(her_buffer, strategy=strategy, k=k, reward=number_reward, seed=seed)
+    first = make(30)
+    first.store_episode(recorded_episode(9, 7))
+    first.store_episode(recorded_episode(1, 4))
+    yield "first", first
+    over_the_end = make(13)
+    for number, length in ((0, 5), (1, 4), (9, 7)):
+        over_the_end.store_episode(recorded_episode(number, length))
+    yield "over the end", over_the_end
+    still_open = make(22, n_envs=2)
+    for t in range(14):
+        still_open.add(**step([t // 3, 8 if t < 7 else 9], [t % 3, t % 7], ends=[t % 3 == 2, t == 6]))
+    yield "still open", still_open
+
+
+each_layout = pytest.mark.parametrize("layout", [0, 1, 2], ids=["first", "over the end", "still open"])
+
+
+def goal_counts(buffer, n=60_000):
+    """How often each position t of episode 9 was given each goal position j of it: (7, 7) counts."""
+    batch = buffer.sample(n)
+    chosen = batch.relabelled & (batch.achieved_goals[:, 0] == 9) & (batch.goals[:, 0] == 9)
+    counts = np.zeros((7, 7), int)
+    np.add.at(counts, (batch.achieved_goals[chosen, 1].astype(int), batch.goals[chosen, 1].astype(int)), 1)
+    return counts
+
+
+@each_layout
+def test_future_draws_every_position_from_t_to_the_end_equally_often(layout):
+    counts = goal_counts([*layouts("future")][layout][1])
+    assert (np.tril(counts, -1) == 0).all()
+    for t in range(6):
+        assert plausible(chisquare(counts[t, t:]).pvalue), (t, counts[t])
+    assert plausible(chisquare(counts.sum(axis=1)).pvalue)
+
+
+@each_layout
+def test_episode_draws_every_position_equally_often_whatever_t(layout):
+    counts = goal_counts([*layouts("episode")][layout][1])
+    assert plausible(chisquare(counts.ravel()).pvalue), counts
+
+
+@each_layout
+def test_final_draws_the_last_position_so_far(layout):
+    counts = goal_counts([*layouts("final")][layout][1])
+    assert (counts[:, :6] == 0).all()
+    assert plausible(chisquare(counts[:, 6]).pvalue)
+
+
+@each_layout
+def test_random_draws_from_everything_stored_whatever_the_transition(layout):
+    buffer = [*layouts("random")][layout][1]
+    batch = buffer.sample(60_000)
+    order = {identity: i for i, identity in enumerate(identities(everything(buffer).achieved_goals))}
+    counts = np.zeros((len(order), len(order)), int)
+    own, goals = (identities(x[batch.relabelled]) for x in (batch.achieved_goals, batch.goals))
+    np.add.at(counts, ([order[i] for i in own], [order[i] for i in goals]), 1)
+    assert plausible(chisquare(counts.ravel()).pvalue)
+
+
+def test_random_leaves_out_what_was_dropped():
+    buffer = her_buffer(10, "random", reward=number_reward)
+    for number in range(9):
+        buffer.store_episode(recorded_episode(number, 4))
+    batch = buffer.sample(2000)
+    assert set(batch.goals[batch.relabelled, 0]) == {7, 8}
+
+
+@each_strategy
+def test_every_row_of_a_batch_draws_its_own_goal(strategy):
+    buffer = her_buffer(10, strategy, reward=number_reward)
+    buffer.store_episode(recorded_episode(0, 5))
+    batch = buffer.sample(3000)
+    drawn = set(zip(identities(batch.achieved_goals), identities(batch.goals), strict=True))
+    relabelled = {pair for pair in drawn if pair[1][0] == 0}
+    assert len(relabelled) == {"final": 5, "future": 15, "episode": 25, "random": 25}[strategy]
+
+
+@pytest.mark.parametrize("k", [1, 2, 4, 8, 19])
+@each_strategy
+def test_k_of_k_plus_one_rows_are_relabelled_whatever_the_row(strategy, k):
+    buffer = her_buffer(30, strategy, k, number_reward)
+    for number in range(4):
+        buffer.store_episode(recorded_episode(number, 6))
+    batch = buffer.sample(48_000)
+    assert share_is(batch.relabelled.sum(), len(batch), k / (k + 1))
+    by_row = np.bincount(batch.indices, batch.relabelled), np.bincount(batch.indices, ~batch.relabelled)
+    assert plausible(chi2_contingency(by_row).pvalue)
+    first_of_two = batch.relabelled[:-1].astype(int) * 2 + batch.relabelled[1:]
+    assert plausible(chi2_contingency(np.bincount(first_of_two, minlength=4).reshape(2, 2)).pvalue)
+
+
+def test_without_substitute_goals_the_batches_are_those_of_a_plain_buffer():
+    buffer, plain = her_buffer(30, k=0, seed=3), plain_buffer(30, seed=3)
+    for number in range(4):
+        buffer.store_episode(recorded_episode(number, 6))
+        plain.store_episode(recorded_episode(number, 6))
+    assert_same_batch(buffer.sample(100), plain.sample(100))
+
+
+@pytest.mark.parametrize("length", [1, 5, 50])
+def test_future_succeeds_in_a_share_of_one_over_t_summed_and_not_in_every_relabelled_row(length):
+    """With all achieved goals different, only the goal reached by the action itself succeeds: H_T / T."""
+    buffer = her_buffer(2 * length, reward=match_reward)
+    buffer.store_episode(recorded_episode(1, length))
+    buffer.store_episode(recorded_episode(2, length))
+    batch = buffer.sample(40_000)
+    share = (1 / np.arange(1, length + 1)).sum() / length
+    successes = batch.rewards == 0
+    assert not successes[~batch.relabelled].any()
+    assert share_is(successes.sum(), batch.relabelled.sum(), share)
+
+
+class LastRow:
+    """Chooses the goal of the newest transition for every row."""
+
+    def draw(self, buffer, rows, uniform, rng):
+        assert uniform.shape == rows.shape
+        assert (uniform >= 0).all()
+        assert (uniform < 1).all()
+        return np.full_like(rows, buffer.live_rows()[-1])
+
+
+def test_the_choice_of_goals_is_a_plug():
+    buffer = her_buffer(reward=number_reward, goals=LastRow())
+    for number, length in ((0, 3), (1, 5)):
+        buffer.store_episode(recorded_episode(number, length))
+    batch = buffer.sample(400)
+    assert set(identities(batch.goals[batch.relabelled])) == {(1, 4)}
+    np.testing.assert_array_equal(
+        batch.rewards[batch.relabelled], number_reward(batch.achieved_goals, batch.goals)[batch.relabelled]
+    )
+
+
+class OldestTransition(UniformTransitions):
+    def sample(self, buffer, n, rng):
+        return buffer.live_rows()[:1].repeat(n), np.full(n, 0.5, np.float32)
+
+
+@each_strategy
+def test_the_choice_of_transitions_combines_with_every_strategy(strategy):
+    buffer = her_buffer(strategy=strategy, reward=number_reward, transitions=OldestTransition())
+    for number, length in ((0, 3), (1, 5)):
+        buffer.store_episode(recorded_episode(number, length))
+    batch = buffer.sample(400)
+    assert set(identities(batch.achieved_goals)) == {(0, 0)}
+    assert (batch.weights == 0.5).all()
+    check_relabelled_batch(batch, strategy, {0: 3, 1: 5}, {(0, t) for t in range(3)} | {(1, t) for t in range(5)})
+
+
+# Rewards
+
+
+@pytest.mark.parametrize("kind", ["batched", "column", "for a pair", "batches only", "integers"])
+@each_strategy
+def test_rewards_are_the_reward_functions_row_by_row(strategy, kind):
+    def reward(achieved, desired):
+        if kind == "for a pair":
+            return -float(np.linalg.norm(achieved - desired) > 2)
+        far = np.linalg.norm(achieved - desired, axis=1 if kind == "batches only" else -1) > 2
+        rewards = -far.astype(int if kind == "integers" else float)
+        return rewards[..., None] if kind == "column" else rewards
+
+    buffer = her_buffer(60, strategy, reward=reward)
+    for number in range(3):
+        buffer.store_episode(recorded_episode(number, 12))
+    batch = buffer.sample(500)
+    expected = [-float(np.linalg.norm(a - g) > 2) for a, g in zip(batch.achieved_goals, batch.goals, strict=True)]
+    relabelled = batch.relabelled
+    np.testing.assert_array_equal(batch.rewards[relabelled], np.array(expected)[relabelled])
+    assert batch.rewards.dtype == np.float32
+    assert len(np.unique(batch.rewards[relabelled])) == 2
+
+
+def test_real_rows_keep_the_reward_that_was_stored():
+    buffer = her_buffer(reward=number_reward)
+    buffer.store_episode(recorded_episode(4, 9))
+    batch = buffer.sample(200)
+    real = ~batch.relabelled
+    bonus = batch.rewards - number_reward(batch.achieved_goals, batch.goals)
+    assert (bonus[real] == 0.5).all()
+    assert (bonus[~real] == 0).all()
+
+
+@pytest.mark.parametrize("goal_dim", [1, 2, 3, 7])
+@pytest.mark.parametrize("first_length", [1, 2, 3, 7])
+def test_a_function_over_the_wrong_axis_is_found_out_by_the_first_episode_however_short(goal_dim, first_length):
+    def reward(achieved, desired):
+        return -(np.linalg.norm(achieved - desired, axis=0) > 1.5).astype(float)
+
+    def episode(length, offset):
+        goals = np.tile(np.arange(length)[:, None] + offset, goal_dim)
+        zeros = np.zeros(length)
+        return goals, [zeros, zeros, zeros - 1, zeros, zeros]
+
+    buffer = HindsightExperienceReplay(50, 1, 1, goal_dim, HERConfig("episode", 4, reward), seed=0)
+    for length, offset in ((first_length, 0), (7, 10), (7, 20)):
+        goals, fields = episode(length, offset)
+        buffer.store_episode(type(recorded_episode(0, 1)).from_arrays(*fields, goals, np.full(goal_dim, -50.0)))
+    batch = buffer.sample(300)
+    expected = -(np.linalg.norm(batch.achieved_goals - batch.goals, axis=-1) > 1.5).astype(float)
+    np.testing.assert_array_equal(batch.rewards[batch.relabelled], expected[batch.relabelled])
+
+
+def test_a_slow_function_and_a_reward_that_disagrees_are_each_mentioned_once():
+    buffer = her_buffer(reward=lambda a, d: float(match_reward(a, d)))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for number in range(3):
+            buffer.store_episode(recorded_episode(number, 4))
+            buffer.sample(10)
+    told = [str(warning.message) for warning in caught]
+    assert len(told) == 2
+    assert told[0].startswith("reward_function is right for one pair only, so it is called once a row")
+    assert told[1].startswith("reward_function gives -1 where the stored reward is ")
+    assert caught[1].filename == __file__
+
+
+def test_rewards_that_agree_are_passed_over_in_silence():
+    buffer = her_buffer(dims=(1, 1, 1), reward=partial(sparse_reward, threshold=0.5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        buffer.store_episode(goals_episode([1, 2, 3, 4], 4))
+        buffer.sample(10)
+
+
+BROKEN = {
+    "raises": lambda achieved, desired: 1 / 0,
+    "gives vectors": lambda achieved, desired: achieved - desired,
+    "gives NaN": lambda achieved, desired: np.full(achieved.shape[:-1], np.nan),
+    "gives NaN for pairs": lambda achieved, desired: float("nan"),
+    "gives what no float32 holds": lambda achieved, desired: np.full(achieved.shape[:-1], 1e300),
+}
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_reward_function_is_refused_when_the_first_transitions_come(broken):
+    def reward(achieved, desired):
+        return BROKEN[broken](achieved, desired) if is_broken else match_reward(achieved, desired)
+
+    is_broken, buffer = True, her_buffer(n_envs=2, reward=reward)
+    with refused(buffer, ValueError, "reward_function: "):
+        buffer.store_episode(recorded_episode(0, 3))
+    with refused(buffer, ValueError, "reward_function: "):
+        buffer.add(**step([0, 1], [0, 0]))
+    is_broken = False  # and once it is mended, the buffer is as good as new
+    buffer.store_episode(recorded_episode(0, 3))
+    assert set(relabelled_part(buffer.sample(50))["rewards"]) == {0, -1}
+
+
+@pytest.mark.parametrize("answer", [np.nan, np.inf, "two numbers a row"])
+def test_a_reward_function_that_breaks_later_is_refused_and_the_store_stays(answer):
+    def reward(achieved, desired):
+        rewards = match_reward(achieved, desired)
+        if not breaks:
+            return rewards
+        return np.tile(rewards, 2) if isinstance(answer, str) else np.full_like(rewards, answer)
+
+    breaks, buffer = False, her_buffer(reward=reward)
+    buffer.store_episode(recorded_episode(0, 3))
+    before, breaks = vars(everything(buffer)), True
+    with pytest.raises(ValueError, match=r"^reward_function: expected"):
+        buffer.sample(20)
+    breaks = False
+    np.testing.assert_equal(vars(everything(buffer)), before)
+    assert len(buffer.sample(20)) == 20
+
+
+# Where episodes end
+
+
+REACHED_AND_NOT = [(0.0, -1.0), (1.0, 0.0), (0.1, -0.9)]  # the last are no float32
+
+
+def goal_buffer(reached=0.0, missed=-1.0, **settings):
+    """A buffer of one-dimensional goals; functions of users compute in float64."""
+
+    def reward(achieved, desired):
+        return np.where((achieved == desired).all(axis=-1), reached, missed)
+
+    return her_buffer(60, dims=(1, 1, 1), reward=reward, **settings)
+
+
+def success(reached=0.0, missed=-1.0, ends=True, goal=9, length=4):
+    """An episode that reaches its goal with its last transition."""
+    achieved = np.r_[goal - length + 1 : goal + 1]
+    rewards = np.where(achieved == goal, reached, missed)
+    return goals_episode(achieved, goal, rewards, ends & (achieved == goal))
+
+
+def failure(missed=-1.0, crash=False, length=4):
+    """An episode that misses its goal; a crash ends it with the goal -5 achieved."""
+    achieved = np.r_[20 : 20 + length] * 1.0
+    achieved[-1] = -5 if crash else achieved[-1]
+    return goals_episode(achieved, 99, np.full(length, missed), crash & (achieved == -5))
+
+
+def relabelled_part(batch):
+    return {name: getattr(batch, name)[batch.relabelled] for name in (*FIELDS, "relabelled")}
+
+
+@pytest.mark.parametrize(("reached", "missed"), REACHED_AND_NOT)
+@each_strategy
+def test_if_success_ends_episodes_reaching_the_new_goal_ends_it_and_reaching_the_old_one_does_not(
+    strategy, reached, missed
+):
+    buffer = goal_buffer(reached, missed, strategy=strategy)
+    buffer.store_episode(success(reached, missed))
+    buffer.store_episode(failure(missed))
+    batch = buffer.sample(800)
+    part = relabelled_part(batch)
+    at_goal = (part["achieved_goals"] == part["goals"])[:, 0]
+    np.testing.assert_array_equal(part["dones"], at_goal)
+    assert buffer.success_ends_episode
+    assert at_goal.any()
+    if strategy != "final":  # a success under the old goal that is none under the new one
+        old_success = part["achieved_goals"][:, 0] == 9
+        assert (old_success & ~at_goal).any() == (strategy in ("episode", "random"))
+    real = ~batch.relabelled
+    np.testing.assert_array_equal(batch.dones[real], batch.achieved_goals[real, 0] == 9)
+
+
+@pytest.mark.parametrize(("reached", "missed"), REACHED_AND_NOT)
+@each_strategy
+def test_if_success_does_not_end_episodes_reaching_a_goal_never_does(strategy, reached, missed):
+    buffer = goal_buffer(reached, missed, strategy=strategy)
+    buffer.store_episode(success(reached, missed, ends=False))
+    buffer.store_episode(failure(missed, crash=True))
+    batch = buffer.sample(500)
+    np.testing.assert_array_equal(batch.dones, batch.achieved_goals[:, 0] == -5)  # a crash ends it under any goal
+    assert (batch.rewards[batch.relabelled] == np.float32(reached)).any()
+    assert not buffer.success_ends_episode
+
+
+@each_strategy
+def test_a_crash_ends_the_episode_under_every_goal_also_if_success_does(strategy):
+    buffer = goal_buffer(strategy=strategy)
+    buffer.store_episode(success())
+    buffer.store_episode(failure(crash=True))
+    part = relabelled_part(buffer.sample(800))
+    crashed = part["achieved_goals"][:, 0] == -5
+    assert part["dones"][crashed].all()
+    if strategy in ("episode", "random", "final"):
+        assert crashed.any()
+    np.testing.assert_array_equal(part["dones"], crashed | (part["achieved_goals"] == part["goals"])[:, 0])
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_one_success_that_went_on_tells_that_success_does_not_end_episodes(order):
+    buffer = goal_buffer(strategy="episode")
+    for episode in [success(ends=True), success(ends=False, goal=30)][::order]:
+        buffer.store_episode(episode)
+    batch = buffer.sample(500)
+    assert not buffer.success_ends_episode
+    assert not batch.dones[batch.relabelled].any()
+    real = ~batch.relabelled
+    np.testing.assert_array_equal(batch.dones[real], batch.achieved_goals[real, 0] == 9)
+
+
+def test_until_a_success_was_stored_no_goal_ends_an_episode():
+    buffer = goal_buffer()
+    buffer.store_episode(failure())
+    batch = buffer.sample(200)
+    assert (batch.rewards == 0).any()
+    assert not batch.dones.any()
+    assert not buffer.success_ends_episode
+    buffer.store_episode(success())
+    assert buffer.sample(200).dones.any()
+
+
+def test_an_episode_cut_off_by_a_time_limit_ends_nothing():
+    buffer = her_buffer(40, n_envs=2, reward=match_reward)
+    for t in range(12):
+        buffer.add(**step([1, 2], [t, t], ends=t % 4 == 3, dones=[False, False], rewards=[-1, -1]))
+    assert not buffer.sample(400).dones.any()
+
+
+def test_what_ends_an_episode_is_learned_from_single_steps_too():
+    buffer = her_buffer(40, n_envs=2, reward=match_reward)
+    for t in range(4):
+        arguments = step([1, 2], [t, t], ends=t == 3, dones=[t == 3, False], rewards=[-(t < 3), -1])
+        arguments["goals"][0] = [1, 3]
+        buffer.add(**arguments)
+    batch = buffer.sample(500)
+    np.testing.assert_array_equal(batch.dones, batch.rewards == 0)
+
+
+def test_what_ends_an_episode_is_remembered_after_the_episodes_that_told_are_dropped(tmp_path):
+    buffer, loaded = (her_buffer(8, dims=(1, 1, 1), seed=seed) for seed in (0, 1))
+    buffer.store_episode(success())
+    for _ in range(2):
+        buffer.store_episode(failure())
+    assert not everything(buffer).dones.any()
+    buffer.save(tmp_path / "buffer")
+    loaded.load(tmp_path / "buffer")
+    for either in (buffer, loaded):
+        batch = either.sample(200)
+        np.testing.assert_array_equal(batch.dones, batch.rewards == 0)
+        assert batch.dones.any()
+
+
+@pytest.mark.parametrize("k", [0, 1, 4])
+@pytest.mark.parametrize("as_column", [False, True])
+def test_a_done_function_decides_for_real_and_relabelled_rows_alike(k, as_column):
+    def within_one(achieved, desired):
+        asked.append((achieved.copy(), desired.copy()))
+        return np.abs(achieved - desired)[:, slice(1) if as_column else 0] <= 1
+
+    asked = []
+    buffer = goal_buffer(strategy="episode", k=k, done=within_one)
+    buffer.store_episode(success())
+    buffer.store_episode(failure(crash=True))
+    batch = buffer.sample(300)
+    np.testing.assert_array_equal(batch.dones, np.abs(batch.achieved_goals - batch.goals)[:, 0] <= 1)
+    np.testing.assert_array_equal(asked[-1][0], batch.achieved_goals)
+    np.testing.assert_array_equal(asked[-1][1], batch.goals)
+    assert batch.dones.dtype == bool
+    assert batch.dones.shape == (300,)
+
+
+@pytest.mark.parametrize("k", [0, 4])
+@pytest.mark.parametrize("answer", [True, np.zeros(3, bool), np.zeros((20, 2), bool), np.full(20, np.nan), ["no"] * 20])
+def test_a_done_function_without_a_flag_a_row_is_refused(answer, k):
+    buffer = goal_buffer(done=lambda achieved, desired: answer, k=k)
+    buffer.store_episode(failure())
+    with pytest.raises(ValueError, match=r"^done_function: expected"):
+        buffer.sample(20)
+
+
+def test_changing_a_batch_does_not_change_what_the_done_function_keeps():
+    flags = np.zeros(20, bool)
+    buffer = goal_buffer(done=lambda achieved, desired: flags)
+    buffer.store_episode(failure())
+    buffer.sample(20).dones[:] = True
+    assert not flags.any()
+
+
+def test_a_refused_episode_teaches_nothing_about_ends():
+    buffer = goal_buffer(n_envs=2)
+    buffer.add([[0], [0]], [[0], [0]], [-1, -1], [[1], [1]], [False, False], [[9], [9]], [[1], [1]], [False, False])
+    with refused(buffer, ValueError, "episode: every environment has an episode in progress"):
+        buffer.store_episode(success())
+
+
+# Batches and files
+
+
+@each_strategy
+def test_the_substitute_goal_stands_beside_the_state_and_beside_the_next_state(strategy):
+    torch = pytest.importorskip("torch")
+    buffer = her_buffer(30, strategy, reward=number_reward)
+    for number in range(3):
+        buffer.store_episode(recorded_episode(number, 7))
+    batch = buffer.sample(64)
+    tensors = batch.torch()
+    assert tensors.observations.dtype == torch.float32
+    np.testing.assert_array_equal(tensors.observations, np.hstack([batch.states, batch.goals]))
+    np.testing.assert_array_equal(tensors.next_observations, np.hstack([batch.next_states, batch.goals]))
+    np.testing.assert_array_equal(tensors.rewards, batch.rewards)
+    np.testing.assert_array_equal(tensors.dones, batch.dones)
+
+
+@each_strategy
+def test_the_same_seed_gives_the_same_batches_and_another_seed_others(strategy):
+    one, same, other = (her_buffer(30, strategy, reward=number_reward, seed=seed) for seed in (5, 5, 6))
+    for buffer in (one, same, other):
+        for number in range(3):
+            buffer.store_episode(recorded_episode(number, 7))
+    for _ in range(3):
+        batch = one.sample(50)
+        assert_same_batch(batch, same.sample(50))
+        assert (batch.relabelled != other.sample(50).relabelled).any()
+    assert (one.sample(50).relabelled != one.sample(50).relabelled).any()
+
+
+@pytest.mark.parametrize("k", [0, 4])
+def test_changing_a_batch_changes_nothing_stored(k):
+    buffer, untouched = (her_buffer(30, k=k, reward=number_reward) for _ in range(2))
+    for either in (buffer, untouched):
+        either.store_episode(recorded_episode(0, 7))
+    batch = buffer.sample(40)
+    untouched.sample(40)
+    for name in (*FIELDS, "relabelled", "indices", "weights"):
+        getattr(batch, name)[...] = 1
+    assert snapshot(buffer) == snapshot(untouched)
+    assert_same_batch(buffer.sample(40), untouched.sample(40))
+
+
+@each_strategy
+def test_a_loaded_buffer_gives_the_batches_that_the_saved_one_would_have_given(strategy, tmp_path):
+    buffer, loaded = (goal_buffer(strategy=strategy, seed=seed, n_envs=2) for seed in (3, 4))
+    for episode in (success(), failure(), failure(crash=True), success(goal=15)):
+        buffer.store_episode(episode)
+    buffer.sample(9)
+    buffer.save(tmp_path / "buffer")
+    loaded.load(tmp_path / "buffer")
+    assert loaded.success_ends_episode
+    for _ in range(3):
+        assert_same_batch(loaded.sample(60), buffer.sample(60), but=["indices", "goal_indices"])
+        for either in (loaded, buffer):
+            either.store_episode(success(ends=False))
+    assert not loaded.success_ends_episode
+
+
+def test_what_a_buffer_without_hindsight_saved_can_be_relabelled(tmp_path):
+    plain, buffer, stored_itself = plain_buffer(60, dims=(1, 1, 1)), goal_buffer(seed=7), goal_buffer(seed=0)
+    for episode in (success(), failure(crash=True)):
+        plain.store_episode(episode)
+        stored_itself.store_episode(episode)
+    plain.save(tmp_path / "buffer")
+    buffer.load(tmp_path / "buffer")
+    assert buffer.success_ends_episode
+    assert_same_batch(buffer.sample(200), stored_itself.sample(200))
+
+
+def test_a_reward_function_that_breaks_on_what_is_loaded_refuses_it(tmp_path):
+    plain, buffer = plain_buffer(), her_buffer(reward=BROKEN["raises"])
+    plain.store_episode(recorded_episode(0, 5))
+    plain.save(tmp_path / "buffer")
+    with pytest.raises(ValueError, match=r"^reward_function: failed on a pair"):
+        buffer.load(tmp_path / "buffer")
+    assert len(buffer) == 0
+
+
+def test_a_buffer_saved_empty_learns_from_what_comes_later(tmp_path):
+    goal_buffer().save(tmp_path / "empty")
+    buffer = goal_buffer()
+    buffer.store_episode(success(ends=False))
+    buffer.load(tmp_path / "empty")
+    buffer.store_episode(success())
+    assert buffer.success_ends_episode

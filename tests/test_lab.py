@@ -1,0 +1,82 @@
+"""`make lab`: JupyterLab starts in the chapters for whoever calls it, and a chapter runs there from top to bottom."""
+
+import json
+import os
+import sys
+import urllib.request
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import browser
+import pytest
+from course_samples import write_chapters
+
+from her.course import lab, notebooks
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def fetch(url: str, path: str) -> dict:
+    parts = urlsplit(url)
+    token = parse_qs(parts.query)["token"][0]
+    with urllib.request.urlopen(f"{parts.scheme}://{parts.netloc}{path}?token={token}", timeout=30) as answer:
+        return json.load(answer)
+
+
+def test_root_is_let_in_only_as_root(monkeypatch):
+    for user, expected in ((0, True), (1000, False)):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user, raising=False)
+        assert ("--allow-root" in lab.arguments(Path("chapters"))) is expected
+
+
+def test_no_browser_is_sought_without_a_display(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("BROWSER", "WAYLAND_DISPLAY", "DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert "--no-browser" in lab.arguments(Path("chapters"))
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert "--no-browser" not in lab.arguments(Path("chapters"))
+
+
+def test_serves_the_chapters_with_this_environments_kernel_and_python_files_as_notebooks(tmp_path):
+    zh, _ = write_chapters(tmp_path)
+    notebooks.execute_to_committed(zh)
+    with browser.lab(tmp_path) as url:
+        names = {item["name"] for item in fetch(url, "/api/contents/zh")["content"]}
+        assert {"01_sample.py", "01_sample.ipynb"} <= names
+        assert fetch(url, "/api/contents/zh/01_sample.py")["type"] == "notebook"
+        kernels = fetch(url, "/api/kernelspecs")
+        assert kernels["default"] == "python3"
+        assert kernels["kernelspecs"]["python3"]["spec"]["argv"][0] in ("python", "python3", sys.executable)
+        settings = fetch(url, "/lab/api/settings/@jupyterlab/docmanager-extension:plugin")
+        assert settings["schema"]["properties"]["defaultViewers"]["default"] == {"python": "Jupytext Notebook"}
+
+
+@pytest.fixture(scope="module")
+def tab():
+    pytest.importorskip("playwright")
+    if not browser.CHROMIUM:
+        pytest.skip("no Chromium on this machine")
+    with browser.lab() as url, browser.page(url) as tab:
+        yield tab
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    found = notebooks.discover(REPOSITORY / "chapters")
+    if not found:
+        pytest.skip("no chapters yet")
+    return notebooks.name_of(found[0])
+
+
+@pytest.mark.browser
+def test_source_opens_as_a_notebook(tab, chapter):
+    assert browser.open_file(tab, f"{chapter}.py") == "Notebook"
+
+
+@pytest.mark.browser
+def test_chapter_runs_in_the_browser_from_top_to_bottom(tab, chapter):
+    report = browser.run_all_cells(tab, f"{chapter}.ipynb")
+    assert report["errors"] == []
+    assert report["executed"] == report["code"] > 0
+    assert report["kernel"] == "python3"
