@@ -173,5 +173,29 @@ def sweep(file, out, results, jobs) -> None:
         sys.exit(1)
 
 
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--lang", type=click.Choice(["zh", "en"]), default="en", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Where to draw.  [default: FOLDER/figure.png]")
+def plot(folder, lang, out) -> None:
+    """Draw the curves that a sweep left in FOLDER: means over seeds with 95 % bootstrap intervals."""
+    try:
+        from her.plotting import use_style
+        from her.plotting.curves import draw_sweep
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error.name} is missing: pip install 'her-course[course]'") from None
+    from her.experiments import read_titles
+
+    use_style(lang)
+    try:
+        file = folder / "sweep.toml"
+        figure = draw_sweep(folder, lang, read_titles(file, lang) if file.exists() else None)
+    except FileNotFoundError as error:
+        raise click.ClickException(f"folder: {error.filename} is missing; make it with `her sweep`") from None
+    out = out or folder / "figure.png"
+    figure.savefig(out, dpi=144, metadata={"Software": None})
+    click.echo(f"drawn: {out}")
+
+
 if __name__ == "__main__":
     main()

@@ -85,6 +85,12 @@ def read_sweep(path: Path) -> list[Job]:
     return jobs
 
 
+def read_titles(path: Path, lang: str) -> dict[str, str]:
+    """What a sweep's file calls its tasks in a language: ``title = { zh = "…", en = "…" }`` of each ``[[task]]``."""
+    tasks = tomllib.loads(path.read_text(encoding="utf-8"))["task"]
+    return {task["name"]: task.get("title", {}).get(lang, task["name"]) for task in tasks}
+
+
 def run_job(job: Job, folder: Path) -> Outcome:
     """Train one run to its end, or go on with it; what goes wrong is part of the outcome."""
     try:

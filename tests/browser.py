@@ -40,12 +40,12 @@ def lab(folder: Path | None = None, *options: str) -> Iterator[str]:
         try:
             for line in server.stdout:
                 printed.append(line)
-                if found := re.search(r"http://(?:localhost|127\.0\.0\.1)\S+", line):
+                if found := re.search(r"served at\s+(http://\S+)", "".join(printed)):
                     break
             else:
                 raise RuntimeError("JupyterLab did not start:\n" + "".join(printed))
             threading.Thread(target=lambda: printed.extend(server.stdout), daemon=True).start()
-            yield found[0]
+            yield found[1]
         finally:
             server.terminate()
             server.wait(timeout=30)

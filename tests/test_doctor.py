@@ -44,11 +44,8 @@ def test_all_is_well_here():
 @pytest.mark.parametrize(
     ("hidden", "missing"),
     [
-        (["torch"], {"[train]", "[course]", "torch"}),
-        (["jupytext"], {"[course]", "chapters"}),
-        (["ipykernel", "jupyter_client"], {"[course]", "kernel"}),
-        (["matplotlib"], {"[course]", "font"}),
-        (["packaging"], {"packages"}),
+        (["torch", "packaging"], {"packages", "torch"}),
+        (["matplotlib", "jupytext", "ipykernel", "jupyter_client"], {"[course]", "chapters", "font", "kernel"}),
     ],
 )
 def test_names_what_is_missing_and_goes_on(hidden, missing):

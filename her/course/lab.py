@@ -51,5 +51,7 @@ def start(chapters: Path, more: Sequence[str] = ()) -> None:
 
     write_settings()
     server = LabApp.initialize_server(argv=[*arguments(chapters), *more])
-    print(f"\nJupyterLab is served at\n\n    {server.display_url}\n\nControl-C stops it.\n", flush=True)
+    # Said once the server listens, and below everything that it says itself.
+    message = f"\nJupyterLab is served at\n\n    {server.display_url}\n\nControl-C stops it.\n"
+    server.io_loop.add_callback(print, message, flush=True)
     server.start()

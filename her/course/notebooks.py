@@ -155,7 +155,7 @@ def _clean_output(output: NotebookNode) -> NotebookNode:
 
 @contextmanager
 def _environment(profile: str) -> Iterator[None]:
-    """Let kernels inherit :func:`her.course.headless.environment`; the language is the chapter's own, whatever HER_LANG says."""
+    """Let kernels inherit the headless environment; the language is the chapter's own, whatever HER_LANG says."""
     before = dict(os.environ)
     os.environ.update(environment(profile))
     os.environ.pop("HER_LANG", None)

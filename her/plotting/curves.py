@@ -7,8 +7,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from her.plotting.style import strategy_style, text
 from her.statistics import bootstrap
@@ -44,7 +46,7 @@ def label_success_axes(ax: Axes, lang: str, success_at: str = "end") -> Axes:
 
 
 def read_curves(path: Path) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
-    """The curves that a sweep wrote, ``curves.csv``: (task, variant) → steps and (n_seeds, n_evaluations) success rates.
+    """The curves that a sweep wrote: (task, variant) → steps and (n_seeds, n_evaluations) success rates.
 
     A run that ended before the others of its variant keeps its last success rate.
     """
@@ -73,3 +75,26 @@ def draw_hindsight_against_none(
         draw_curve(ax, *curves[variant], label, strategy_style(strategy))
     label_success_axes(ax, lang, success_at)
     return ax
+
+
+def draw_sweep(folder: Path, lang: str, titles: dict[str, str] | None = None) -> Figure:
+    """A panel for each task of a sweep's ``curves.csv`` and ``runs.csv``, a curve for each of its variants.
+
+    ``titles`` names the tasks; a task without a title keeps the name it has in the file.
+    """
+    curves = read_curves(folder / "curves.csv")
+    with open(folder / "runs.csv", newline="", encoding="utf-8") as file:
+        success_at = {row["task"]: row["success_at"] for row in csv.DictReader(file) if row["success_at"]}
+    tasks = list(dict.fromkeys(task for task, _ in curves))
+    fig, axes = plt.subplots(1, len(tasks), figsize=(3.6 * len(tasks), 3.0), squeeze=False)
+    for ax, task in zip(axes[0], tasks, strict=True):
+        variants = {variant: curve for (of, variant), curve in curves.items() if of == task}
+        if set(variants) == {"her", "none"}:
+            draw_hindsight_against_none(ax, variants, lang, success_at[task])
+        else:
+            for variant, curve in variants.items():
+                draw_curve(ax, *curve, variant)
+            label_success_axes(ax, lang, success_at[task])
+        ax.set_title((titles or {}).get(task, task))
+    axes[0, 0].legend()
+    return fig

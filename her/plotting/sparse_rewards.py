@@ -115,8 +115,15 @@ def draw_random_success(
         list(measured), rates[:, 0], errors, fmt="o", color=COLORS["orange"], markersize=6, capsize=3, zorder=3,
         label=text(lang, "实测（任意一步）与 95 % 区间", "measured (any step), 95 % interval"),
     )  # fmt: skip
+    for n, words in (
+        (13, text(lang, "论文：DQN 到此为止", "the paper's DQN ends here")),
+        (50, text(lang, "论文：DQN + HER 到这里", "its DQN + HER comes this far")),
+    ):
+        at_right = n > n_bits[-1] / 2
+        ax.vlines(n, exact[list(n_bits).index(n)], 5, color=COLORS["grey"], linestyle="--", linewidth=1, zorder=1)
+        ax.text(n, 3, f" {words} ", ha="right" if at_right else "left", va="top")
     ax.set_yscale("log")
-    ax.set(xlabel=text(lang, "比特数 n", "number of bits n"), xlim=(0, n_bits[-1] + 1))
+    ax.set(xlabel=text(lang, "比特数 n", "number of bits n"), xlim=(0, n_bits[-1] + 1), ylim=(1e-16, 5))
     ax.set_ylabel(text(lang, "一个回合成功的概率", "probability of success in an episode"))
     ax.legend(loc="lower left")
     return ax
@@ -184,8 +191,8 @@ def draw_values_by_distance(
     for label, of_seeds in values.items():
         lines = ax.plot(np.arange(of_seeds.shape[1]), of_seeds.T, **looks[label] | {"linewidth": 1.5})
         lines[0].set_label(label)
-    ax.set(ylim=(floor - 2, 0), xlabel=text(lang, "离目标还差几位", "bits still wrong"))
-    ax.set_ylabel(text(lang, "max Q 的平均", "mean of max Q"))
+    ax.set(ylim=(floor - 2, 0), xlabel=text(lang, "离目标还差几位", "bits still wrong"), xticks=range(0, len(truth), 3))
+    ax.set_ylabel(text(lang, "平均的 max Q", "mean of max Q"))
     ax.legend(loc="upper right")
     return ax
 
@@ -204,11 +211,9 @@ def draw_choices_by_distance(
         ax.plot(distance, distance / n_bits[label], **TRUTH | {"linewidth": 1.5})
         lines = ax.plot(distance, of_seeds.T, **looks[label] | {"linewidth": 1.5})
         lines[0].set_label(label)
-    blind = text(lang, "闭着眼翻", "a blind flip")
-    for label in list(right)[-1:]:
-        half = n_bits[label] / 2
-        ax.text(half + 0.6, 0.44, blind, ha="left", va="top")
-    ax.set(ylim=(-0.03, 1.05), xlabel=text(lang, "离目标还差几位", "bits still wrong"))
+    ax.text(max(n_bits.values()) * 0.56, 0.46, text(lang, "闭着眼翻", "a blind flip"), ha="left", va="top")
+    ticks = range(0, max(n_bits.values()) + 1, 3)
+    ax.set(ylim=(-0.03, 1.05), xlabel=text(lang, "离目标还差几位", "bits still wrong"), xticks=ticks)
     ax.set_ylabel(text(lang, "翻对的比例", "share of right flips"))
     return ax
 
@@ -218,8 +223,10 @@ def draw_reward_counts(ax: Axes, rewards: np.ndarray, title: str, lang: str) -> 
     counts = [int((rewards < 0).sum()), int((rewards == 0).sum())]
     bars = ax.bar(["−1", "0"], counts, color=[COLORS["grey"], COLORS["orange"]], width=0.6)
     ax.bar_label(bars, [f"{count:,}" for count in counts], padding=2)
+    ax.yaxis.set_major_formatter("{x:,.0f}")
     ax.set(title=title, xlabel=text(lang, "奖励", "reward"), ylim=(0, 1.12 * len(rewards)))
     ax.set_ylabel(text(lang, "转移数", "transitions"))
+    ax.label_outer()
     ax.grid(axis="x", visible=False)
     return ax
 
