@@ -68,6 +68,7 @@ $(BIN)/python:
 
 # torch first and by itself: its exact version decides which build is downloaded.
 .venv/.has-%: pyproject.toml requirements.lock | $(BIN)/python
+	@echo "Installing what [$*] needs into .venv: a few minutes the first time, up to 1.5 GB on disk with PyTorch for CPUs."
 	$(PIP) $(TORCH)
 	$(PIP) -e '.[$*]'
 	@touch $@

@@ -1,17 +1,14 @@
 """Fair timing on a machine that has other things to do: candidates take turns, and medians are compared.
 
-Import it before numpy and torch: it gives each of them one thread. Times are CPU times of the process, which, with one
-thread, are the wall times of an idle machine.
+Times are CPU times of the process, which, with one thread, are the wall times of an idle machine.
 """
 
 from __future__ import annotations
 
-import os
-
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[_variable] = "1"
+import one_thread  # noqa: F401  isort: split
 
 import json
+import os
 import platform
 import sys
 import time
@@ -44,7 +41,7 @@ PACKAGES = (
 
 repeats_option = click.option("--repeats", default=9, show_default=True, type=click.IntRange(min=7))
 out_option = click.option(
-    "--out", default=RESULTS, type=click.Path(path_type=Path, file_okay=False), help="Where to save; benchmarks/results."
+    "--out", default=RESULTS, type=click.Path(path_type=Path, file_okay=False), help="Folder; benchmarks/results."
 )
 
 

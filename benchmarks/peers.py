@@ -1,4 +1,4 @@
-"""Replay buffers with hindsight, each behind the same few lines: filled with the same episodes, asked for the same batch.
+"""Replay buffers with hindsight behind one interface: filled with the same episodes, asked for the same batch.
 
 A batch is what a network is fed: float32 tensors of [state, goal], action, reward, [next_state, goal] and done. Every
 library is used as its documentation says, and what it hands out otherwise is converted in the cheapest way there is.
@@ -49,8 +49,8 @@ class StableBaselines3:
         from stable_baselines3.common.vec_env import DummyVecEnv
 
         env = DummyVecEnv([GoalSpace])
-        size = episodes.n_transitions
-        self.buffer = HerReplayBuffer(size, env.observation_space, env.action_space, env, device="cpu", n_sampled_goal=K)
+        spaces = env.observation_space, env.action_space
+        self.buffer = HerReplayBuffer(episodes.n_transitions, *spaces, env, device="cpu", n_sampled_goal=K)
         for states, actions, rewards, goal in zip(
             episodes.states, episodes.actions, episodes.rewards, episodes.desired, strict=True
         ):
@@ -215,7 +215,8 @@ class Tianshou:
     def sample(self, n: int) -> Tensors:
         batch, _ = self.buffer.sample(n)
         observations, next_observations = (
-            torch.from_numpy(np.concatenate((o.observation, o.desired_goal), axis=1)) for o in (batch.obs, batch.obs_next)
+            torch.from_numpy(np.concatenate((o.observation, o.desired_goal), axis=1))
+            for o in (batch.obs, batch.obs_next)
         )
         reward, done = (torch.from_numpy(np.asarray(x, np.float32)) for x in (batch.rew, batch.terminated))
         return observations, torch.from_numpy(batch.act), reward, next_observations, done

@@ -6,16 +6,22 @@ tensors of [state, goal], action, reward, [next_state, goal] and done from every
 
 from __future__ import annotations
 
-import measuring  # isort: split
+import one_thread  # noqa: F401  isort: split
 
 from pathlib import Path
 
 import click
+import measuring
 from peers import FLOORS, Ours, installed
 from tqdm import tqdm
 from workload import STRATEGIES, Episodes
 
 BATCHES = (256, 4096)
+NOTE = """\
+µs of CPU time a batch, medians over interleaved repeats; in brackets, how many times ours. A dash: the library has no
+such strategy. cpprb relabels when it stores: that time is not in this table, and its batches repeat the goals drawn then.
+The bare gathers relabel nothing and compute no reward: they draw random rows of a plain replay buffer and hand out the
+same tensors, from one array for each field or from rows that lie ready."""
 
 
 @click.command(help=__doc__)
@@ -25,16 +31,12 @@ BATCHES = (256, 4096)
 def main(million: bool, repeats: int, out: Path) -> None:
     sizes = (100_000, 1_000_000) if million else (100_000,)
     rows = [row for size in sizes for row in measure(size, repeats)]
-    text = "\n\n".join(
-        f"## {size:,} stored, batch {batch}\n\n{as_table([r for r in rows if (r['stored'], r['batch']) == (size, batch)])}"
-        for size in sizes
-        for batch in BATCHES
-    )
-    note = (
-        "µs of CPU time a batch, medians over interleaved repeats; in brackets, how many times ours. "
-        "A dash: the library has no such strategy. The bare gathers relabel nothing and compute no reward."
-    )
-    measuring.report("replay_sampling", "Sampling", f"{note}\n\n{text}", rows, out)
+    text = [NOTE]
+    for size in sizes:
+        for batch in BATCHES:
+            text.append(f"## {size:,} stored, batch {batch}")
+            text.append(as_table([row for row in rows if (row["stored"], row["batch"]) == (size, batch)]))
+    measuring.report("replay_sampling", "Sampling", "\n\n".join(text), rows, out)
 
 
 def measure(stored: int, repeats: int) -> list[dict]:

@@ -144,21 +144,21 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
                 batch.dones = self._given_dones(batch.achieved_goals, batch.goals)
             return batch
         rows, weights, relabelled, goal_rows = self._choose(batch_size)
-        achieved = self._achieved.take(rows, axis=0)
+        packed = self._data.take(rows, axis=0)
+        achieved = self._goals_in(packed, self.columns.achieved).copy().view(np.float32).reshape(-1, self.goal_dim)
         goals = self._achieved.take(goal_rows, axis=0)
-        virtual_rewards = self.reward_function(achieved, goals)
-        real_rewards = self._rewards.take(rows)
+        virtual_rewards, real_rewards = self._rewards_of(rows, achieved, goals), packed[:, self.columns.reward]
         rewards = np.where(relabelled, virtual_rewards, real_rewards)
         dones = self._real_dones(rows)
         if self.config.done_function is not None:
-            desired = np.where(relabelled[:, None], goals, self._data[rows, self.columns.goal])
+            desired = np.where(relabelled[:, None], goals, packed[:, self.columns.goal])
             dones = self._given_dones(achieved, desired)
         elif self._any_done:
             virtual_dones = dones & (real_rewards != self._success_reward)  # ended for another reason than the goal
             if self.success_ends_episode:
                 virtual_dones |= virtual_rewards == self._success_reward
             dones = np.where(relabelled, virtual_dones, dones)
-        return self._batch(rows, weights, achieved, rewards, dones, relabelled, goal_rows, goals)
+        return self._batch(rows, weights, packed, achieved, rewards, dones, relabelled, goal_rows, goals)
 
     def _choose(self, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Which rows, their weights, which of them are relabelled, and the rows that achieved the substitute goals."""
@@ -169,6 +169,13 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         relabelled = uniform < 1
         uniform -= ~relabelled
         return rows, weights, relabelled, self.goals.draw(self, rows, uniform, self.rng)
+
+    def _rewards_of(self, rows: np.ndarray | None, achieved: np.ndarray, goals: np.ndarray) -> np.ndarray:
+        """(n,) rewards of these rows under ``goals``; rows are None for the first transitions about to be stored.
+
+        A place for subclasses whose rewards depend on more than the goals.
+        """
+        return self.reward_function(achieved, goals)
 
     def _given_dones(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
         dones = np.asarray(self.config.done_function(achieved, desired))
@@ -181,9 +188,9 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
 
     def _find_success_reward(self, goals: np.ndarray, achieved: np.ndarray, rewards: np.ndarray) -> np.float32:
         """The reward of reaching the goal; on the way the reward function is tried on these real transitions."""
-        given = self.reward_function(achieved, np.ascontiguousarray(goals))
+        given = self._rewards_of(None, achieved, np.ascontiguousarray(goals))
         wrong = np.flatnonzero(~np.isclose(given, rewards, rtol=1e-3, atol=1e-5))
-        success_reward = self.reward_function(achieved[:1], achieved[:1])[0]
+        success_reward = self._rewards_of(None, achieved[:1], achieved[:1])[0]
         if len(wrong):
             first = wrong[0]
             warnings.warn(

@@ -6,6 +6,7 @@ Each sampler here is a `TransitionSampler`: plug it into any buffer as ``transit
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -27,16 +28,16 @@ class SumTree:
 
     FAN_OUT = 16
     TOP = 4096
+    #: rows that go down the tree together: their arrays then stay small enough to be recycled, not asked of the system
+    AT_ONCE = 512
 
     def __init__(self, size: int):
         self.size = nodes = size
-        self._nodes: list[np.ndarray] = []  # (nodes, 16) the values of their children; rows are children of the first
+        self._levels: list[np.ndarray] = []  # the rows first; all but the last filled up to whole nodes of children
         while nodes > self.TOP:
             nodes = -(-nodes // self.FAN_OUT)
-            self._nodes.append(np.zeros((nodes, self.FAN_OUT)))
-        self._top = np.zeros(nodes)
-        self._levels = [children.reshape(-1) for children in self._nodes] + [self._top]
-        self._ones = np.ones(self.FAN_OUT)
+            self._levels.append(np.zeros(nodes * self.FAN_OUT))
+        self._levels.append(np.zeros(nodes))
 
     @property
     def values(self) -> np.ndarray:
@@ -46,12 +47,14 @@ class SumTree:
     def set(self, rows: np.ndarray, values: np.ndarray | float) -> None:
         """Give rows new values of at least 0. Where a row stands more than once, its last value counts."""
         self._levels[0][rows] = values
-        for children, sums in zip(self._nodes, self._levels[1:], strict=True):
+        ones = np.ones(self.FAN_OUT)
+        for level, above in itertools.pairwise(self._levels):
             rows = rows // self.FAN_OUT
+            children = level.reshape(-1, self.FAN_OUT)
             if len(rows) < len(children):
-                sums[rows] = children.take(rows, axis=0) @ self._ones
+                above[rows] = children.take(rows, axis=0) @ ones
             else:
-                sums[: len(children)] = children @ self._ones
+                above[: len(children)] = children @ ones
 
     def draw(self, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows drawn with probability value / total. A row of value 0 is never drawn.
@@ -67,22 +70,30 @@ class SumTree:
         """
         # The first running sum above the target belongs to a value above 0. Where rounding has put the target on or
         # beyond the last sum, it is brought back.
-        sums = np.zeros(len(self._top) + 1)
-        np.cumsum(self._top, out=sums[1:])
+        top = self._levels[-1]
+        sums = np.zeros(len(top) + 1)
+        np.cumsum(top, out=sums[1:])
         total = sums[-1]
         if not total > 0:
             raise ValueError("uniform: all values are 0, there is nothing to draw")
         target = np.minimum(uniform * total, np.nextafter(total, 0))
         rows = sums[1:].searchsorted(target, side="right")
         target -= sums.take(rows)
+        for begin in range(0, len(rows), self.AT_ONCE):
+            some = slice(begin, begin + self.AT_ONCE)
+            rows[some] = self._descend(rows[some], target[some])
+        return rows, self._levels[0].take(rows) / total
+
+    def _descend(self, rows: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """From (n,) rows of the top level, and how far into each the target lies, down to the rows themselves."""
         each = np.arange(len(rows))
-        for children in reversed(self._nodes):
-            sums = children.take(rows, axis=0).cumsum(axis=1)
-            np.minimum(target, np.nextafter(sums[:, -1], 0), out=target)
+        for level in self._levels[-2::-1]:
+            sums = level.reshape(-1, self.FAN_OUT).take(rows, axis=0).cumsum(axis=1)
+            target = np.minimum(target, np.nextafter(sums[:, -1], 0))
             child = (sums > target[:, None]).argmax(axis=1)
             target -= np.where(child > 0, sums[each, child - 1], 0)
             rows = rows * self.FAN_OUT + child
-        return rows, self._levels[0].take(rows) / total
+        return rows
 
 
 class ProportionalTransitions:

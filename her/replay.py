@@ -229,23 +229,27 @@ class Batch:
 
 
 class Columns:
-    """Where the fields stand in a stored row: ``[state, goal, action, next_state, goal]``.
+    """Where the fields stand in a stored row: ``[state, goal, action, next_state, goal, achieved, reward]``.
 
     The goal stands twice so that [state, goal], [state, goal, action] and [next_state, goal] are each one slice:
-    a gathered row is fed to a network as it is, once the substitute goal has been written over both.
+    a gathered row is fed to a network as it is, once the substitute goal has been written over both. What else a batch
+    needs of the row lies beside it, because what takes time is to fetch rows from distant memory.
     """
 
     def __init__(self, state_dim: int, action_dim: int, goal_dim: int):
         observation_dim = state_dim + goal_dim
         action_end = observation_dim + action_dim
+        next_end = action_end + observation_dim
         self.state = slice(0, state_dim)
         self.goal = slice(state_dim, observation_dim)
         self.observation = slice(0, observation_dim)
         self.action = slice(observation_dim, action_end)
         self.next_state = slice(action_end, action_end + state_dim)
-        self.next_goal = slice(action_end + state_dim, action_end + observation_dim)
-        self.next_observation = slice(action_end, action_end + observation_dim)
-        self.width = action_end + observation_dim
+        self.next_goal = slice(action_end + state_dim, next_end)
+        self.next_observation = slice(action_end, next_end)
+        self.achieved = slice(next_end, next_end + goal_dim)
+        self.reward = next_end + goal_dim
+        self.width = self.reward + 1
 
 
 class TransitionSampler(Protocol):
@@ -342,11 +346,11 @@ class GoalConditionedReplayBuffer:
 
         self._ring = self.capacity // self.n_envs  # rows of one environment's ring
         rows = self._ring * self.n_envs
-        self._data = np.zeros((rows, self.columns.width), np.float32)
+        self._data = _zeros_on_cache_lines(rows, self.columns.width)
+        # Once more, close together: here substitute goals are looked up.
         self._achieved = np.zeros((rows, goal_dim), np.float32)
         # A goal as one item: numpy moves those several times faster.
         self._goal_type = np.dtype((np.void, 4 * self.goal_dim))
-        self._rewards = np.zeros(rows, np.float32)
         self._dones = np.zeros(rows, bool)
         self._any_done = False
         # An episode is named by the row it starts in: _start says so for every row, _length is kept in that row alone.
@@ -464,13 +468,16 @@ class GoalConditionedReplayBuffer:
         self._size += self.n_envs
         self.transitions.stored(self, rows)
 
-    def end_episodes(self) -> None:
-        """Close every open episode: the next `add` begins new ones. For when a run was interrupted."""
-        self._open[:] = 0
+    def end_episodes(self, envs: np.ndarray | slice = slice(None)) -> None:
+        """Close the open episodes of all environments, or of these: the next `add` begins new ones.
+
+        For when a run was interrupted.
+        """
+        self._open[envs] = 0
 
     @property
     def _tables(self) -> tuple[np.ndarray, ...]:
-        return self._data, self._achieved, self._rewards, self._dones
+        return self._data, self._achieved, self._dones
 
     def _pack(
         self, states, actions, rewards, next_states, dones, goals, achieved_goals, check: bool = False
@@ -484,28 +491,27 @@ class GoalConditionedReplayBuffer:
             ("actions", actions, columns.action, "action_dim"),
             ("next_states", next_states, columns.next_state, "state_dim"),
             ("goals", goals, columns.goal, "goal_dim"),
-            ("achieved_goals", achieved_goals, None, "goal_dim"),
+            ("achieved_goals", achieved_goals, columns.achieved, "goal_dim"),
         ):
             array = _as_float32(name, array)
             expected = (n, getattr(self, dimension))
             if array.shape != expected:
                 why = f"as given by {dimension}={expected[-1]}"
                 raise ValueError(f"{name}: expected shape {expected}, {why}, got {array.shape}")
-            if column is not None:
-                packed[:, column] = array
+            packed[:, column] = array
         packed[:, columns.next_goal] = packed[:, columns.goal]
         if rewards.shape != (n,):
             raise ValueError(f"rewards: expected shape ({n},), a number a row, got {rewards.shape}")
+        packed[:, columns.reward] = rewards
         dones = check_flags("dones", dones, n)
-        if check:
-            if not np.isfinite(packed).all():
-                for name in ("state", "action", "next_state", "goal"):
-                    _check_finite(f"{name}s", packed[:, getattr(columns, name)])
+        if check and not np.isfinite(packed).all():
+            for name in ("state", "action", "next_state", "goal"):
+                _check_finite(f"{name}s", packed[:, getattr(columns, name)])
             _check_finite("achieved_goals", achieved_goals)
             _check_finite("rewards", rewards)
         self._look_at(packed[:, columns.goal], achieved_goals, rewards, dones)
         self._any_done = self._any_done or bool(dones.any())
-        return packed, achieved_goals, rewards, dones
+        return packed, achieved_goals, dones
 
     def _look_at(self, goals: np.ndarray, achieved: np.ndarray, rewards: np.ndarray, dones: np.ndarray) -> None:
         """A place for subclasses to inspect, or refuse, real transitions before they are stored."""
@@ -548,9 +554,9 @@ class GoalConditionedReplayBuffer:
             ValueError: ``batch_size`` is no positive integer, or the buffer is empty.
         """
         rows, weights = self._draw(batch_size)
-        return self._batch(
-            rows, weights, self._achieved.take(rows, axis=0), self._rewards.take(rows), self._real_dones(rows)
-        )
+        packed, columns = self._data.take(rows, axis=0), self.columns
+        achieved, rewards = packed[:, columns.achieved], packed[:, columns.reward].copy()
+        return self._batch(rows, weights, packed, achieved, rewards, self._real_dones(rows))
 
     def _draw(self, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
         check_positive_integer("batch_size", batch_size)
@@ -561,20 +567,18 @@ class GoalConditionedReplayBuffer:
     def _real_dones(self, rows: np.ndarray) -> np.ndarray:
         return self._dones.take(rows) if self._any_done else np.zeros(len(rows), bool)
 
-    def _batch(self, rows, weights, achieved, rewards, dones, relabelled=None, goal_rows=None, goals=None) -> Batch:
-        """Gather the rows, with substitute ``goals`` where ``relabelled``."""
+    def _batch(
+        self, rows, weights, packed, achieved, rewards, dones, relabelled=None, goal_rows=None, goals=None
+    ) -> Batch:
+        """The gathered rows as a batch, with substitute ``goals`` where ``relabelled``."""
         columns = self.columns
-        self._newest_batches.append((rows, self._written.copy()))
-        packed = self._data.take(rows, axis=0)
+        if not isinstance(self.transitions, UniformTransitions):  # which has no use for TD errors
+            self._newest_batches.append((rows, self._written.copy()))
         if relabelled is None:
             relabelled, goal_rows = np.zeros(len(rows), bool), rows
         else:
-            goals = goals.view(self._goal_type)[:, 0]
-            goal, next_goal = (
-                np.ndarray(len(rows), self._goal_type, packed, column.start * 4, packed.strides[:1])
-                for column in (columns.goal, columns.next_goal)
-            )
-            np.copyto(goal, goals, where=relabelled)
+            goal, next_goal = self._goals_in(packed, columns.goal), self._goals_in(packed, columns.next_goal)
+            np.copyto(goal, goals.view(self._goal_type)[:, 0], where=relabelled)
             next_goal[...] = goal
         return Batch(
             packed[:, columns.state],
@@ -591,6 +595,10 @@ class GoalConditionedReplayBuffer:
             packed,
             columns,
         )
+
+    def _goals_in(self, packed: np.ndarray, column: slice) -> np.ndarray:
+        """A view of the goals in a column of gathered rows, (n,), each of them one item."""
+        return np.ndarray(len(packed), self._goal_type, packed, column.start * 4, packed.strides[:1])
 
     def update_priorities(self, indices: np.ndarray, td_errors: np.ndarray) -> None:
         """Tell the sampler of transitions what the TD errors of a batch were; uniform sampling has no use for them.
@@ -659,6 +667,10 @@ class GoalConditionedReplayBuffer:
         rows += self._base[env]
         return rows
 
+    def newest_rows(self) -> np.ndarray:
+        """(n_envs,) the row that was written last for each environment, once there is one."""
+        return self._base + (self._tail + self._live - 1) % self._ring
+
     def episodes_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The episodes that rows belong to.
 
@@ -694,7 +706,8 @@ class GoalConditionedReplayBuffer:
             **self._state(),
         }
         arrays = {
-            **{name: table[rows] for name, table in zip(_TABLES, self._tables, strict=True)},
+            "data": self._data[rows],
+            "dones": self._dones[rows],
             "episode_lengths": length[position == 0],
             "live": self._live,
             "open": self._open,
@@ -731,7 +744,7 @@ class GoalConditionedReplayBuffer:
                     f"path: {os.fspath(path)!r} is no saved replay buffer, or a damaged one ({error!r})"
                 ) from None
         live, lengths = arrays["live"], arrays["episode_lengths"]
-        columns = [arrays[name] for name in _TABLES]
+        data, dones = arrays["data"], arrays["dones"]
         dims, mine = tuple(meta["dims"]), (self.state_dim, self.action_dim, self.goal_dim)
         if dims != mine:
             raise ValueError(f"path: holds (state_dim, action_dim, goal_dim) = {dims}, this buffer has {mine}")
@@ -741,9 +754,9 @@ class GoalConditionedReplayBuffer:
             raise ValueError(f"capacity: {int(live.sum())} stored transitions do not fit into capacity={self.capacity}")
         rows = np.concatenate([base + np.arange(n) for base, n in zip(self._base, live, strict=True)])
         first = np.cumsum(lengths) - lengths
-        data, achieved, rewards, dones = columns
-        self._restore(meta, data[:, self.columns.goal], achieved, rewards, dones)
-        for table, column in zip(self._tables, columns, strict=True):
+        goals, achieved = data[:, self.columns.goal], np.ascontiguousarray(data[:, self.columns.achieved])
+        self._restore(meta, goals, achieved, data[:, self.columns.reward], dones)
+        for table, column in zip(self._tables, (data, achieved, dones), strict=True):
             table[rows] = column
         self._any_done = any_done
         self._start[rows] = np.repeat(rows[first], lengths)
@@ -769,8 +782,6 @@ class GoalConditionedReplayBuffer:
         return f"{type(self).__name__}({self._size} of {self.capacity} transitions)"
 
 
-#: the tables that a saved file holds, in the order of ``_tables``
-_TABLES = ("data", "achieved", "rewards", "dones")
 #: of saved files
 _FORMAT = 1
 
@@ -786,8 +797,6 @@ def _read_saved(file: IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     n, n_envs = int(live.sum()), len(live)
     for name, kind, shape in (
         ("data", "f", (n, Columns(*meta["dims"]).width)),
-        ("achieved", "f", (n, meta["dims"][2])),
-        ("rewards", "f", (n,)),
         ("dones", "b", (n,)),
         ("episode_lengths", "i", (len(lengths),)),
         ("live", "i", (n_envs,)),
@@ -802,6 +811,14 @@ def _read_saved(file: IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     if not fit or live.min() < 0 or lengths.min(initial=1) < 1 or lengths.sum() != n:
         raise ValueError("its episodes do not fill its rows")
     return arrays, meta
+
+
+def _zeros_on_cache_lines(rows: int, width: int) -> np.ndarray:
+    """(rows, width) float32 zeros that begin with a cache line: a row then takes one line less to fetch, or as many."""
+    line = 64 // 4
+    zeros = np.zeros(rows * width + line, np.float32)
+    first = -(zeros.ctypes.data // 4) % line
+    return zeros[first : first + rows * width].reshape(rows, width)
 
 
 def check_flags(name: str, values: Any, n: int) -> np.ndarray:

@@ -23,14 +23,14 @@ CHROMIUM_OPTIONS = [
 
 
 @contextmanager
-def lab(folder: Path | None = None, *options: str) -> Iterator[str]:
-    """JupyterLab by `her lab` in `folder` (the repository if None), with no settings of the user; yields its URL."""
+def lab(folder: Path, *options: str) -> Iterator[str]:
+    """JupyterLab by `her lab` in the `folder` that holds chapters/, with no settings of the user; yields its URL."""
     with tempfile.TemporaryDirectory() as home:
         private = {f"JUPYTER_{name}_DIR": f"{home}/{name.lower()}" for name in ("CONFIG", "DATA", "RUNTIME")}
         private["JUPYTERLAB_WORKSPACES_DIR"] = f"{home}/workspaces"
         server = subprocess.Popen(
             [sys.executable, "-m", "her.cli", "lab", "--no-browser", "--expose-app-in-browser", *options],
-            cwd=folder or Path(__file__).parents[1],
+            cwd=folder,
             env={k: v for k, v in os.environ.items() if not k.startswith("HER_")} | private,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -68,6 +68,11 @@ def page(url: str):
             browser.close()
 
 
+def save(tab) -> None:
+    """Save what was opened last, as Control-S does."""
+    tab.evaluate("() => window.opened.context.save()")
+
+
 def open_file(tab, path: str) -> str:
     """Open `path` as a double click does and wait for its kernel; returns the kind of view, such as "Notebook"."""
     return tab.evaluate(
@@ -94,13 +99,14 @@ def run_all_cells(tab, path: str, timeout: float = 600) -> dict:
     tab.evaluate(
         """() => {
             const {commands} = window.jupyterapp;
-            window.finished = commands.execute('notebook:clear-all-outputs')
+            window.finished = '';
+            commands.execute('notebook:clear-all-cell-outputs')
                 .then(() => commands.execute('notebook:run-all-cells'))
-                .then(() => { window.allRan = true; });
-            window.allRan = false;
+                .then(() => { window.finished = 'well'; }, error => { window.finished = `${error}`; });
         }"""
     )
-    tab.wait_for_function("() => window.allRan", timeout=1000 * timeout)
+    tab.wait_for_function("() => window.finished", timeout=1000 * timeout)
+    assert tab.evaluate("() => window.finished") == "well"
     tab.wait_for_function(idle)
     return tab.evaluate(
         """() => {

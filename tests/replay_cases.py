@@ -81,7 +81,7 @@ def everything(buffer):
     return SimpleNamespace(
         states=packed[:, columns.state],
         actions=packed[:, columns.action],
-        rewards=buffer._rewards[rows],
+        rewards=packed[:, columns.reward],
         next_states=packed[:, columns.next_state],
         dones=buffer._dones[rows],
         goals=packed[:, columns.goal],

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from her import GoalSelectionStrategy
@@ -35,6 +35,7 @@ def test_an_unknown_strategy_is_refused_with_the_names_there_are(unknown):
         GoalSelectionStrategy.of(unknown)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**6), st.data())
 def test_positions_stay_where_the_strategy_may_look_however_extreme_the_draw(length, data):
     t = data.draw(st.integers(0, length - 1))
@@ -44,6 +45,7 @@ def test_positions_stay_where_the_strategy_may_look_however_extreme_the_draw(len
     assert positions(FINAL, t, length, u)[0] == length - 1
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.data())
 def test_future_gives_every_position_from_the_transitions_own_to_the_last_the_same_weight(length, data):
     t = data.draw(st.integers(0, length - 1))
@@ -51,6 +53,7 @@ def test_future_gives_every_position_from_the_transitions_own_to_the_last_the_sa
     np.testing.assert_array_equal(np.bincount(drawn, minlength=length), [0] * t + [7] * (length - t))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.data())
 def test_episode_gives_every_position_the_same_weight_wherever_the_transition_is(length, data):
     drawn = positions(EPISODE, data.draw(st.integers(0, length - 1)), length, evenly(7 * length))

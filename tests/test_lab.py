@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import urllib.request
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from course_samples import write_chapters
 
 from her.course import lab, notebooks
+from her.course.consistency import check_pair
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -52,31 +54,22 @@ def test_serves_the_chapters_with_this_environments_kernel_and_python_files_as_n
         assert settings["schema"]["properties"]["defaultViewers"]["default"] == {"python": "Jupytext Notebook"}
 
 
-@pytest.fixture(scope="module")
-def tab():
+@pytest.mark.browser
+def test_a_chapter_opens_runs_and_is_saved_as_a_pair(tmp_path):
     pytest.importorskip("playwright")
     if not browser.CHROMIUM:
         pytest.skip("no Chromium on this machine")
-    with browser.lab() as url, browser.page(url) as tab:
-        yield tab
-
-
-@pytest.fixture(scope="module")
-def chapter():
-    found = notebooks.discover(REPOSITORY / "chapters")
-    if not found:
+    shutil.copytree(REPOSITORY / "chapters", tmp_path / "chapters", ignore=shutil.ignore_patterns(".*"))
+    chapters = notebooks.discover(tmp_path / "chapters")
+    if not chapters:
         pytest.skip("no chapters yet")
-    return notebooks.name_of(found[0])
-
-
-@pytest.mark.browser
-def test_source_opens_as_a_notebook(tab, chapter):
-    assert browser.open_file(tab, f"{chapter}.py") == "Notebook"
-
-
-@pytest.mark.browser
-def test_chapter_runs_in_the_browser_from_top_to_bottom(tab, chapter):
-    report = browser.run_all_cells(tab, f"{chapter}.ipynb")
+    source, name = chapters[0].read_bytes(), notebooks.name_of(chapters[0])
+    with browser.lab(tmp_path) as url, browser.page(url) as tab:
+        assert browser.open_file(tab, f"{name}.py") == "Notebook"
+        report = browser.run_all_cells(tab, f"{name}.ipynb")
+        browser.save(tab)
     assert report["errors"] == []
     assert report["executed"] == report["code"] > 0
     assert report["kernel"] == "python3"
+    assert chapters[0].read_bytes() == source
+    assert check_pair(chapters[0]) == []

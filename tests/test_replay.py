@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from replay_cases import (
     ACTION_DIM,
@@ -212,6 +212,7 @@ def test_the_oldest_episodes_go_whole_and_only_when_room_is_needed():
     assert len(buffer) == buffer.capacity == 10
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=40), st.integers(9, 25))
 def test_what_is_stored_is_the_longest_run_of_newest_episodes_that_ever_fitted(lengths, capacity):
     buffer, kept = plain_buffer(capacity), []
@@ -224,6 +225,7 @@ def test_what_is_stored_is_the_longest_run_of_newest_episodes_that_ever_fitted(l
         assert len(buffer) == sum(map(len, kept)) <= capacity
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.sampled_from([1, 2, 5]))
 def test_real_transitions_come_back_exactly_as_they_were_stored(lengths, n_envs):
     buffer = filled(capacity=12 * n_envs, lengths=lengths, n_envs=n_envs)
@@ -644,7 +646,7 @@ DAMAGES = {
         f"no {name}": lambda path, arrays, name=name: np.savez(
             path.open("wb"), **{key: array for key, array in arrays.items() if key != name}
         )
-        for name in ("data", "achieved", "rewards", "dones", "episode_lengths", "live", "open", "written", "meta")
+        for name in ("data", "dones", "episode_lengths", "live", "open", "written", "meta")
     },
     **{
         f"{name} = {value}": lambda path, arrays, name=name, value=value: np.savez(
@@ -652,7 +654,6 @@ DAMAGES = {
         )
         for name, value in {
             "data": np.zeros((3, 3), np.float32),
-            "rewards": np.zeros((9, 1), np.float32),
             "episode_lengths": [3, 4, 3],
             "live": [-9],
             "open": [1],

@@ -46,6 +46,7 @@ def test_sparse_reward_gives_one_float32_a_row_and_a_single_number_for_a_pair():
     assert sparse_reward([0.0, 0.0], [3.0, 4.0], 5.0) == -1
 
 
+@settings(deadline=None)
 @given(GOALS)
 def test_sparse_reward_measures_over_the_last_axis_row_by_row(goals):
     achieved, desired = pair_of_batches(goals)
@@ -140,7 +141,7 @@ def expected_rewards(function, achieved, desired):
 
 @pytest.mark.filterwarnings("ignore:reward_function is right for one pair only")
 @pytest.mark.parametrize("function", TAKE_BATCHES + TAKE_PAIRS)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(GOALS, min_size=1, max_size=3))
 def test_every_function_gives_each_rows_own_reward_whatever_comes_first(function, batches):
     reward = BatchedReward(function)
@@ -186,6 +187,7 @@ def test_a_function_that_ignores_its_arguments_is_right_and_called_row_by_row():
         assert reward(np.zeros((3, 2)), np.zeros((3, 2))).tolist() == [-1, -1, -1]
 
 
+@settings(deadline=None)
 @given(GOALS)
 def test_dense_rewards_keep_their_values(goals):
     achieved, desired = pair_of_batches(goals)

@@ -6,7 +6,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] zh="d418ed6d"
 # # 4 From a loop to arrays
 #
 # > **In this chapter** two agents share one network and one budget of thirty thousand steps. One learns to set all 15 bits right, the other stays at zero. Three lines of array code are all that lies between them. We grow those three lines out of a loop that anyone can read, and *prove* at every step that nothing was bent on the way.
@@ -20,7 +20,7 @@
 # 1. write HER as a loop of seven lines, replace it by three lines of arrays, and show with data that both draw from one distribution;
 # 2. work out why one waits with the new goal until *sampling*;
 # 3. step around three holes: the achieved goal is the one *after* the action, `done` follows the goal, and the normaliser must see what the network is really fed;
-# 4. count how much of a batch succeeds. Many tutorials say 80 %; it is not even 20;
+# 4. count how much of a batch succeeds. Many tutorials say 80 %; in the arena with the wall it is not even 20;
 # 5. make DQN set 15 bits right with a training loop of a dozen lines, and DDPG find its way around a wall;
 # 6. read the map in the critic's head.
 
@@ -38,7 +38,7 @@ from her.plotting import show, use_style
 
 use_style(LANG)
 
-# %% [markdown]
+# %% [markdown] zh="e964eb52"
 # ## 4.1 A loop anyone understands
 #
 # HER has a single idea: you may not have got where you wanted, but you did get *somewhere*. Take the places you reached for goals, and a failed episode becomes a lesson in success (Andrychowicz et al. 2017).
@@ -60,14 +60,14 @@ def play_randomly(env_id, n, steps, **kwargs):
     return rollout(lambda observations: envs.action_space.sample(), envs, steps, seed=0)
 
 
-# %% [markdown]
+# %% [markdown] zh="66252dce"
 # Three points take 6 steps each in `her/Reach-v0`, an arena with a wall. The real task has 50 steps; fewer make a clearer picture.
 
 # %%
 episodes = list(play_randomly("her/Reach-v0", 3, steps=6, horizon=6).episodes())
 print(*(episode.rewards.sum() for episode in episodes))
 
-# %% [markdown]
+# %% [markdown] zh="fa05eb72"
 # −6 for each episode: six steps, six misses. In the picture a colour is an episode. See how far the dots are from the ring of their colour: dots are where it went, the ring is where it was supposed to go, and there is a wall in between.
 
 # %%
@@ -77,7 +77,7 @@ fig, ax = plt.subplots(figsize=(4.2, 4.2))
 draw_episodes(ax, episodes, LANG)
 show(fig, alt=alt("episodes", LANG))
 
-# %% [markdown]
+# %% [markdown] zh="583a4b7e"
 # Now swap the goals. The rule of the `future` strategy: the new goal of step $t$ is drawn evenly from the places reached **by this step and later**. Draw $k$ times and you have $k$ extra copies. Written down as it stands, it takes seven lines, not counting `def`:
 
 # %%
@@ -91,7 +91,7 @@ def store_copies(episode, k, rng):
     return copies
 
 
-# %% [markdown]
+# %% [markdown] zh="10162821"
 # Two spots deserve a pause. First, `rng.integers(t, len(episode))` includes its left end and excludes its right, so $j$ may equal $t$. Second, `reward(...)`: another goal is another task, so the reward is *computed again*, not copied.
 #
 # Here are the first four copies of the first episode, and the last four:
@@ -101,10 +101,10 @@ copies = store_copies(episodes[0], k=4, rng=np.random.default_rng(0))
 for t, j, goal, r in copies[:4] + copies[-4:]:
     print(f"t = {t}   j = {j}   g = ({goal[0]:+.2f}, {goal[1]:+.2f})   r = {r:+.0f}")
 
-# %% [markdown]
+# %% [markdown] zh="20e1d73c"
 # The last four are all alike, with reward 0: after the final step there is no "later", the only goal left is the place just reached, and of course one step reaches it. The first four are less lucky. Keep this contrast in mind; in 4.8 it will bring down a number that is repeated everywhere.
 
-# %% [markdown]
+# %% [markdown] zh="4d94fdaf"
 # ## 4.2 Why wait until sampling
 #
 # The loop swaps goals when it *stores*. The usual implementations today (OpenAI Baselines, Stable-Baselines3 and others) wait until they *sample*: the buffer holds only what really happened, and goals are picked afresh for each batch. Two sums say why.
@@ -117,7 +117,7 @@ numbers = 2 * state + action + 2 * goal + 1
 for rows in (1, 1 + 4):
     print(f"{rows} x {1e6 * 4 * numbers / 1e9:.2f} GB = {rows * 1e6 * 4 * numbers / 1e9:.2f} GB")
 
-# %% [markdown]
+# %% [markdown] zh="ca09d8a4"
 # Second, freshness. Take step 0 of an episode of 50 and replay it 100 times. Swapped when stored, it has the 4 goals drawn on that day; swapped when sampled, a new one each time. How many different goals does it see in all?
 
 # %%
@@ -125,10 +125,10 @@ rng = np.random.default_rng(0)
 stored_once = rng.integers(0, 50, size=4)
 print(len(set(rng.choice(stored_once, size=100))), len(set(rng.integers(0, 50, size=100))))
 
-# %% [markdown]
+# %% [markdown] zh="352eac99"
 # The same experience meets ten times as many goals, in a fifth of the memory. The price: every batch has to pick goals and compute rewards again, so this had better be fast.
 
-# %% [markdown]
+# %% [markdown] zh="dccc2fb2"
 # ## 4.3 Three lines of arrays
 #
 # Fast means no loop. Put all episodes end to end, and note two numbers for each row: which step of its episode it is (`position`), and how long that episode is (`length`).
@@ -140,7 +140,7 @@ length = np.concatenate([np.full(len(episode), len(episode)) for episode in epis
 print(position, length, sep="\n")
 
 
-# %% [markdown]
+# %% [markdown] zh="84fb4ca4"
 # And here are the three lines: which transition, which goal, what reward.
 
 # %%
@@ -151,10 +151,10 @@ def sample_goals(n, rng):
     return row, goal_row, rewards
 
 
-# %% [markdown]
+# %% [markdown] zh="8dc38cfb"
 # The middle one is worth a second look. From step $t$ on, itself included, there are $T-t$ rows left, which is `length - position`. A uniform number from $[0,1)$ times that, rounded down, picks one of $0,1,\dots,T-t-1$, each equally likely. Added to `row` it gets as far as the last row of the episode and never into the next one. Without a single `if`.
 
-# %% [markdown]
+# %% [markdown] zh="cb05e29e"
 # ## 4.4 Proof: one of these four pictures is wrong
 #
 # The library's buffer does these three lines, and the chores that make them fit for daily use. In go the three episodes:
@@ -168,7 +168,7 @@ for episode in episodes:
     buffer.store_episode(episode)
 buffer
 
-# %% [markdown]
+# %% [markdown] zh="e350a174"
 # That makes three ways to write it: the loop, the three lines, the library. Let each draw about ten thousand (transition, goal) pairs, and note which row was given the goal reached in which row. The loop goes first: it stores the same three episodes a thousand times over, and we take ten thousand pairs at random.
 
 # %%
@@ -179,7 +179,7 @@ for _ in range(1_000):
         loop += [(first + t, first + j) for t, j, *_ in store_copies(episode, 4, rng)]
 loop = rng.permutation(loop)[:10_000]
 
-# %% [markdown]
+# %% [markdown] zh="167581e1"
 # Then the three lines and the library, whose batches carry their provenance: `indices` says where a transition is stored, `goal_indices` where its goal was reached.
 
 # %%
@@ -187,7 +187,7 @@ row, goal_row, _ = sample_goals(10_000, rng)
 batch = buffer.sample(12_500)
 library = np.stack([batch.indices, batch.goal_indices], axis=1)[batch.relabelled]
 
-# %% [markdown]
+# %% [markdown] zh="150a6c27"
 # And we smuggle in an impostor: "round to nearest" instead of "round down". Looks just as sensible. We did not make it up: it is how `HERReplayBuffer` in tianshou 2.0.1 does it.
 
 # %%
@@ -201,18 +201,18 @@ steps_left = (length - position)[row] - 1
 rounded = np.stack([row, row + np.round(rng.random(10_000) * steps_left).astype(int)], axis=1)
 draws = {"A": loop, "B": np.stack([row, goal_row], axis=1), "C": rounded, "D": library}
 
-# %% [markdown]
+# %% [markdown] zh="45488a75"
 # Four pictures. Down: the row of the transition. Across: the row its goal comes from. Darker: drawn more often. The three stairs are the three episodes, and everything else is blank: no goal ever crossed into another episode. Use your eyes first: which picture differs from the other three? (Hint: look at both ends of each row.)
 
 # %%
 from her.plotting.implementation import draw_pairs
 
-fig, axes = plt.subplots(1, 4, figsize=(9, 2.7), sharey=True)
+fig, axes = plt.subplots(1, 4, figsize=(9, 3), sharey=True)
 for ax, name in zip(axes, draws, strict=True):
     draw_pairs(ax, count(draws[name]), name, LANG, most=0.06)
 show(fig, alt=alt("pairs", LANG))
 
-# %% [markdown]
+# %% [markdown] zh="a3247f3d"
 # Eyes can be fooled, so let a chi-square test be the judge: if a picture came from the same distribution as the loop (A), how likely is a difference this large by luck alone? That is $p$, over all 63 cells.
 
 # %%
@@ -223,10 +223,10 @@ for name in "BCD":
     both = both[:, both.any(axis=0)]
     print(f"A / {name}:   {both.shape[1]} cells   p = {chi2_contingency(both).pvalue:.2g}")
 
-# %% [markdown]
+# %% [markdown] zh="26fccf6f"
 # The three lines (B) and the library (D) cannot be told from the loop. Rounding (C) has a $p$ of practically 0, caught in the act: goals at both ends get half their share. That is what C is here for. *A test that can't catch a mistake proves nothing.*
 
-# %% [markdown]
+# %% [markdown] zh="ba10d746"
 # ## 4.5 Hands on: configure, store, sample
 #
 # A `HERConfig` says three things: how goals are picked (`strategy`), how many substitutes there are for each real goal (`n_sampled_goal`, the $k$), and what the reward is (`reward_function`). Misspell a name, and it tells you which ones there are:
@@ -237,7 +237,7 @@ try:
 except ValueError as error:
     print(error)
 
-# %% [markdown]
+# %% [markdown] zh="ea8708a3"
 # ### A reward for a batch, or for a pair?
 #
 # Many reward functions were written for *one* pair of goals. Feed one a batch and it does not complain, it is quietly wrong: 18 rows in, one number out.
@@ -249,7 +249,7 @@ def one_pair(achieved, desired):
 
 print(one_pair(achieved, achieved[::-1]), reward(achieved, achieved[::-1]).shape)
 
-# %% [markdown]
+# %% [markdown] zh="f5a46274"
 # The library does not guess. It computes the first real rows both ways, falls back to calling the function row by row if they disagree, and says so, once:
 
 # %%
@@ -262,7 +262,7 @@ with warnings.catch_warnings(record=True) as caught:
         row_wise.store_episode(episode)
 print(caught[0].message)
 
-# %% [markdown]
+# %% [markdown] zh="2f1555d3"
 # Slow, but right. A function written for batches gives, from the same seed, the very same rewards:
 
 # %%
@@ -271,7 +271,7 @@ for episode in episodes:
     batched.store_episode(episode)
 np.array_equal(row_wise.sample(1_000).rewards, batched.sample(1_000).rewards)
 
-# %% [markdown]
+# %% [markdown] zh="c3bb6081"
 # ### The achieved goal comes after the action
 #
 # The reward of step $t$ answers "where did this action take me?", so it is $r(\text{ag}_{t+1}, g)$ and not $r(\text{ag}_t, g)$. Bit flipping, where the achieved goal is the state itself, will tell: how many of the environment's rewards do we get back with the goal after the action? And with the one before?
@@ -285,7 +285,7 @@ bits = play_randomly("her/BitFlip-v0", 200, steps=3, n_bits=3)
 for achieved_goals in (bits.achieved_goals, bits.states):
     print(f"{(all_bits(achieved_goals, bits.goals) == bits.rewards).mean():.0%}")
 
-# %% [markdown]
+# %% [markdown] zh="01fbfcf5"
 # One step off, and most rewards still look right; that is why this mistake lives so long. `Transition.achieved_goal` has one convention: reached *after the action*.
 #
 # ### Storing: one by one, or as arrays
@@ -299,7 +299,7 @@ steps = [Transition([x], 1.0, -1.0, [x + 1], False, goal=[99.0], achieved_goal=[
 Episode(steps)
 
 
-# %% [markdown]
+# %% [markdown] zh="111a462d"
 # As arrays it is much faster, and what gets stored is the same:
 
 # %%
@@ -310,7 +310,7 @@ def walk(n):
 
 all(np.array_equal(getattr(walk(5), name), getattr(Episode(steps), name)) for name in Episode.__slots__)
 
-# %% [markdown]
+# %% [markdown] zh="3809e0f3"
 # An episode of the wrong shape is not let in, and harms nothing inside:
 
 # %%
@@ -320,7 +320,7 @@ except ValueError as error:
     print(error)
 print(buffer)
 
-# %% [markdown]
+# %% [markdown] zh="a96f7a0b"
 # ### Sampling: what is in a batch
 #
 # Every field is an array with one row per transition. Next to the usual five stands the provenance: which rows were given another goal (`relabelled`), where the transition is stored and where its goal was reached.
@@ -330,14 +330,14 @@ batch = buffer.sample(256)
 for name in ("states", "actions", "rewards", "next_states", "dones", "goals", "relabelled", "indices", "goal_indices"):
     print(f"{name:13} {getattr(batch, name).dtype!s:8} {getattr(batch, name).shape}")
 
-# %% [markdown]
+# %% [markdown] zh="46026a92"
 # Provenance can be audited. Was each new goal really reached in row `goal_indices`? And is every reward, swapped or not, what the reward function says about that row?
 
 # %%
 looked_up = np.where(batch.relabelled[:, None], achieved[batch.goal_indices], batch.goals)
 np.array_equal(batch.goals, looked_up), np.array_equal(batch.rewards, reward(batch.achieved_goals, batch.goals))
 
-# %% [markdown]
+# %% [markdown] zh="293cd301"
 # `.torch()` joins state and goal into `[state, goal]`, the input of a universal value function $Q(s, a, g)$. Mind that the goal is swapped in `observations` and in `next_observations`: forget the second, and you bootstrap from the value of the old task.
 
 # %%
@@ -346,7 +346,7 @@ for name, tensor in tensors._asdict().items():
     print(f"{name:18} {tuple(tensor.shape)}")
 np.array_equal(tensors.next_observations, np.hstack([batch.next_states, batch.goals]))
 
-# %% [markdown]
+# %% [markdown] zh="b023d218"
 # ## 4.6 The ring: who has to leave when it is full
 #
 # The buffer is a ring, and `capacity` counts real transitions. When it is full the oldest episode goes, and goes *as a whole*: half an episode would send `future` to the wrong goals. This ring has a mere 20 rows; in go three episodes, of length 7, 6 and 5.
@@ -358,7 +358,7 @@ for n in (7, 6, 5):
     ring.store_episode(walk(n))
 len(ring)
 
-# %% [markdown]
+# %% [markdown] zh="31a97f73"
 # Now a fourth one, of 4 steps, and then one that is still going on, stored step by step with `add`. Read from left to right: who disappeared? Did the fourth get across the seam? The arrow points at the row that is written next.
 
 # %%
@@ -373,7 +373,7 @@ for x in range(3):
 draw_ring(axes[2], ring, LANG, oldest=2, is_open=True)
 show(fig, alt=alt("ring", LANG))
 
-# %% [markdown]
+# %% [markdown] zh="7e41086d"
 # An unfinished episode can be sampled too; its "later" just ends at the present. The fifth has 3 steps so far, so its substitute goals can only be 1, 2 and 3:
 
 # %%
@@ -381,7 +381,7 @@ batch = ring.sample(1_000)
 _, _, lengths = ring.episodes_of(batch.indices)
 np.unique(batch.goals[batch.relabelled & (lengths == 3)]).tolist()
 
-# %% [markdown]
+# %% [markdown] zh="d8a87a44"
 # ## 4.7 `done` follows the goal
 #
 # There is one convention throughout: `dones` says where, **under the goal in this batch**, bootstrapping stops. Running out of time (truncation) doesn't count: the clock stopped, the road did not. In the course's three environments reaching the goal doesn't count either, the episode goes on. So there is no `done` at all.
@@ -391,7 +391,7 @@ for env_id, horizon in (("her/BitFlip-v0", 8), ("her/Reach-v0", 50), ("her/Push-
     print(f"{env_id:15} ended {play.ended[-1].mean():.0%}   done {play.terminated.mean():.0%}")
 
 
-# %% [markdown]
+# %% [markdown] zh="c4929531"
 # Trouble begins where success ends the episode. Let us make such data: 4 bits, and off home as soon as they are right.
 
 # %%
@@ -406,7 +406,7 @@ play = play_randomly("her/BitFlip-v0", 200, steps=12, n_bits=4, horizon=12)
 short = [cut_at_success(episode) for episode in play.episodes()]
 print(f"{np.mean([episode.dones[-1] for episode in short]):.0%}")
 
-# %% [markdown]
+# %% [markdown] zh="cd670d23"
 # Nearly half of the episodes end in success, stored with a `done` of 1. Under another goal that is old news, about the previous task. Among the relabelled rows, how often is the stored `done` wrong for the new goal? It can fail to stop where it should, or stop where it shouldn't.
 
 # %%
@@ -419,7 +419,7 @@ for strategy in ("future", "episode", "random"):
     stale, right = stored_dones[batch.indices][batch.relabelled], batch.dones[batch.relabelled]
     print(f"{strategy:8} {(right & ~stale).mean():4.0%} {(stale & ~right).mean():4.0%}")
 
-# %% [markdown]
+# %% [markdown] zh="2794085d"
 # Left, should have stopped and didn't; right, stopped and shouldn't have. With `future`, the stale `done` is wrong on three relabelled rows in ten. The library reads off the real episodes that success ends them, and judges again under the new goal, so `batch.dones` is right. To say it yourself, give `HERConfig` a `done_function`.
 #
 # What does a wrong one cost? A sum for each kind. Left: the new goal is 11 steps away, the target should be $-1 + \gamma V(s')$, but the stale `done` says "the end" and leaves −1. Right: this step gets there, the target should be 0; without the stop it keeps paying, and since bits can't stand still it can only flip out and back, one step −1, one step 0:
@@ -430,7 +430,7 @@ ten_steps = -(1 - gamma**10) / (1 - gamma)
 back_and_forth = -1 / (1 - gamma**2)
 print(f"{-1 + gamma * ten_steps:.2f} -> {-1:.2f}      {0:.2f} -> {gamma * back_and_forth:.2f}")
 
-# %% [markdown]
+# %% [markdown] zh="8c63e6c6"
 # The far-off is painted near, the finish is painted as endless misery. No error is raised. The critic just learns about a world that is slightly bent.
 #
 # ## 4.8 Eighty per cent? Count
@@ -446,7 +446,7 @@ for episode in play.episodes():
 batch = reach.sample(100_000)
 print(f"{batch.relabelled.mean():.1%}   {(batch.rewards == 0).mean():.1%}")
 
-# %% [markdown]
+# %% [markdown] zh="98470f42"
 # 80 % were *relabelled*, but little more than a tenth succeed. Why? Think of the eight copies in 4.1: at the last step the only goal left is the place just reached, a sure success, while the goals of the first step lie all over the episode. Step $t$ draws its own with probability $1/(T-t)$; on average over $t$:
 #
 # $$\frac{1}{T}\sum_{t=0}^{T-1}\frac{1}{T-t} = \frac{1}{T}\left(1+\frac12+\dots+\frac1T\right) = \frac{H_T}{T}$$
@@ -458,7 +458,7 @@ harmonic = sum(1 / n for n in range(1, T + 1))
 own = batch.goal_indices == batch.indices
 print(f"H_T/T = {harmonic / T:.3f}   k/(k+1) * H_T/T = {k / (k + 1) * harmonic / T:.1%}   {own.mean():.1%}")
 
-# %% [markdown]
+# %% [markdown] zh="acc326b8"
 # The sum and the count agree (the last number: rows whose goal is the very place they reached). Left, three shares against the folklore. Right, the same by position $t$: the dots should sit on the black line, and the crosses somewhat above. Where does the extra come from?
 
 # %%
@@ -471,7 +471,7 @@ draw_reward_mix(axes[0], batch.relabelled, own, success, k, LANG)
 draw_success_by_position(axes[1], t[batch.relabelled], own[batch.relabelled], success[batch.relabelled], LANG)
 show(fig, alt=alt("reward_mix", LANG))
 
-# %% [markdown]
+# %% [markdown] zh="b668c4a0"
 # From the neighbours: whatever lies within $\varepsilon$ of the place reached counts as reached. So $H_T/T$ is the value when *no two achieved goals are close*, and other environments differ. What of bit flipping, and of pushing a puck (`her/Push-v0`)? And while we are at it: in how many episodes does the puck move at all?
 
 # %%
@@ -492,10 +492,10 @@ for name, filled in (("BitFlip", bit_buffer), ("Push", push_buffer)):
     print(f"{name:8} {(filled.sample(100_000).rewards == 0).mean():.0%}")
 print(f"moved    {moved.mean():.0%}")
 
-# %% [markdown]
+# %% [markdown] zh="2a1ca21f"
 # Pushing does get close to "80 %", for all the wrong reasons. In most episodes nobody touched the puck: wherever it has been, it has been in one place, any swapped goal is a success, and nothing is taught. **More successes is not more to learn from.** Which transitions are worth learning from? Next chapter.
 
-# %% [markdown]
+# %% [markdown] zh="e9c435e5"
 # ## 4.9 How fast, then
 #
 # Turn the loop into one that relabels when it samples, and race it against the buffer. Look at the ratio only; milliseconds are another on every machine:
@@ -523,7 +523,7 @@ fast = min(repeat(lambda: reach.sample(256), number=10))
 print(f"{slow / fast:.0f} x")
 assert slow > 10 * fast
 
-# %% [markdown]
+# %% [markdown] zh="cdfaebd6"
 # Training draws a few thousand batches, so this is the difference between a coffee break and the blink of an eye.
 #
 # A buffer can be saved, too: no pickle, no half-written file if the power goes, and the random generator is saved along with it. So what it samples *next*, once loaded, is the same to the last goal:
@@ -538,7 +538,7 @@ with tempfile.TemporaryDirectory() as folder:
     again.load(Path(folder) / "buffer.npz")
 np.array_equal(reach.sample(256).goals, again.sample(256).goals)
 
-# %% [markdown]
+# %% [markdown] zh="0eceaa0a"
 # ## 4.10 A training loop of a dozen lines
 #
 # Show time. The task: 15 bits, one flip a step, 15 steps to turn them into a given pattern. There are $2^{15}$ patterns, and random flips almost never find one. A line each for environments, buffer and agent; small networks are fastest on a single thread.
@@ -553,7 +553,7 @@ envs, test_envs = (make_envs("her/BitFlip-v0", n, n_bits=15) for n in (64, 100))
 buffer = HindsightExperienceReplay(40_000, 15, 1, 15, HERConfig("future", 4, all_bits), seed=0)
 agent = DQN(15 + 15, 15, DQNConfig(learning_rate=2e-3, tau=0.02), seed=0)
 
-# %% [markdown]
+# %% [markdown] zh="36d458e2"
 # A round does three things: 64 environments play an episode each; the episodes are stored; 80 batches are sampled and learned from. The agent knows nothing of HER; all it sees is batches. After each round an exam without exploration, and by the paper's rule an episode succeeds if the pattern is hit at any step.
 
 # %% tags=["nbval-ignore-output"]
@@ -569,7 +569,7 @@ for i in progress_bar(range(16)):
     successes.append(evaluate(agent.act, test_envs, seed=1_000 + i).success_rate("any"))
 print(*(f"{success:.2f}" for success in successes))
 
-# %% [markdown]
+# %% [markdown] zh="dce118eb"
 # It climbs from 0 to nearly 1. Fifteen thousand steps for over thirty thousand patterns is less than half a step for each, and yet almost any pattern asked for gets done.
 #
 # Thanks to HER, or would this network have managed anyway? Swap the buffer, leave everything else, run again. `her.training.Trainer` is the loop above plus a schedule of evaluations and seeds; `strategy="none"` is plain replay without HER. (On the command line, `her train her/BitFlip-v0 --env-kwargs n_bits=15` runs the same thing.)
@@ -587,7 +587,7 @@ def run(env_id, strategy, seed, **settings):
     return trainer, [(p.env_steps, p.success_rate) for p in progress if p.success_rate is not None]
 
 
-# %% [markdown]
+# %% [markdown] zh="51ca245d"
 # A single seed says little. Take several, and put the curves in a table, a row for each seed.
 
 # %%
@@ -604,7 +604,7 @@ def train(env_id, strategy, **settings):
 bit_task = {"env_id": "her/BitFlip-v0", "env_kwargs": {"n_bits": 15}, "max_steps": 30_000}
 bit_runs = {"her": train(strategy="future", **bit_task), "none": train(strategy="none", **bit_task)}
 
-# %% [markdown]
+# %% [markdown] zh="c3ef2593"
 # Lines are means over seeds, bands are 95 % bootstrap intervals; with three seeds an interval is a rough guide. What to look for: where do the two part ways?
 
 # %%
@@ -615,7 +615,7 @@ draw_hindsight_against_none(ax, {name: curve for name, (_, curve) in bit_runs.it
 ax.legend()
 show(fig, alt=alt("bits", LANG))
 
-# %% [markdown]
+# %% [markdown] zh="4ea14722"
 # The points on the curve are tests along the way. The final exam has other questions: 200 new goals for each seed, with a 95 % Wilson interval. The assertion at the end nails down what this section claims: with HER every seed is above 90 %, without it none gets to 5 %.
 
 # %%
@@ -636,10 +636,10 @@ with_her, without = final_exam(bit_runs, at="any")
 assert min(with_her) > 0.9
 assert max(without) < 0.05
 
-# %% [markdown]
+# %% [markdown] zh="a4713f47"
 # Not too loud, though. DQN without HER is not *forever* unable; it is unable within this budget. Besides, it is fed bits as ±1: tell it directly which bits differ, and it learns without HER (see `BitFlipEnv`). A result comes with its budget and its representation.
 
-# %% [markdown]
+# %% [markdown] zh="5e5bcb18"
 # ## 4.11 Before the network is fed: normalising and clipping
 #
 # Walking around a wall takes continuous actions, hence DDPG. Before it sets off, let us see what two small tools from the paper's Appendix A do (DQN clips, too).
@@ -659,7 +659,7 @@ for ax, shown in zip(axes, ("as played", "as fed"), strict=True):
     draw_inputs(ax, normalizer(fed)[:, 2].numpy(), shown, LANG)
 show(fig, alt=alt("inputs", LANG))
 
-# %% [markdown]
+# %% [markdown] zh="8b59d92f"
 # The percentages are the shares cut off. To the network all those goals are one and the same number: places far left of the wall can't be told apart any more. That is why the trainer shows the normaliser *sampled batches*, before each round of updates.
 #
 # **Target clipping** looks after the other end. With rewards of −1 and 0 a return must lie in $[-1/(1-\gamma),\,0]$, which for $\gamma=0.98$ is $[-50, 0]$. A fresh network hasn't heard of that. How many of its cheques would bounce?
@@ -670,10 +670,10 @@ tensors = bit_buffer.sample(10_000).torch()
 targets = tensors.rewards.numpy() + 0.98 * fresh.q_values(tensors.next_observations.numpy()).max(axis=1)
 print(f"{(targets > 0).mean():.0%}   {(targets.clip(-50, 0) > 0).mean():.0%}")
 
-# %% [markdown]
+# %% [markdown] zh="51846287"
 # About a fifth of the targets are above 0: "better than sitting at the goal for good". Such promises are what $\max$ picks first, and bootstrapping passes them on. Clipping them costs nothing.
 
-# %% [markdown]
+# %% [markdown] zh="d631311e"
 # ## 4.12 Learning to walk around a wall
 #
 # The real `her/Reach-v0`: start left of the wall, goal on the right, 50 steps to get through the gap, and the *last* step has to be within 6 cm of the goal. That is stricter than "touched at some step", and it is how the paper judges robots.
@@ -683,7 +683,7 @@ max_steps = 100_000 if PROFILE == "full" else 60_000
 reach_task = {"env_id": "her/Reach-v0", "max_steps": max_steps, "evaluate_every": 2}
 reach_runs = {"her": train(strategy="future", **reach_task), "none": train(strategy="none", **reach_task)}
 
-# %% [markdown]
+# %% [markdown] zh="677751f8"
 # Compared with the bits, look at two things: how long until take-off, and how steady it is at the top.
 
 # %%
@@ -696,7 +696,7 @@ show(fig, alt=alt("reach", LANG))
 with_her, without = final_exam(reach_runs, at="end")
 assert min(with_her) > max(without) + 0.5
 
-# %% [markdown]
+# %% [markdown] zh="0e5cfe5b"
 # The worst seed with HER is more than fifty points above the best without (the assertion says so). One network, one number of steps; only the goals and rewards in the batches differ.
 #
 # ### The map in the critic's head
@@ -716,7 +716,7 @@ def ask(positions):
     return agent.q_values(observations, actions), actions
 
 
-# %% [markdown]
+# %% [markdown] zh="90ce8e19"
 # Brighter is better, numbers on the contours are $Q$, arrows are where the actor wants to go, the star is the goal. Look at M first: close to the star as the crow flies, and yet dark. Then start from the star and follow the bright colours: where does the bright path get through the wall?
 
 # %%
@@ -728,7 +728,7 @@ fig, ax = plt.subplots(figsize=(5.6, 4.6))
 draw_values(ax, positions, *ask(positions), goal, LANG, spots)
 show(fig, alt=alt("values", LANG))
 
-# %% [markdown]
+# %% [markdown] zh="34920ce2"
 # A few centimetres apart, on the two sides of the wall, the value breaks in two. Nobody gave it a map or said there was a wall; all it ever had was places it had got to, and how many steps they took. Once more in numbers: N is more than twice as far from the star as M. Which one does the critic prefer?
 
 # %% tags=["nbval-ignore-output"]
@@ -738,7 +738,7 @@ for name, spot, value in zip(spots, where, values, strict=True):
     print(f"{name}   {np.linalg.norm(spot - goal):.2f} m   Q = {value:.1f}")
 assert values[0] < values[1]
 
-# %% [markdown]
+# %% [markdown] zh="f3fc8567"
 # M, the near one, is worse: it has to go back to the gap first. $Q$ measures not the distance but the *way*.
 #
 # ### Watch it walk
@@ -760,7 +760,7 @@ def film(agent):
     return pictures
 
 
-# %% [markdown]
+# %% [markdown] zh="37cbb4b1"
 # Above without HER, below with it; a column has the same start and goal, and the green ring is the goal. Watch how the points below turn at the gap.
 
 # %%
@@ -770,7 +770,7 @@ from her.plotting.implementation import side_by_side
 frames = side_by_side(film(reach_runs["none"][0][0].agent), film(reach_runs["her"][0][0].agent))
 animate(frames, fps=8, alt=alt("walk", LANG))
 
-# %% [markdown]
+# %% [markdown] zh="973b4f27"
 # ## 4.13 Looking back
 #
 # 1. **Seven lines to three.** A chi-square test over 63 cells could not tell loop, arrays and library apart, and caught "round to nearest" on the spot (4.4).

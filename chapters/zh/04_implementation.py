@@ -20,7 +20,7 @@
 # 1. 用七行循环写出 HER，换成三行数组，并用数据证明两者抽的是同一个分布；
 # 2. 算清楚为什么要等到*抽样时*才换目标；
 # 3. 避开三个坑：达到的目标（achieved goal）取在动作*之后*，`done` 要跟着目标走，归一化器（normalizer）要看网络真正吃到的东西；
-# 4. 数出一个批次里有多少成功。很多教程说八成，其实连两成都不到；
+# 4. 数出一个批次里有多少成功。很多教程说八成，可在绕墙任务里数出来，连两成都不到；
 # 5. 用十来行训练循环让 DQN 翻对 15 个比特，再让 DDPG 学会绕墙；
 # 6. 看懂评论家（critic）心里的那张地图。
 
@@ -207,7 +207,7 @@ draws = {"A": loop, "B": np.stack([row, goal_row], axis=1), "C": rounded, "D": l
 # %%
 from her.plotting.implementation import draw_pairs
 
-fig, axes = plt.subplots(1, 4, figsize=(9, 2.7), sharey=True)
+fig, axes = plt.subplots(1, 4, figsize=(9, 3), sharey=True)
 for ax, name in zip(axes, draws, strict=True):
     draw_pairs(ax, count(draws[name]), name, LANG, most=0.06)
 show(fig, alt=alt("pairs", LANG))

@@ -142,8 +142,8 @@ def check(numbers: tuple[int, ...]) -> None:
         findings += consistency.check_pair(path)
         if path.with_suffix(".ipynb").exists():
             findings += consistency.check_outputs(path.with_suffix(".ipynb"))
-        if path.parent.name == "en":
-            findings += consistency.check_parity(consistency.original_of(path), path)
+        if path.parent.name == "zh":
+            findings += consistency.check_parity(path, consistency.translation_of(path))
     for finding in findings:
         click.echo(finding)
     sys.exit(bool(findings))

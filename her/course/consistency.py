@@ -42,11 +42,12 @@ def check_pair(source: Path) -> list[str]:
         findings.append(f"{name}.py is not spaced as JupyterLab would write it: her chapters refresh")
     if ours.metadata.get("kernelspec", {}).get("name") != "python3":
         findings.append(f"{name}.py has no kernelspec python3 in its header: copy the header of another chapter")
+    differing = []
     for what, number in _differences(map(_content, ours.cells), map(_content, theirs.cells)):
         cell = (theirs if what == "too many" else ours).cells[number - 1]
         remedy = "her chapters execute" if cell.cell_type == "code" else "her chapters refresh"
-        findings.append(f"{name}, cell {number} {_title(cell)}: {what} in the .ipynb: {remedy}")
-    return findings
+        differing.append((number, cell, f"{what} in the .ipynb: {remedy}"))
+    return findings + _sentences(name, differing)
 
 
 def _content(cell: NotebookNode) -> tuple:
@@ -62,6 +63,8 @@ def check_parity(chinese: Path, english: Path) -> list[str]:
     Equal must be: cell types, tags, code (the name of the language in the parameters cell aside), and in prose the
     levels of headings and the formulas. The words in a formula, as in \\text{…}, may differ.
     """
+    if missing := [path for path in (chinese, english) if not path.exists()]:
+        return [f"{name_of(path)}.py is missing: a chapter has both languages" for path in missing]
     zh, en = read(chinese).cells, read(english).cells
     findings = []
     for what, number in _differences(map(_structure, zh), map(_structure, en)):
@@ -69,10 +72,8 @@ def check_parity(chinese: Path, english: Path) -> list[str]:
             findings.append(f"{name_of(chinese)}, cell {number} {_title(zh[number - 1])}: missing in English")
         elif what == "too many":
             findings.append(f"{name_of(english)}, cell {number} {_title(en[number - 1])}: not in the Chinese chapter")
-    for original, number in _pairs(zh, en):
-        here = f"{name_of(english)}, cell {number + 1} {_title(en[number])}"
-        findings += [f"{here}: {finding}" for finding in _drift(zh[original], en[number])]
-    return findings
+    drifted = [(i + 1, en[i], drift) for original, i in _pairs(zh, en) for drift in _drift(zh[original], en[i])]
+    return findings + _sentences(name_of(english), drifted)
 
 
 def stamp(english: Path, cells: Iterable[int] = ()) -> list[int]:
@@ -101,6 +102,11 @@ def stamp(english: Path, cells: Iterable[int] = ()) -> list[int]:
 def original_of(english: Path) -> Path:
     """The Chinese source of an English one."""
     return english.parents[1] / "zh" / english.name
+
+
+def translation_of(chinese: Path) -> Path:
+    """The English source of a Chinese one."""
+    return chinese.parents[1] / "en" / chinese.name
 
 
 def fingerprint(cell: NotebookNode) -> str:
@@ -194,10 +200,8 @@ def check_outputs(committed: Path) -> list[str]:
     executed = [cell.execution_count for _, cell in code if cell.source.strip()]
     if executed != list(range(1, len(executed) + 1)):
         findings.append(f"{name}: not executed from top to bottom: her chapters execute")
-    for number, cell in code:
-        here = f"{name}, cell {number} {_title(cell)}"
-        findings += [f"{here}: {finding}" for output in cell.outputs for finding in _blemishes(output)]
-    return findings
+    blemished = [(i, cell, blemish) for i, cell in code for output in cell.outputs for blemish in _blemishes(output)]
+    return findings + _sentences(name, blemished)
 
 
 def _blemishes(output: NotebookNode) -> Iterator[str]:
@@ -215,6 +219,21 @@ def _blemishes(output: NotebookNode) -> Iterator[str]:
     text = "\n".join([output.get("text", ""), *(v for k, v in data.items() if k.startswith("text/"))])
     if found := _ABSOLUTE_PATH.search(text):
         yield f"shows a path of the machine it was made on: {found[0]}"
+
+
+def _sentences(name: str, findings: Iterable[tuple[int, NotebookNode, str]]) -> list[str]:
+    """One sentence for each thing found, with the cells it was found in, by number and, if it is one, by first line."""
+    cells: dict[str, dict[int, NotebookNode]] = {}
+    for number, cell, finding in findings:
+        cells.setdefault(finding, {})[number] = cell
+    return [f"{name}, {_where(found)}: {finding}" for finding, found in cells.items()]
+
+
+def _where(cells: dict[int, NotebookNode]) -> str:
+    if len(cells) > 1:
+        return f"cells {', '.join(map(str, cells))}"
+    [(number, cell)] = cells.items()
+    return f"cell {number} {_title(cell)}"
 
 
 def _title(cell: NotebookNode) -> str:

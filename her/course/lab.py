@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import zmq
+
 # Read by JupyterLab from this environment alone; the reader's own settings come on top.
 SETTINGS = {
     "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"python": "Jupytext Notebook"}},
@@ -30,6 +32,8 @@ def write_settings() -> None:
 def arguments(chapters: Path) -> list[str]:
     """JupyterLab's options. Root is let in only where one is root; no browser is sought without a display."""
     given = [f"--ServerApp.root_dir={chapters}", "--log-level=WARN"]
+    if zmq.has("curve"):  # else every kernel warns that others on this machine can listen
+        given.append("--KernelManager.transport_encryption=auto")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         given.append("--allow-root")
     if not has_display():

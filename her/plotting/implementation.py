@@ -154,12 +154,12 @@ def draw_ring(ax: Axes, buffer: GoalConditionedReplayBuffer, lang: str, oldest: 
         x, y = _on_circle(mine[0] + length[number == which][0] / 2, step, 1)
         name = text(lang, f"回合 {oldest + which}", f"episode {oldest + which}")
         name += text(lang, "\n（未完）", "\n(open)") if is_open and which == number[-1] else ""
-        ax.text(1.34 * x, 1.2 * y, name, ha="center", va="center", fontsize=9)
+        ax.text(1.42 * x, 1.2 * y, name, ha="center", va="center", fontsize=9)
     head = (rows[-1] + 1) % buffer.capacity if len(rows) else 0
-    tip, tail = _on_circle(head + 0.5, step, 0.62), _on_circle(head + 0.5, step, 0.25)
+    tip, tail = _on_circle(head + 0.5, step, 0.62), _on_circle(head + 0.5, step, 0.36)
     ax.annotate("", tip, tail, arrowprops={"arrowstyle": "-|>", "color": COLORS["vermilion"], "lw": 2})
-    ax.text(0, 0, text(lang, "下一行\n写这里", "next row\ngoes here"), ha="center", va="center", fontsize=9)
-    ax.set(xlim=(-1.65, 1.65), ylim=(-1.35, 1.35), aspect="equal")
+    ax.text(0, 0, text(lang, "下一行\n写这里", "next\nrow"), ha="center", va="center", fontsize=9)
+    ax.set(xlim=(-1.8, 1.8), ylim=(-1.35, 1.35), aspect="equal")
     ax.set_title(
         text(lang, f"{len(rows)} / {buffer.capacity} 行", f"{len(rows)} of {buffer.capacity} rows"), loc="center"
     )

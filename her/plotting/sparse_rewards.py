@@ -10,20 +10,27 @@ from matplotlib.patches import Circle, Rectangle
 
 from her.envs.push import AGENT_RADIUS, PUCK_RADIUS, Push
 from her.envs.reach import GAP, WALL
-from her.plotting.style import COLORS, text
+from her.plotting.style import COLORS, strategy_style, text
 from her.replay import Episode
 
 #: one look for each of the two learners of the chapter, and for the truth that they are compared with
 LEARNED = {"color": COLORS["blue"], "linestyle": "-"}
 STUCK = {"color": COLORS["vermilion"], "linestyle": "--"}
 TRUTH = {"color": COLORS["black"], "linestyle": (0, (1, 1.5)), "linewidth": 2.2}
+#: and for the four ways to reward Push: sparse, shaped by d, shaped by d², sparse with hindsight
+REWARDS = [
+    strategy_style("none"),
+    {"color": COLORS["orange"], "linestyle": "--"},
+    {"color": COLORS["purple"], "linestyle": "-."},
+    strategy_style("future"),
+]
 
 
-# ------------------------------------------------------------------------------------------ start, goal, path, tolerance
+# ----------------------------------------------------------------------------------------- start, goal, path, tolerance
 
 
 def draw_reach_episode(ax: Axes, episode: Episode, threshold: float, lang: str) -> Axes:
-    """An episode of `her/Reach-v0` in its arena: the path, and the disc of radius ε in which the goal counts as reached."""
+    """An episode of `her/Reach-v0` in its arena: the path, and the disc of radius ε in which the goal is reached."""
     for bottom, top in ((GAP, 1.0), (-1.0, -GAP)):
         ax.add_patch(Rectangle((-WALL, bottom), 2 * WALL, top - bottom, color="#4A4F57"))
     ax.add_patch(Rectangle((-1, -1), 2, 2, fill=False, linewidth=1))
@@ -69,7 +76,8 @@ def _draw_miss(ax: Axes, path: np.ndarray, goal: np.ndarray, threshold: float, l
     _label(ax, (path[-1] + goal) / 2, f"{np.linalg.norm(path[-1] - goal):.2f} m", "grey")
     away = np.sign(goal[0] - path[-1][0])
     name = text(lang, "目标", "goal")
-    _label(ax, goal + (1.4 * threshold * away, 0), f"{name}\nε = {threshold:g} m", "green", side=away)
+    beside = np.add(goal, [1.4 * threshold * away, 0])
+    _label(ax, beside, f"{name}\nε = {threshold:g} m", "green", side=away)
     _label(ax, path[0] - (0, 0.06), text(lang, "起点", "start"), "black", vertical="top")
 
 
@@ -89,7 +97,7 @@ def _as_map(ax: Axes) -> Axes:
     return ax
 
 
-# ---------------------------------------------------------------------------------------------------------- how rare luck is
+# ----------------------------------------------------------------------------------------------------- how rare luck is
 
 
 def draw_random_success(
@@ -129,7 +137,7 @@ def draw_random_success(
     return ax
 
 
-# ---------------------------------------------------------------------------------------------------------- what is learned
+# ------------------------------------------------------------------------------------------------------ what is learned
 
 
 def draw_success_over_updates(
@@ -219,26 +227,38 @@ def draw_choices_by_distance(
 
 
 def draw_reward_counts(ax: Axes, rewards: np.ndarray, title: str, lang: str) -> Axes:
-    """How many of the rewards are -1 and how many are 0, with the numbers on the bars."""
+    """How many of the rewards, of any shape, are -1 and how many are 0, with the numbers on the bars."""
     counts = [int((rewards < 0).sum()), int((rewards == 0).sum())]
     bars = ax.bar(["−1", "0"], counts, color=[COLORS["grey"], COLORS["orange"]], width=0.6)
     ax.bar_label(bars, [f"{count:,}" for count in counts], padding=2)
     ax.yaxis.set_major_formatter("{x:,.0f}")
-    ax.set(title=title, xlabel=text(lang, "奖励", "reward"), ylim=(0, 1.12 * len(rewards)))
+    ax.set(title=title, xlabel=text(lang, "奖励", "reward"), ylim=(0, 1.12 * np.size(rewards)))
     ax.set_ylabel(text(lang, "转移数", "transitions"))
     ax.label_outer()
     ax.grid(axis="x", visible=False)
     return ax
 
 
-# ---------------------------------------------------------------------------------------------------------------- shaping
+def draw_targets(ax: Axes, targets: np.ndarray, floor: float, lang: str) -> Axes:
+    """A histogram of TD targets over all values that there could be, from -1/(1-γ) to 0."""
+    ax.hist(targets, np.arange(np.floor(floor), 1.0, 0.5), color=COLORS["grey"])
+    ax.yaxis.set_major_formatter("{x:,.0f}")
+    ax.set(xlim=(floor - 1, 1), xlabel=text(lang, "目标值 y", "TD target y"))
+    ax.set_ylabel(text(lang, "转移数", "transitions"))
+    ax.label_outer()
+    return ax
 
 
-def draw_success_of_variants(ax: Axes, rates: Mapping[str, Sequence[float]], colours: Mapping[str, str], lang: str) -> Axes:
+# -------------------------------------------------------------------------------------------------------------- shaping
+
+
+def draw_success_of_variants(
+    ax: Axes, rates: Mapping[str, Sequence[float]], looks: Mapping[str, dict], lang: str
+) -> Axes:
     """Success rates at the end of the episode, a dot per seed, and a line at their mean."""
     for row, (label, of_seeds) in enumerate(rates.items()):
         ax.plot([np.mean(of_seeds)] * 2, [row - 0.25, row + 0.25], color=COLORS["black"], linestyle="-", zorder=2)
-        ax.plot(of_seeds, [row] * len(of_seeds), "o", color=colours[label], markersize=8, alpha=0.8, zorder=3)
+        ax.plot(of_seeds, [row] * len(of_seeds), "o", color=looks[label]["color"], markersize=8, alpha=0.8, zorder=3)
     ax.set(xlim=(-0.03, 1.03), ylim=(len(rates) - 0.5, -0.5), yticks=range(len(rates)), yticklabels=list(rates))
     ax.set_xlabel(text(lang, "成功率（回合结束时）", "success rate (at the end)"))
     ax.grid(axis="y", visible=False)

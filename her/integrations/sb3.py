@@ -1,0 +1,358 @@
+"""The buffer of this course for the off-policy algorithms of Stable-Baselines3 and sb3-contrib.
+
+>>> from stable_baselines3 import SAC                                                          # doctest: +SKIP
+>>> model = SAC("MultiInputPolicy", "her/Reach-v0", replay_buffer_class=HindsightReplayBuffer)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from copy import deepcopy
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3 import HerReplayBuffer
+from stable_baselines3.common.buffers import BaseBuffer
+from stable_baselines3.common.type_aliases import DictReplayBufferSamples
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from stable_baselines3.common.vec_env.base_vec_env import CloudpickleWrapper
+
+from her.goals import GoalSelectionStrategy
+from her.hindsight import DoneFunction, GoalSampler, HERConfig, HindsightExperienceReplay
+from her.replay import Batch, TransitionSampler
+from her.rewards import BatchedReward
+
+GOAL_KEYS = ("observation", "achieved_goal", "desired_goal")
+
+
+class HindsightReplayBuffer(HerReplayBuffer):
+    """A `HindsightExperienceReplay` as a ``replay_buffer_class``: the constructor of SB3's `HerReplayBuffer`, and more.
+
+    What differs from SB3's buffer:
+
+    - a relabelled transition is done where *its* goal ends the episode: with ``done_function``, or else as read off
+      the stored transitions (see `HindsightExperienceReplay`). SB3 keeps the done of the original goal. A time limit
+      (``info["TimeLimit.truncated"]``) is never a done;
+    - episodes in progress are sampled like the others, so that ``learning_starts`` may lie before the first end, and
+      are kept by ``save_replay_buffer`` as well as by `save`;
+    - of every batch a share k/(k+1) is relabelled *in expectation*, in random places; in SB3's it is exact, and the
+      real transitions come first;
+    - when the environments were reset without a word to the buffer, as by a second ``learn``, the episode that was
+      interrupted ends there. It shows: a step then does not begin where the step before has led;
+    - the goals of a step's two observations are one: the first's;
+    - observations, goals and rewards are float32 whatever the space says;
+    - the buffer has a generator of its own. Without a ``seed`` it is seeded from numpy's global generator, so
+      ``SAC(…, seed=0)`` is reproducible.
+
+    SB3's algorithms neither report TD errors nor use importance weights: priorities by energy work as they are, those
+    by TD error need a subclass of the algorithm that calls `update_priorities` and weighs its loss with
+    ``newest.weights``. Until then new transitions share one priority, and sampling is uniform.
+
+    Args:
+        buffer_size: transitions, of all environments together.
+        observation_space: a Dict of ``observation``, ``achieved_goal`` and ``desired_goal``, and whatever else the
+            policy sees; each of them a vector or a number.
+        action_space: Box or Discrete (MultiBinary and MultiDiscrete too, should an algorithm want them).
+        env: its ``compute_reward(achieved, desired, info)`` rewards relabelled transitions; the first environment
+            answers for all. SB3 passes it in. It may be written for batches or for one pair: that is found out.
+        device: of the sampled tensors.
+        n_envs: environments in ``env``.
+        optimize_memory_usage: not supported.
+        handle_timeout_termination: whether a time limit is told from a done.
+        n_sampled_goal: k, substitute goals per real one.
+        goal_selection_strategy: "final", "future", "episode" or "random"; SB3's enumeration and this library's work.
+        copy_info_dict: give ``compute_reward`` the infos of the transitions, as an (n,) array of dictionaries (or one
+            dictionary, if it takes one pair); else they are empty.
+        reward_function: ``f(achieved, desired)`` instead of the environment's; with ``copy_info_dict``
+            ``f(achieved, desired, infos)``. With it a buffer can be filled, loaded and sampled without an environment.
+        done_function: ``f(achieved, desired) -> bool`` per row: see `HERConfig`.
+        transitions: which transition: for example ``EnergyTransitions.of(env)`` of `her.prioritized`.
+        goals: which goal, in place of ``goal_selection_strategy``: for example ``ReachGoals()`` of `her.curriculum`.
+        seed: of the buffer's own generator.
+
+    Raises:
+        ValueError: an observation space that is not made of vectors under the three keys, ``optimize_memory_usage``,
+            an unknown strategy, or a negative ``n_sampled_goal``.
+
+    Attributes:
+        hindsight: the buffer behind this one.
+        newest: the `Batch` that was sampled last: provenance, indices, importance weights.
+    """
+
+    def __init__(
+        self,
+        buffer_size: int,
+        observation_space: spaces.Dict,
+        action_space: spaces.Space,
+        env: VecEnv | None = None,
+        device: torch.device | str = "auto",
+        n_envs: int = 1,
+        optimize_memory_usage: bool = False,
+        handle_timeout_termination: bool = True,
+        n_sampled_goal: int = 4,
+        goal_selection_strategy: Enum | str = "future",
+        copy_info_dict: bool = False,
+        *,
+        reward_function: Callable[..., np.ndarray | float] | None = None,
+        done_function: DoneFunction | None = None,
+        transitions: TransitionSampler | None = None,
+        goals: GoalSampler | None = None,
+        seed: int | None = None,
+    ):
+        _check_observation_space(observation_space)
+        if optimize_memory_usage:
+            raise ValueError("optimize_memory_usage: not supported, each transition keeps both of its observations")
+        # Past HerReplayBuffer and its parents, which would set up storage of their own.
+        BaseBuffer.__init__(self, buffer_size, observation_space, action_space, device, n_envs)
+        self.buffer_size = max(buffer_size // n_envs, 1)
+        self.env, self.reward_function, self.done_function = env, reward_function, done_function
+        self.optimize_memory_usage, self.handle_timeout_termination = False, handle_timeout_termination
+        self.copy_info_dict, self.n_sampled_goal = copy_info_dict, n_sampled_goal
+        if isinstance(goal_selection_strategy, Enum):
+            goal_selection_strategy = goal_selection_strategy.name
+        self.goal_selection_strategy = GoalSelectionStrategy.of(goal_selection_strategy)
+        if seed is None:
+            seed = int(np.random.randint(2**31))  # noqa: NPY002 - SB3 seeds the global one
+        self.seed = seed
+        self._columns, end = {}, 0
+        for key in sorted(set(self.obs_shape) - {"desired_goal"}, key=lambda key: (key != "observation", key)):
+            size = int(np.prod(self.obs_shape[key]))
+            self._columns[key] = slice(end, end + size)
+            end += size
+        self._samplers = transitions, goals
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything stored."""
+        transitions, goals = deepcopy(self._samplers)  # those passed in stay as they came: one model, one sampler
+        done_function = None if self.done_function is None else self._dones
+        config = HERConfig(self.goal_selection_strategy, self.n_sampled_goal, self._rewards, done_function)
+        make = _HindsightWithInfos if self.copy_info_dict else HindsightExperienceReplay
+        state_dim = max(column.stop for column in self._columns.values())
+        self.hindsight = make(
+            self.buffer_size * self.n_envs,
+            state_dim,
+            self.action_dim,
+            int(np.prod(self.obs_shape["desired_goal"])),
+            config,
+            n_envs=self.n_envs,
+            seed=self.seed,
+            transitions=transitions,
+            goals=goals,
+        )
+        self.newest: Batch | None = None
+        self._stand = np.full((self.n_envs, state_dim), np.nan, np.float32)  # where each environment's newest step led
+        self._count()
+
+    # ------------------------------------------------------------------ storing
+
+    def add(
+        self,
+        obs: dict[str, np.ndarray],
+        next_obs: dict[str, np.ndarray],
+        action: np.ndarray,
+        reward: np.ndarray,
+        done: np.ndarray,
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """Store one step of every environment.
+
+        Raises:
+            ValueError: a wrong shape, a number that is not finite, or an episode longer than ``buffer_size``.
+        """
+        states, next_states, done = self._flat(obs), self._flat(next_obs), np.asarray(done, bool)
+        dones = done
+        if self.handle_timeout_termination:
+            dones = done & [not info.get("TimeLimit.truncated", False) for info in infos]
+        self.hindsight.end_episodes((states != self._stand).any(axis=1))
+        if self.copy_info_dict:
+            self.hindsight.incoming = infos
+        self.hindsight.add(
+            states,
+            action.reshape(self.n_envs, self.action_dim),
+            reward,
+            next_states,
+            dones,
+            obs["desired_goal"].reshape(self.n_envs, -1),
+            next_states[:, self._columns["achieved_goal"]],
+            episode_ends=done,
+        )
+        self._stand = next_states
+        if hasattr(self.hindsight.goals, "reach"):
+            self._observe_reach(done)
+        self._count()
+
+    def truncate_last_trajectory(self) -> None:
+        """End the episodes in progress: the environments stand somewhere else now."""
+        if self.hindsight._open.any():
+            warnings.warn(
+                "The episodes in progress in the replay buffer end here. If the environments are still in them, pass "
+                "truncate_last_traj=False.",
+                stacklevel=2,
+            )
+        self.hindsight.end_episodes()
+
+    def _observe_reach(self, ended: np.ndarray) -> None:
+        """Show a curriculum the episodes that have just ended; it measures its progress on them."""
+        hindsight, columns = self.hindsight, self.hindsight.columns
+        for row in hindsight.newest_rows()[ended]:
+            start, _, length = hindsight.episodes_of(row[None])
+            episode = hindsight._data[hindsight.row_of(start, np.arange(length[0]))]
+            distances = np.linalg.norm(episode[:, columns.achieved] - episode[:, columns.goal], axis=1)
+            hindsight.goals.reach.observe(distances, episode[:, columns.reward] == hindsight._success_reward)
+
+    def _flat(self, obs: dict[str, np.ndarray]) -> np.ndarray:
+        states = np.empty_like(self._stand)
+        for key, column in self._columns.items():
+            states[:, column] = obs[key].reshape(self.n_envs, -1)
+        return states
+
+    def _count(self) -> None:
+        """For SB3: `size` is how many transitions are stored of each environment, on average, rounded down."""
+        full, self.pos = divmod(len(self.hindsight) // self.n_envs, self.buffer_size)
+        self.full = bool(full)
+
+    # ------------------------------------------------------------------ sampling
+
+    def sample(self, batch_size: int, env: VecNormalize | None = None) -> DictReplayBufferSamples:
+        """``batch_size`` transitions, drawn with replacement, of which a share k/(k+1) pursues a substitute goal.
+
+        Args:
+            env: normalises observations and rewards, if given.
+
+        Raises:
+            ValueError: ``batch_size`` is no positive integer, or the buffer is empty.
+        """
+        batch = self.newest = self.hindsight.sample(batch_size)
+        actions = batch.actions
+        if self.action_space.dtype is not None and self.action_space.dtype.kind != "f":
+            actions = actions.astype(self.action_space.dtype)
+        return DictReplayBufferSamples(
+            observations=self._tensors(batch.states, batch.goals, env),
+            actions=self.to_torch(actions, copy=False),
+            next_observations=self._tensors(batch.next_states, batch.goals, env),
+            dones=self.to_torch(batch.dones.astype(np.float32)[:, None], copy=False),
+            rewards=self.to_torch(self._normalize_reward(batch.rewards[:, None], env), copy=False),
+        )
+
+    def update_priorities(self, td_errors: np.ndarray | torch.Tensor) -> None:
+        """Tell the sampler of transitions the TD errors, (n,) or (n, 1), of the `newest` batch."""
+        if self.newest is None:
+            raise ValueError("td_errors: no batch has been sampled yet")
+        td_errors = torch.as_tensor(td_errors).detach().cpu().numpy().reshape(-1)
+        self.hindsight.update_priorities(self.newest.indices, td_errors)
+
+    def _tensors(self, states: np.ndarray, goals: np.ndarray, env: VecNormalize | None) -> dict[str, torch.Tensor]:
+        obs = {key: states[:, column] for key, column in self._columns.items()} | {"desired_goal": goals}
+        return {key: self.to_torch(array, copy=False) for key, array in self._normalize_obs(obs, env).items()}
+
+    def _rewards(self, achieved: np.ndarray, desired: np.ndarray, infos: Any = None) -> np.ndarray | float:
+        if self.reward_function is not None:
+            infos = () if infos is None else (infos,)
+            return self.reward_function(achieved, desired, *infos)
+        if self.env is None:
+            raise RuntimeError("env: relabelled rewards need an environment (set_env) or a reward_function")
+        if infos is None:
+            infos = {} if achieved.ndim == 1 else [{}] * len(achieved)
+        return self.env.env_method("compute_reward", achieved, desired, infos, indices=[0])[0]
+
+    def _dones(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
+        return self.done_function(achieved, desired)
+
+    # ------------------------------------------------------------------ saving
+
+    def set_env(self, env: VecEnv) -> None:
+        """The environment whose ``compute_reward`` counts from now on; once, for a buffer that has none."""
+        super().set_env(env)
+        self.hindsight.reward_function.is_batched = None  # of this one nothing is known yet
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write everything stored, episodes in progress too, without pickle; see `GoalConditionedReplayBuffer.save`.
+
+        Raises:
+            ValueError: with ``copy_info_dict``: only ``model.save_replay_buffer`` can keep infos.
+        """
+        self._check_no_infos()
+        self.hindsight.save(path)
+
+    def load(self, path: str | os.PathLike) -> None:
+        """Take back what `save` wrote; the capacity may be another one. The episodes in progress go on.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: no file of a buffer, or of one with other dimensions or ``n_envs``; or ``copy_info_dict``.
+        """
+        self._check_no_infos()
+        self.hindsight.load(path)
+        self._stand = self.hindsight._data[self.hindsight.newest_rows(), self.hindsight.columns.next_state]
+        self._count()
+
+    def _check_no_infos(self) -> None:
+        if self.copy_info_dict:
+            raise ValueError("copy_info_dict: infos are kept by model.save_replay_buffer and load_replay_buffer alone")
+
+    def __getstate__(self) -> dict[str, Any]:
+        functions = {name: CloudpickleWrapper(getattr(self, name)) for name in ("reward_function", "done_function")}
+        return super().__getstate__() | functions
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        functions = {name: state[name].var for name in ("reward_function", "done_function")}
+        super().__setstate__(state | functions)
+
+
+class _HindsightWithInfos(HindsightExperienceReplay):
+    """Its reward function, ``f(achieved, desired, infos)``, is also given what the environment said of each transition.
+
+    Whether a function takes batches is found out by calling it on slices and repetitions of rows. So that each row
+    keeps its info, its number goes along in a column of its own.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.reward_function = BatchedReward(self._with_infos)
+        self.infos = np.empty(len(self._dones) + self.n_envs, object)  # at the end, those of the step to be stored
+        self._last = np.arange(len(self._dones), len(self.infos))
+
+    @property
+    def incoming(self) -> np.ndarray:
+        """(n_envs,) infos of the step that is to be stored next."""
+        return self.infos[self._last]
+
+    @incoming.setter
+    def incoming(self, infos: list[dict[str, Any]]) -> None:
+        self.infos[self._last] = infos
+
+    def add(self, *args: Any, **kwargs: Any) -> None:
+        super().add(*args, **kwargs)
+        self.infos[self.newest_rows()] = self.incoming
+
+    def _rewards_of(self, rows, achieved, goals):
+        number = (self._last[: len(achieved)] if rows is None else rows)[:, None]
+        return self.reward_function(np.hstack([achieved, number]), np.hstack([goals, number]))
+
+    def _with_infos(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray | float:
+        infos = self.infos[achieved[..., -1].astype(np.intp)]
+        goals = (numbered[..., :-1].astype(np.float32) for numbered in (achieved, desired))
+        return self.config.reward_function(*goals, infos)
+
+
+def _check_observation_space(space: spaces.Space) -> None:
+    keys = sorted(space) if isinstance(space, spaces.Dict) else space
+    if not isinstance(space, spaces.Dict) or not set(GOAL_KEYS) <= set(space):
+        raise ValueError(f"observation_space: expected a Dict with the keys {', '.join(GOAL_KEYS)}, got {keys}")
+    for key, part in space.items():
+        if part.shape is None or len(part.shape) > 1:
+            raise ValueError(
+                f"observation_space: expected vectors, got {part} as {key!r}; images and other arrays are not "
+                "supported, flatten or encode them first"
+            )
+    achieved, desired = space["achieved_goal"].shape, space["desired_goal"].shape
+    if achieved != desired:
+        raise ValueError(
+            f"observation_space: expected goals of one shape, got achieved_goal {achieved}, desired_goal {desired}"
+        )
