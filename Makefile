@@ -15,7 +15,7 @@ BROWSER := .venv/.has-browser
 .PHONY: help lab run doctor test test-full lint format notebooks lock clean
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' Makefile
 
 lab: $(COURSE) ## open the chapters in JupyterLab
 	@$(BIN)/her lab $(LABARGS)

@@ -5,7 +5,9 @@ Times are CPU times of the process, which, with one thread, are the wall times o
 
 from __future__ import annotations
 
-import one_thread  # noqa: F401  isort: split
+import one_thread  # noqa: F401
+
+# isort: split
 
 import json
 import os

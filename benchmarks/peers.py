@@ -232,9 +232,9 @@ class PaperSampler:
     label, needs, strategies = "the paper's sampler", "her", ("future",)
 
     def __init__(self, episodes: Episodes):
-        states, achieved = episodes.states, np.ascontiguousarray(episodes.achieved)
         goals = np.repeat(episodes.desired[:, None], HORIZON, axis=1)
-        self.grid = {"o": states, "u": episodes.actions, "g": goals, "ag": achieved}
+        fields = {"o": episodes.states, "u": episodes.actions, "g": goals, "ag": episodes.achieved}
+        self.grid = {name: np.array(field) for name, field in fields.items()}
 
     def use(self, strategy: str) -> None:
         pass

@@ -6,7 +6,9 @@ tensors of [state, goal], action, reward, [next_state, goal] and done from every
 
 from __future__ import annotations
 
-import one_thread  # noqa: F401  isort: split
+import one_thread  # noqa: F401
+
+# isort: split
 
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from workload import STRATEGIES, Episodes
 BATCHES = (256, 4096)
 NOTE = """\
 µs of CPU time a batch, medians over interleaved repeats; in brackets, how many times ours. A dash: the library has no
-such strategy. cpprb relabels when it stores: that time is not in this table, and its batches repeat the goals drawn then.
+such strategy. cpprb relabels when it stores: that time is not in this table, and batches repeat the goals drawn then.
 The bare gathers relabel nothing and compute no reward: they draw random rows of a plain replay buffer and hand out the
 same tensors, from one array for each field or from rows that lie ready."""
 

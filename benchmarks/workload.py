@@ -15,7 +15,7 @@ STRATEGIES = ("final", "future", "episode", "random")
 
 
 def compute_reward(achieved_goal: np.ndarray, desired_goal: np.ndarray, info: object = None) -> np.ndarray:
-    """Fetch's: -1, or 0 within 5 cm. Everyone calls this function, which is about three times as fast as Fetch's own."""
+    """-1, or 0 within 5 cm, as in Fetch. Everyone calls this one, which is about three times as fast as Fetch's."""
     return sparse_reward(achieved_goal, desired_goal, threshold=0.05)
 
 

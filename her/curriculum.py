@@ -1,4 +1,8 @@
-"""Which goal, and when: substitute goals that grow with what the agent can do (reach), and CHER's choice of batches."""
+"""Which goal, and when: from easy to hard as the agent's reach grows, or diverse at first and near later (CHER).
+
+Each curriculum is a `GoalSampler`: plug it into a `HindsightExperienceReplay` as ``goals=``, one into each.
+`CurriculumHER` is the short name for the pair.
+"""
 
 from __future__ import annotations
 
@@ -8,230 +12,481 @@ from typing import Any
 import numpy as np
 
 from her.goals import GoalSelectionStrategy
-from her.hindsight import HERConfig, HindsightExperienceReplay, StrategyGoals
+from her.hindsight import Choice, HERConfig, HindsightExperienceReplay, LearningGoals, StrategyGoals
 from her.prioritized import check_number
-from her.replay import Episode, GoalConditionedReplayBuffer, TransitionSampler, check_positive_integer
+from her.replay import GoalConditionedReplayBuffer, TransitionSampler, check_positive_integer
+
+#: the weight of the newest batch in the running averages that reports show
+NEWEST = 0.01
 
 
 class Reach:
-    """How far the agent reliably reaches: success rates by distance to the goal, measured on real episodes.
+    """How far the agent reliably reaches: its success rate by distance, measured on real episodes.
 
-    Every step of an episode counts as a try from its distance to the goal, a success if the goal was reached then or
-    later; of several visits to one bin of distances, the first counts, which had most time left. Rates are averages
-    over the newest ``memory`` tries of a bin, exponential from there on.
+    Each step of an episode is a try from the distance that was left to the goal, and a success if the goal was reached
+    then or later. If an episode visits a bin of distances several times, its first visit counts: it had most time left.
+    A rate is the mean of a bin's tries and, once there are more than ``memory``, an exponential average.
 
     Args:
-        reliable: a distance is within reach where at least this share of the tries succeeds, in (0, 1].
-        memory: tries.
+        reliable: the success rate, in (0, 1], from which on a distance is within reach.
+        memory: how many tries the averages go back.
+
+    Attributes:
+        width: of a bin, in units of the goal; 0 as long as every distance was 0.
+        tries, success: (BINS,) of each bin: its tries, at most ``memory``, and its success rate.
     """
 
     BINS = 20
-    #: tries without which a bin's rate is not believed
+    #: tries from which on a bin's rate is believed
     ENOUGH = 5
 
     def __init__(self, reliable: float = 0.5, memory: int = 200):
         self.reliable = check_number("reliable", reliable, 0 < reliable <= 1, "in (0, 1]")
         self.memory = check_positive_integer("memory", memory)
-        self.width = 0.0  # of a bin, in the goal's units
+        self.width = 0.0
         self.tries, self.success = np.zeros(self.BINS), np.zeros(self.BINS)
-        self.episodes = 0
-        self.scale = 0.0  # mean distance at the start of an episode
 
     @property
     def distances(self) -> np.ndarray:
-        """(BINS,) the middles of the bins."""
+        """(BINS,) the middle of each bin, in units of the goal."""
         return (np.arange(self.BINS) + 0.5) * self.width
 
     @property
-    def frontier(self) -> float:
-        """The distance up to which success is reliable; 0 while nothing is known, infinite if nothing was too far."""
-        known = np.flatnonzero(self.tries >= min(self.ENOUGH, self.memory))
-        if not len(known):
-            return 0.0
-        distances, success = self.distances[known], self.success[known]
-        if (success >= self.reliable).all():
-            return math.inf
-        first = int((success < self.reliable).argmax())  # the nearest that is not reliable
-        if first == 0:
-            return float(distances[0] * success[0] / self.reliable)
-        near, far = success[first - 1], success[first]
-        share = (near - self.reliable) / (near - far)
-        return float(distances[first - 1] + share * (distances[first] - distances[first - 1]))
+    def known(self) -> np.ndarray:
+        """(BINS,) bool: which rates are believed."""
+        return self.tries >= min(self.ENOUGH, self.memory)
 
-    def observe(self, distances: np.ndarray, succeeded: np.ndarray) -> None:
-        """Learn from an episode: (T,) distances to the goal, and whether each was reached, (T,) bool."""
-        later = np.logical_or.accumulate(succeeded[::-1])[::-1]
+    @property
+    def distance(self) -> float:
+        """How far is within reach: 0 while nothing is known, infinite if nothing has been too far.
+
+        Between the last reliable bin and the first that is not, it is where the rates, connected by a straight line,
+        cross ``reliable``; the rate at distance 0 is taken to be 1.
+        """
+        if not self.known.any():
+            return 0.0
+        distances = np.concatenate([[0.0], self.distances[self.known]])
+        success = np.concatenate([[1.0], self.success[self.known]])
+        if success.min() >= self.reliable:
+            return math.inf
+        beyond = int((success < self.reliable).argmax())
+        near, far = success[beyond - 1], success[beyond]
+        share = (near - self.reliable) / (near - far)
+        return float(distances[beyond - 1] + share * (distances[beyond] - distances[beyond - 1]))
+
+    def observe(self, distances: np.ndarray, reached: np.ndarray) -> None:
+        """Learn from an episode: (T,) distances left after its actions, and (T,) bool, whether the goal was reached."""
         bins, first = np.unique(self._bins(distances), return_index=True)
+        then_or_later = np.logical_or.accumulate(reached[::-1])[::-1]
         self.tries[bins] = np.minimum(self.tries[bins] + 1, self.memory)
-        self.success[bins] += (later[first] - self.success[bins]) / self.tries[bins]
-        self.episodes += 1
-        self.scale += (float(distances[0]) - self.scale) / min(self.episodes, self.memory)
+        self.success[bins] += (then_or_later[first] - self.success[bins]) / self.tries[bins]
 
     def _bins(self, distances: np.ndarray) -> np.ndarray:
-        """The bin of each distance; bins are merged two by two until the farthest has one."""
+        """The bins of distances. Where the last bin does not reach, bins are merged in pairs."""
         farthest = float(distances.max())
         if not self.width:
             self.width = 2 * farthest / self.BINS
         while farthest >= self.BINS * self.width > 0:
             tries = self.tries.reshape(-1, 2)
             successes = (tries * self.success.reshape(-1, 2)).sum(axis=1)
-            merged = tries.sum(axis=1)
-            self.tries, self.success = np.zeros(self.BINS), np.zeros(self.BINS)
-            half = self.BINS // 2
-            self.tries[:half] = np.minimum(merged, self.memory)
-            self.success[:half] = np.divide(successes, merged, out=np.zeros(half), where=merged > 0)
+            both, none = tries.sum(axis=1), np.zeros(self.BINS // 2)
+            self.tries = np.concatenate([both.clip(max=self.memory), none])
+            self.success = np.concatenate([np.divide(successes, both, out=none.copy(), where=both > 0), none])
             self.width *= 2
         return (distances / self.width).astype(np.intp) if self.width else np.zeros(len(distances), np.intp)
 
 
-class ReachGoals:
-    """Substitute goals from easy to hard: a goal's difficulty is how far it lies beyond what the agent reaches now."""
+class ReachGoals(LearningGoals):
+    """Substitute goals from easy to hard, where hard means: beyond the reach of the agent.
+
+    For every transition several goals are drawn by one of the paper's strategies, and one of them is kept, with
+    probability ∝ floor + exp(-d/s): d is how far the goal lies beyond reach, and s is ``softness`` times the mean
+    distance of the desired goals. Early, when little is within reach, near goals are kept; as measured success grows
+    outwards, so does the choice; once nothing is out of reach it is the plain strategy. A goal's distance is that from
+    the goal which the transition itself achieved.
+
+    Success is read off the real episodes that are stored, so rewards have to be sparse: the best one says that the goal
+    was reached. Where an environment sets distant goals only, little is learned about near ones before the agent comes
+    close; `propose` helps, if the goals of episodes may be chosen.
+
+    Args:
+        strategy: which draws the candidates; a `GoalSelectionStrategy` or its name.
+        candidates: how many of them for each transition.
+        softness: s, as a share of the mean distance of the desired goals.
+        floor: the weight of the farthest goal; that of one within reach is 1 + floor.
+        rollouts: the share of episodes for which `propose` chooses the goal.
+        reliable, memory: see `Reach`.
+
+    Raises:
+        ValueError: an unknown strategy, or a setting out of its range.
+
+    Attributes:
+        reach: the `Reach` that is measured.
+        scale: mean distance of the desired goals that the environment sets, at the beginning of an episode.
+    """
 
     def __init__(
         self,
         strategy: GoalSelectionStrategy | str = "future",
         candidates: int = 4,
-        softness: float = 0.2,
+        softness: float = 0.4,
         floor: float = 0.05,
-        rollouts: float = 0.0,
-        band: bool = False,
+        rollouts: float = 0.8,
         reliable: float = 0.5,
         memory: int = 200,
     ):
-        self.base = StrategyGoals(strategy)
+        self.strategy = StrategyGoals(strategy)
         self.candidates = check_positive_integer("candidates", candidates)
-        self.softness, self.floor, self.rollouts, self.band = softness, floor, rollouts, band
-        self.reach = Reach(reliable, memory)
-        self.chosen = np.zeros(3)
-        self.offered = np.zeros(3)
-
-    def weights(self, distances, band=None):
-        reach = self.reach
-        band = self.band if band is None else band
-        if reach.frontier == math.inf:
-            return np.ones_like(distances)
-        soft = max(self.softness * reach.scale, 1e-9)
-        away = distances - reach.frontier - (soft if band == 2 else 0)
-        away = np.abs(away) if band else np.maximum(away, 0)
-        return self.floor + np.exp(-away / soft)
+        self.softness = check_number("softness", softness, softness > 0, "above 0")
+        self.floor = check_number("floor", floor, floor >= 0, "at least 0")
+        self.rollouts = check_number("rollouts", rollouts, 0 <= rollouts <= 1, "in [0, 1]")
+        self._begin(Reach(reliable, memory))
 
     def draw(self, buffer, rows, uniform, rng):
-        n = len(rows)
-        goal_rows = self.base.draw(buffer, np.tile(rows, self.candidates), rng.random(n * self.candidates), rng)
-        difference = buffer._achieved.take(goal_rows, axis=0).reshape(self.candidates, n, -1)
-        difference -= buffer._achieved.take(rows, axis=0)
-        distances = np.sqrt(np.einsum("mni,mni->mn", difference, difference))
-        weights = self.weights(distances).cumsum(axis=0)
-        pick = (weights > rng.random(n) * weights[-1]).argmax(axis=0)
-        each = np.arange(n)
-        third = self.reach.scale / 3 or 1.0
-        self.chosen += 0.01 * (np.bincount(np.minimum(distances[pick, each] / third, 2).astype(int), minlength=3) / n - self.chosen)
-        self.offered += 0.01 * (np.bincount(np.minimum(distances[0] / third, 2).astype(int), minlength=3) / n - self.offered)
-        return goal_rows.reshape(self.candidates, n)[pick, each]
+        n, m = len(rows), self.candidates
+        goal_rows = self.strategy.draw(buffer, np.tile(rows, m), rng.random(m * n), rng).reshape(m, n)
+        distances = _distances(buffer._achieved.take(goal_rows, axis=0), buffer._achieved.take(rows, axis=0))
+        beyond = np.maximum(distances - self.reach.distance, 0)
+        kept = _pick(self._nearness(beyond), rng)
+        self._note(distances[0], distances[kept, np.arange(n)])
+        return goal_rows[kept, np.arange(n)]
 
-    def propose(self, buffer, achieved, desired, rng):
-        n = len(desired)
-        if not len(buffer) or not self.rollouts:
+    def observe(self, achieved, desired, reached):
+        distances = _distances(achieved, desired)
+        self.reach.observe(distances, reached)
+        if not self.proposes:
+            self._measure_scale(distances[:1])
+
+    def propose(
+        self,
+        buffer: GoalConditionedReplayBuffer,
+        achieved: np.ndarray,
+        desired: np.ndarray,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """Goals for n episodes about to begin: for a share ``rollouts`` of them, one at the limit of the reach.
+
+        These are goals achieved in the past, kept out of several drawn at random with probability
+        ∝ floor + exp(-d/s), where d says how far the goal lies from the limit of the reach, on either side. Other
+        episodes keep their own goal, and all do when nothing is out of reach.
+
+        Args:
+            achieved: (n, goal_dim) the goals achieved at the start.
+            desired: (n, goal_dim) the goals that the environment set.
+
+        Returns:
+            (n, goal_dim).
+        """
+        self.proposes = True  # from now on, goals of stored episodes need not be the environment's own
+        self._measure_scale(_distances(achieved, desired))
+        n, reach = len(desired), self.reach.distance
+        if not len(buffer) or math.isinf(reach):
             return desired
-        m = 16
-        rows = buffer.rows_at(rng.random(n * m))
-        cand = buffer._achieved.take(rows, axis=0).reshape(m, n, -1)
-        d = np.linalg.norm(cand - achieved, axis=-1)
-        w = self.weights(d, band=True).cumsum(axis=0)
-        pick = (w > rng.random(n) * w[-1]).argmax(axis=0)
-        easy = cand[pick, np.arange(n)]
-        swap = rng.random(n) < self.rollouts
-        if self.reach.frontier == math.inf: swap[:] = False
-        return np.where(swap[:, None], easy, desired)
+        rows = buffer.rows_at(rng.random(4 * self.candidates * n)).reshape(-1, n)
+        proposed = buffer._achieved.take(rows, axis=0)
+        kept = _pick(self._nearness(np.abs(_distances(proposed, achieved) - reach)), rng)
+        chosen = rng.random(n) < self.rollouts
+        return np.where(chosen[:, None], proposed[kept, np.arange(n)], desired)
+
+    def report(self) -> dict[str, Any]:
+        """How far it has come, for a figure.
+
+        Returns:
+            ``reach``: the distance within reach. ``scale``: the mean distance of desired goals. ``distances``,
+            ``success``, ``tries``: (bins,) arrays, success NaN where it is not known. ``offered`` and ``chosen``: the
+            shares of easy, middle and hard goals among the latest candidates, and among those kept; these are nearer
+            than a third, nearer than two thirds, and farther than two thirds of ``scale``.
+        """
+        reach, names = self.reach, ("easy", "middle", "hard")
+        return {
+            "reach": reach.distance,
+            "scale": self.scale,
+            "distances": reach.distances,
+            "success": np.where(reach.known, reach.success, np.nan),
+            "tries": reach.tries.copy(),
+            "offered": dict(zip(names, self.offered.tolist(), strict=True)),
+            "chosen": dict(zip(names, self.chosen.tolist(), strict=True)),
+        }
+
+    def state(self):
+        of_reach = {"width": self.reach.width, "tries": self.reach.tries, "success": self.reach.success}
+        of_goals = {
+            name: getattr(self, name) for name in ("scale", "episodes", "proposes", "draws", "offered", "chosen")
+        }
+        return {"reach": {name: np.asarray(value).tolist() for name, value in (of_reach | of_goals).items()}}
+
+    def restore(self, state):
+        self._begin(Reach(self.reach.reliable, self.reach.memory))
+        for name, value in state.get("reach", {}).items():
+            owner = self.reach if hasattr(self.reach, name) else self
+            setattr(owner, name, np.array(value) if isinstance(value, list) else value)
+
+    def _begin(self, reach: Reach) -> None:
+        self.reach, self.scale, self.episodes, self.proposes = reach, 0.0, 0, False
+        self.draws, self.offered, self.chosen = 0, np.zeros(3), np.zeros(3)  # shares of easy, middle and hard goals
+
+    def _measure_scale(self, distances: np.ndarray) -> None:
+        self.episodes = min(self.episodes + len(distances), max(self.reach.memory, len(distances)))
+        self.scale += (float(distances.mean()) - self.scale) * len(distances) / self.episodes
+
+    def _nearness(self, distances: np.ndarray) -> np.ndarray:
+        softness = self.softness * self.scale or 1.0
+        return self.floor + np.exp(-distances / softness)
+
+    def _note(self, offered: np.ndarray, chosen: np.ndarray) -> None:
+        self.draws += 1
+        third = self.scale / 3 or 1.0
+        for shares, distances in ((self.offered, offered), (self.chosen, chosen)):
+            thirds = np.bincount(np.minimum(distances / third, 2).astype(np.intp), minlength=3)
+            shares += max(1 / self.draws, NEWEST) * (thirds / len(distances) - shares)
 
 
-class Cher:
-    def __init__(self, proximity=1.0, growth=1e-4, candidates=2, group=64):
-        self.proximity, self.growth, self.candidates, self.group = proximity, growth, candidates, group
+class Cher(LearningGoals):
+    """Picks relabelled transitions whose goals differ from each other and are near the true goals (Fang et al. 2019).
+
+    Out of twice as many candidates, those are picked that maximise F(A) = Σᵢ maxⱼ sim(gᵢ, gⱼ) - λ·Σⱼ ‖gⱼ - dⱼ‖, where i
+    runs over all candidates and j over the picked ones, A; g is a substitute goal, d the desired goal of the episode it
+    comes from, and sim = exp(-‖gᵢ - gⱼ‖²/σ²), σ being the mean distance of a candidate to its nearest neighbour. λ
+    grows with every batch: diversity counts first, proximity later.
+
+    **Where this follows the paper and not the released code**: λ keeps growing (there, the step goes back to 0 every
+    epoch); proximity is to the desired goal (there, between the goal that has already taken its place and the one
+    achieved before the action); the coverage, maxⱼ, grows by what is picked (there, also by candidates that are only
+    compared); any candidate may cover any other (there, only its nearest neighbour, and never itself). Real transitions
+    are not picked but keep their share of the batch: their own goal would always be the nearest.
+
+    With transitions that are not drawn uniformly, picked ones keep their importance weights, up to the factor that
+    makes the largest of the batch 1; that picking changes the distribution once more is part of the method.
+
+    Args:
+        strategy: which draws the candidates' goals; a `GoalSelectionStrategy` or its name.
+        proximity: λ₀, for each unit of distance between goals.
+        growth: λ = λ₀·(1 + growth)^step, step counting batches.
+        candidates: how many for each that is picked; at least 2.
+        group: the most that are picked together. The paper picks 64 of 128 for each of its workers; a larger batch is
+            made of several groups here, each with candidates of its own.
+
+    Raises:
+        ValueError: an unknown strategy, or a setting out of its range.
+    """
+
+    def __init__(
+        self,
+        strategy: GoalSelectionStrategy | str = "future",
+        proximity: float = 1.0,
+        growth: float = 1e-4,
+        candidates: int = 2,
+        group: int = 64,
+    ):
+        self.strategy = StrategyGoals(strategy)
+        self.proximity = check_number("proximity", proximity, proximity >= 0, "at least 0")
+        self.growth = check_number("growth", growth, growth >= 0, "at least 0")
+        self.candidates = check_positive_integer("candidates", candidates)
+        if self.candidates < 2:
+            raise ValueError(f"candidates: expected at least 2 for each that is picked, got {candidates}")
+        self.group = check_positive_integer("group", group)
         self.step = 0
+        self.offered_distance = self.chosen_distance = 0.0
 
     @property
-    def weight(self):
-        return self.proximity * math.exp(min(self.step * math.log1p(self.growth), 60))
+    def weight(self) -> float:
+        """λ as it is now."""
+        return self.proximity * math.exp(min(self.step * math.log1p(self.growth), 50.0))
+
+    def draw(self, buffer, rows, uniform, rng):
+        return self.strategy.draw(buffer, rows, uniform, rng)
+
+    def choose(self, buffer, batch_size):
+        relabelled = buffer.rng.random(batch_size) < buffer.config.relabelled_share
+        wanted = int(np.count_nonzero(relabelled))
+        if not wanted:
+            rows, weights = buffer._draw(batch_size)
+            return Choice(rows, weights, relabelled, rows)
+        groups = -(-wanted // self.group)
+        picks = -(-wanted // groups)  # in each group; what is too many is left out of the last
+        of = max(self.candidates * picks, picks + 2)
+        real = batch_size - wanted
+        rows, weights = buffer._draw(real + groups * of)
+        goal_rows = self.draw(buffer, rows, buffer.rng.random(len(rows)), buffer.rng)
+        goals = buffer._achieved.take(goal_rows[real:], axis=0)
+        distances = _distances(goals, buffer._data[rows[real:], buffer.columns.goal])
+        cost = (self.weight * distances).astype(np.float32).reshape(groups, of)
+        picked = pick_diverse(goals.reshape(groups, of, -1), cost, picks, buffer.rng) + of * np.arange(groups)[:, None]
+        picked = picked.reshape(-1)[:wanted]
+        self._note(distances, picked)
+        chosen = np.arange(batch_size)
+        chosen[~relabelled], chosen[relabelled] = np.arange(real), real + picked
+        weights = weights[chosen]
+        return Choice(rows[chosen], weights / weights.max(), relabelled, goal_rows[chosen])
+
+    def report(self) -> dict[str, float]:
+        """How far it has come: the batches so far, λ, and the mean distance of goals to the desired ones.
+
+        Of the latest batches, ``offered_distance`` is that of the candidates, ``chosen_distance`` that of the picked.
+        """
+        return {
+            "step": self.step,
+            "proximity_weight": self.weight,
+            "offered_distance": self.offered_distance,
+            "chosen_distance": self.chosen_distance,
+        }
+
+    def state(self):
+        return {"cher": [self.step, self.offered_distance, self.chosen_distance]}
+
+    def restore(self, state):
+        self.step, self.offered_distance, self.chosen_distance = state.get("cher", (0, 0.0, 0.0))
+
+    def _note(self, distances: np.ndarray, picked: np.ndarray) -> None:
+        self.step += 1
+        rate = max(1 / self.step, NEWEST)
+        self.offered_distance += rate * (float(distances.mean()) - self.offered_distance)
+        self.chosen_distance += rate * (float(distances[picked].mean()) - self.chosen_distance)
 
 
-def facility_location(goals, cost, picks, rng):
-    """Stochastic greedy for each group: goals (G, m, d), cost (G, m) -> (G, picks)"""
-    G, m, _ = goals.shape
-    squares = np.einsum("gmi,gmi->gm", goals, goals)
-    d2 = squares[:, :, None] + squares[:, None] - 2 * goals @ goals.swapaxes(1, 2)
-    np.maximum(d2, 0, out=d2)
-    diag = np.arange(m)
-    d2[:, diag, diag] = np.inf
-    near = np.sqrt(d2.min(axis=2)).mean(axis=1)
-    sim = np.exp(-d2 / np.maximum(near**2, 1e-12)[:, None, None])
-    sim[:, diag, diag] = 1
-    sim = sim.reshape(G * m, m)
+def pick_diverse(goals: np.ndarray, cost: np.ndarray, picks: int, rng: np.random.Generator) -> np.ndarray:
+    """Stochastic greedy maximisation of Σᵢ maxⱼ sim(gᵢ, gⱼ) - Σⱼ costⱼ (see `Cher`), in G groups side by side.
+
+    Each pick is the best of three candidates drawn from those that are left (Mirzasoleiman et al. 2015 show that a
+    random few suffice; three is the released code's number).
+
+    Args:
+        goals: (G, m, goal_dim) the candidates of each group.
+        cost: (G, m).
+        picks: how many to pick out of each group, at most m - 2.
+
+    Returns:
+        (G, picks) indices into each group, without repetition, in the order of picking.
+    """
+    at_once = 8  # groups: more would need arrays so large that asking for memory takes longest
+    if len(goals) > at_once:
+        parts = [slice(i, i + at_once) for i in range(0, len(goals), at_once)]
+        return np.concatenate([pick_diverse(goals[part], cost[part], picks, rng) for part in parts])
+    groups, m, _ = goals.shape
+    similar = _similarities(goals).reshape(groups * m, m)
     cost = cost.reshape(-1)
-    # three different positions in the pool of those left, for every pick
-    left = m - np.arange(picks)[:, None]
-    u = rng.random((3, picks, G))
-    a = (u[0] * left).astype(np.intp)
-    b = (u[1] * (left - 1)).astype(np.intp)
-    b += b >= a
-    c = (u[2] * (left - 2)).astype(np.intp)
-    c += c >= np.minimum(a, b)
-    c += c >= np.maximum(a, b)
-    base = np.arange(G) * m
-    positions = np.stack([a, b, c], axis=2) + base[:, None]      # (picks, G, 3)
-    last = (m - 1 - np.arange(picks))[:, None] + base            # (picks, G)
-    positions = positions.reshape(picks, -1)
-    pool = np.arange(G * m)
-    best = np.zeros((G, 1, m), sim.dtype)
-    chosen = np.empty((picks, G), np.intp)
-    offset = 3 * np.arange(G)
+    # Candidates are numbered through all groups. The pool of a group is a stretch of ``pool``; a picked one gives its
+    # place to the last of the stretch, which becomes one shorter.
+    first, pool = m * np.arange(groups), np.arange(groups * m)
+    drawn = (_three_of(m - np.arange(picks), groups, rng) + first[:, None]).reshape(picks, -1)
+    last = first + m - 1 - np.arange(picks)[:, None]
+    covered, picked = np.zeros((groups, 1, m), np.float32), np.empty((picks, groups), np.intp)
+    of_group = 3 * np.arange(groups)
     for i in range(picks):
-        some = pool.take(positions[i])
-        covered = sim.take(some, axis=0).reshape(G, 3, m)
-        np.maximum(covered, best, out=covered)
-        value = covered.sum(axis=2).reshape(-1)
-        value -= cost.take(some)
-        k = value.reshape(G, 3).argmax(axis=1) + offset
-        best = covered.reshape(-1, 1, m).take(k, axis=0)
-        chosen[i] = some.take(k)
-        pool[positions[i].take(k)] = pool.take(last[i])
-    return chosen
+        three = pool.take(drawn[i])
+        would_cover = similar.take(three, axis=0).reshape(groups, 3, m)
+        np.maximum(would_cover, covered, out=would_cover)
+        value = would_cover.sum(axis=2).reshape(-1) - cost.take(three)
+        best = value.reshape(groups, 3).argmax(axis=1) + of_group
+        covered = would_cover.reshape(-1, 1, m).take(best, axis=0)
+        picked[i] = three.take(best)
+        pool[drawn[i].take(best)] = pool.take(last[i])
+    return picked.T - first[:, None]
+
+
+def _similarities(goals: np.ndarray) -> np.ndarray:
+    """(G, m, m) exp(-‖gᵢ - gⱼ‖²/σ²), σ being each group's mean distance to the nearest neighbour."""
+    goals = goals - goals.mean(axis=1, keepdims=True)
+    squares = np.einsum("gmi,gmi->gm", goals, goals)
+    apart = squares[:, :, None] + squares[:, None, :] - 2 * (goals @ goals.swapaxes(1, 2))
+    np.maximum(apart, 0, out=apart)
+    itself = np.arange(goals.shape[1])
+    apart[:, itself, itself] = np.inf
+    sigma = np.sqrt(apart.min(axis=2)).mean(axis=1)
+    apart[:, itself, itself] = 0
+    apart *= (-1 / np.maximum(sigma**2, 1e-12))[:, None, None]
+    return np.exp(apart, out=apart)
+
+
+def _three_of(sizes: np.ndarray, groups: int, rng: np.random.Generator) -> np.ndarray:
+    """Three different numbers below sizes[i], at least 3, uniformly: (len(sizes), groups, 3)."""
+    sizes = sizes[:, None]
+    uniform = rng.random((3, len(sizes), groups))
+    one, two, three = (uniform * (sizes - np.arange(3)[:, None, None])).astype(np.intp)
+    two += two >= one  # each is drawn from what the ones before have left, and counted on past these
+    low, high = np.minimum(one, two), np.maximum(one, two)
+    three += three >= low
+    three += three >= high
+    return np.stack([one, two, three], axis=2)
+
+
+def _distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    difference = one - other
+    return np.sqrt(np.einsum("...i,...i->...", difference, difference))
+
+
+def _pick(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(n,) of each column of (m, n) weights one index, drawn in proportion."""
+    sums = weights.cumsum(axis=0)
+    return (sums > rng.random(sums.shape[1]) * sums[-1]).argmax(axis=0)
+
+
+CURRICULA = {"reach": ReachGoals, "cher": Cher}
 
 
 class CurriculumHER(HindsightExperienceReplay):
-    def __init__(self, capacity, state_dim, action_dim, goal_dim, config, *, curriculum="reach", n_envs=1, seed=None, transitions=None, **settings):
-        goals = ReachGoals(config.strategy, **settings) if curriculum == "reach" else None
-        self.cher = Cher(**settings) if curriculum == "cher" else None
-        super().__init__(capacity, state_dim, action_dim, goal_dim, config, n_envs=n_envs, seed=seed, transitions=transitions, goals=goals)
-        self.curriculum = curriculum
+    """A `HindsightExperienceReplay` whose substitute goals follow a curriculum.
 
-    def store_episode(self, episode):
-        super().store_episode(episode)
-        if self.curriculum == "reach":
-            d = np.linalg.norm(episode.achieved_goals - episode.goals, axis=1)
-            self.goals.reach.observe(d, episode.rewards == self._success_reward)
+    Any curriculum combines with any priority, since which transition is drawn is a choice of its own: ``transitions``.
 
-    def _choose(self, n):
-        if not self.cher:
-            return super()._choose(n)
-        c = self.cher
-        relabelled = self.rng.random(n) < self.config.relabelled_share
-        wanted = int(relabelled.sum())
-        real = n - wanted
-        groups = -(-wanted // c.group)
-        picks = -(-wanted // groups)
-        m = max(c.candidates * picks, picks + 2)
-        rows, weights = self._draw(real + groups * m)
-        cand = rows[real:]
-        goal_rows = self.goals.draw(self, cand, self.rng.random(len(cand)), self.rng)
-        goals = self._achieved.take(goal_rows, axis=0)
-        desired = self._data[cand, self.columns.goal]
-        dist = np.linalg.norm(goals - desired, axis=1)
-        chosen = facility_location(goals.reshape(groups, m, -1), np.float32(c.weight) * dist, picks, self.rng).reshape(-1)[:wanted]
-        c.step += 1
-        self.stats = (dist.mean(), dist[chosen].mean())
-        r = np.empty(n, np.intp); w = np.empty(n, np.float32); g = np.zeros(n, np.intp)
-        r[~relabelled] = rows[:real]; w[~relabelled] = weights[:real]; g[~relabelled] = rows[:real]
-        r[relabelled] = cand[chosen]; w[relabelled] = weights[real:][chosen]; g[relabelled] = goal_rows[chosen]
-        w /= w.max()
-        return r, w, relabelled, g
+    Args:
+        capacity, state_dim, action_dim, goal_dim, config, n_envs, seed, transitions: see `HindsightExperienceReplay`.
+        curriculum: "reach" (`ReachGoals`) or "cher" (`Cher`); either starts from what the strategy of ``config`` draws.
+        settings: of that curriculum.
+
+    Raises:
+        ValueError: an unknown curriculum, or a setting out of its range.
+        TypeError: a setting that the curriculum does not have.
+
+    >>> buffer = CurriculumHER(1_000_000, 25, 4, 3, config, curriculum="reach")               # doctest: +SKIP
+    >>> goals = buffer.rollout_goals(obs["achieved_goal"], obs["desired_goal"])               # doctest: +SKIP
+    """
+
+    goals: ReachGoals | Cher
+
+    def __init__(
+        self,
+        capacity: int,
+        state_dim: int,
+        action_dim: int,
+        goal_dim: int,
+        config: HERConfig,
+        *,
+        curriculum: str = "reach",
+        n_envs: int = 1,
+        seed: int | np.random.SeedSequence | None = None,
+        transitions: TransitionSampler | None = None,
+        **settings: Any,
+    ):
+        if curriculum not in CURRICULA:
+            raise ValueError(f"curriculum: expected one of {', '.join(map(repr, CURRICULA))}, got {curriculum!r}")
+        if not isinstance(config, HERConfig):
+            raise TypeError(f"config: expected a HERConfig, got {type(config).__name__}")
+        goals = CURRICULA[curriculum](config.strategy, **settings)
+        dims = (capacity, state_dim, action_dim, goal_dim)
+        super().__init__(*dims, config, n_envs=n_envs, seed=seed, transitions=transitions, goals=goals)
+
+    def rollout_goals(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
+        """Goals for n episodes about to begin: see `ReachGoals.propose`. With "cher" they are the environment's own.
+
+        Args:
+            achieved: (n, goal_dim) the goals achieved at the start.
+            desired: (n, goal_dim) the goals that the environment has set.
+
+        Returns:
+            (n, goal_dim) float32, for environments that take ``reset(options={"goal": …})``.
+
+        Raises:
+            ValueError: a wrong shape.
+        """
+        achieved, desired = np.asarray(achieved, np.float32), np.asarray(desired, np.float32)
+        for name, goals in (("achieved", achieved), ("desired", desired)):
+            if goals.shape != (*desired.shape[:1], self.goal_dim):
+                raise ValueError(f"{name}: expected shape (n, goal_dim={self.goal_dim}), got {goals.shape}")
+        if isinstance(self.goals, ReachGoals):
+            return self.goals.propose(self, achieved, desired, self.rng)
+        return desired
+
+    def report(self) -> dict[str, Any]:
+        """How far the curriculum has come: see `ReachGoals.report` and `Cher.report`."""
+        return self.goals.report()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -64,6 +64,30 @@ class GoalSampler(Protocol):
         """(n,) rows that achieved the substitute goals of ``rows``; ``uniform`` are (n,) numbers from [0, 1)."""
 
 
+class LearningGoals:
+    """A `GoalSampler` that changes as training goes on: it sees every real episode, and is saved with the buffer."""
+
+    def draw(
+        self, buffer: GoalConditionedReplayBuffer, rows: np.ndarray, uniform: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """See `GoalSampler`."""
+        raise NotImplementedError
+
+    def choose(self, buffer: HindsightExperienceReplay, batch_size: int) -> Choice:
+        """A whole batch of transitions and goals, for a sampler that chooses among pairs of them."""
+        return buffer.choose(batch_size)
+
+    def observe(self, achieved: np.ndarray, desired: np.ndarray, reached: np.ndarray) -> None:
+        """A real episode has ended: its goals, (T, goal_dim) each, and where the desired one was reached, (T,) bool."""
+
+    def state(self) -> dict[str, Any]:
+        """What ``save`` has to keep, as plain JSON."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take back what ``state`` gave; {} if a buffer with other goals saved the file."""
+
+
 class StrategyGoals:
     """Goals drawn by one of the paper's four strategies."""
 
@@ -75,6 +99,15 @@ class StrategyGoals:
             return buffer.rows_at(uniform)
         start, position, length = buffer.episodes_of(rows)
         return buffer.row_of(start, draw_positions(self.strategy, position, length, uniform))
+
+
+class Choice(NamedTuple):
+    """Which transitions make up a batch of n, and with which goals."""
+
+    rows: np.ndarray  #: (n,) where the transitions are stored
+    weights: np.ndarray  #: (n,) float32 importance weights
+    relabelled: np.ndarray  #: (n,) bool
+    goal_rows: np.ndarray  #: (n,) rows that achieved the substitute goals; of no meaning where not relabelled
 
 
 class HindsightExperienceReplay(GoalConditionedReplayBuffer):
@@ -131,6 +164,21 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         """Whether reaching the goal ends an episode, as read off the stored transitions (without a done_function)."""
         return self._ended_successes > 0 and self._unended_successes == 0
 
+    def store_episode(self, episode):
+        super().store_episode(episode)
+        if isinstance(self.goals, LearningGoals):
+            self.goals.observe(episode.achieved_goals, episode.goals, episode.rewards == self._success_reward)
+
+    def add(self, states, actions, rewards, next_states, dones, goals, achieved_goals, episode_ends):
+        super().add(states, actions, rewards, next_states, dones, goals, achieved_goals, episode_ends)
+        if isinstance(self.goals, LearningGoals):
+            newest, columns = self._base + (self._tail + self._live - 1) % self._ring, self.columns
+            for row in newest[np.asarray(episode_ends) != 0]:
+                start, _, length = self.episodes_of(row[None])
+                episode = self._data[self.row_of(start, np.arange(length[0]))]
+                reached = episode[:, columns.reward] == self._success_reward
+                self.goals.observe(episode[:, columns.achieved], episode[:, columns.goal], reached)
+
     def sample(self, batch_size: int) -> Batch:
         """``batch_size`` transitions, drawn with replacement, of which a share k/(k+1) pursues a substitute goal.
 
@@ -143,7 +191,9 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
             if self.config.done_function is not None:
                 batch.dones = self._given_dones(batch.achieved_goals, batch.goals)
             return batch
-        rows, weights, relabelled, goal_rows = self._choose(batch_size)
+        learns = isinstance(self.goals, LearningGoals)
+        choice = self.goals.choose(self, batch_size) if learns else self.choose(batch_size)
+        rows, weights, relabelled, goal_rows = choice
         packed = self._data.take(rows, axis=0)
         achieved = self._goals_in(packed, self.columns.achieved).copy().view(np.float32).reshape(-1, self.goal_dim)
         goals = self._achieved.take(goal_rows, axis=0)
@@ -160,15 +210,15 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
             dones = np.where(relabelled, virtual_dones, dones)
         return self._batch(rows, weights, packed, achieved, rewards, dones, relabelled, goal_rows, goals)
 
-    def _choose(self, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Which rows, their weights, which of them are relabelled, and the rows that achieved the substitute goals."""
+    def choose(self, batch_size: int) -> Choice:
+        """Transitions from the one sampler, each with probability k/(k+1) relabelled with a goal from the other."""
         rows, weights = self._draw(batch_size)
         # One number in [0, 1) says whether a row is relabelled and, stretched to [0, 1) again, with which goal.
         uniform = self.rng.random(len(rows))
         uniform *= 1 / self.config.relabelled_share
         relabelled = uniform < 1
         uniform -= ~relabelled
-        return rows, weights, relabelled, self.goals.draw(self, rows, uniform, self.rng)
+        return Choice(rows, weights, relabelled, self.goals.draw(self, rows, uniform, self.rng))
 
     def _rewards_of(self, rows: np.ndarray | None, achieved: np.ndarray, goals: np.ndarray) -> np.ndarray:
         """(n,) rewards of these rows under ``goals``; rows are None for the first transitions about to be stored.
@@ -197,21 +247,24 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
                 f"reward_function gives {given[first]:g} where the stored reward is {rewards[first]:g} "
                 f"({len(wrong)} of the first {len(rewards)} transitions). Is it f(achieved, desired), and is "
                 "achieved_goal the one reached after the action? Relabelled rewards come from the function.",
-                stacklevel=5,
+                stacklevel=6,
             )
         return success_reward
 
     def _count_successes(self, rewards: np.ndarray, dones: np.ndarray) -> None:
         successes = rewards == self._success_reward
-        ended = int(np.count_nonzero(successes & dones))
-        self._ended_successes += ended
-        self._unended_successes += int(np.count_nonzero(successes)) - ended
+        count = int(np.count_nonzero(successes))
+        if count:
+            ended = int(np.count_nonzero(successes & dones))
+            self._ended_successes += ended
+            self._unended_successes += count - ended
 
     def _state(self):
         return {
             "success_reward": None if self._success_reward is None else float(self._success_reward),
             "ended_successes": self._ended_successes,
             "unended_successes": self._unended_successes,
+            "goals": self.goals.state() if isinstance(self.goals, LearningGoals) else {},
         }
 
     def _restore(self, meta, goals, achieved, rewards, dones):
@@ -223,3 +276,5 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         self._unended_successes = meta.get("unended_successes", 0)
         if "success_reward" not in meta:
             self._count_successes(rewards, dones)
+        if isinstance(self.goals, LearningGoals):
+            self.goals.restore(meta.get("goals", {}))

@@ -113,7 +113,7 @@ class ProportionalTransitions:
         alpha: α, how much priorities matter; 0 is uniform sampling.
         beta: β at the beginning, in [0, 1].
         beta_batches: batches drawn until β is 1. The paper reaches 1 at the end of learning.
-        epsilon: ε > 0, in units of TD error.
+        epsilon: ε > 0, in units of TD error. With rewards of -1 and 0, errors of some 0.3 are usual in training.
         smoothing: the weight of earlier visits, in [0, 1).
 
     Raises:
@@ -125,7 +125,7 @@ class ProportionalTransitions:
         alpha: float = 0.6,
         beta: float = 0.4,
         beta_batches: int = 100_000,
-        epsilon: float = 1e-3,
+        epsilon: float = 0.1,
         smoothing: float = 0.0,
     ):
         self.alpha = check_number("alpha", alpha, alpha >= 0, "at least 0")

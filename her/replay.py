@@ -12,6 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
+from her.rewards import all_finite
+
 if TYPE_CHECKING:
     import torch
 
@@ -101,7 +103,7 @@ class Episode:
         goals = np.atleast_1d(_as_float32("goal", goal))
         achieved_goals = _two_dimensional("achieved_goals", achieved_goals)
         if goals.ndim == 1:
-            goals = np.broadcast_to(goals, (len(achieved_goals), len(goals)))
+            goals = np.repeat(goals[None], len(achieved_goals), axis=0)
         episode = cls.__new__(cls)
         episode._set(
             states=_two_dimensional("states", states),
@@ -398,22 +400,21 @@ class GoalConditionedReplayBuffer:
         )
         self._make_room(env, n)
         first = (int(self._tail[env]) + int(self._live[env])) % self._ring
-        base = int(self._base[env])
-        until_end = min(n, self._ring - first)
-        for rows, part in (
-            (slice(base + first, base + first + until_end), slice(0, until_end)),
-            (slice(base, base + n - until_end), slice(until_end, n)),
-        ):
-            for table, column in zip(self._tables, columns, strict=True):
-                table[rows] = column[part]
-            self._start[rows] = base + first
-        self._length[base + first] = n
-        if until_end < n:
+        if first + n <= self._ring:
+            base = int(self._base[env])
+            rows: slice | np.ndarray = slice(base + first, base + first + n)  # copied several times faster
+        else:
+            rows = self._rows_in_ring(env, first, n)
             self._straddles[env] = self._any_straddles = True
+        for table, column in zip(self._tables, columns, strict=True):
+            table[rows] = column
+        start = int(self._base[env]) + first
+        self._start[rows] = start
+        self._length[start] = n
         self._live[env] += n
         self._written[env] += n
         self._size += n
-        self.transitions.stored(self, base + (first + np.arange(n)) % self._ring)
+        self.transitions.stored(self, self._rows_in_ring(env, first, n))
 
     def add(
         self,
@@ -439,24 +440,21 @@ class GoalConditionedReplayBuffer:
         if states.ndim == 0 or len(states) != self.n_envs:
             raise ValueError(f"states: expected a row for each of n_envs={self.n_envs}, got shape {states.shape}")
         ends = check_flags("episode_ends", episode_ends, self.n_envs)
-        if self._open.max() >= self._ring:
+        full = (self._live == self._ring).nonzero()[0]
+        if len(full) and self._open[full].max() == self._ring:
             raise ValueError(
                 f"capacity: an episode in progress has reached {self._ring} transitions and does not fit into "
                 f"capacity={self.capacity} // n_envs={self.n_envs}"
             )
         columns = self._pack(states, actions, rewards, next_states, dones, goals, achieved_goals, check=True)
-        for env in np.flatnonzero(self._live == self._ring):
+        for env in full:
             self._make_room(env, 1)
-        head = self._tail + self._live
-        np.subtract(head, self._ring, out=head, where=head >= self._ring)
+        head = (self._tail + self._live) % self._ring
         rows = self._base + head
-        wraps = (head == 0) & (self._open > 0)
-        if wraps.any():
-            self._straddles |= wraps
-            self._any_straddles = True
-        begun = head - self._open
-        np.add(begun, self._ring, out=begun, where=begun < 0)
-        start = self._base + begun
+        if np.count_nonzero(head) < self.n_envs:
+            self._straddles |= (head == 0) & (self._open > 0)
+            self._any_straddles = bool(self._straddles.any())
+        start = self._base + (head - self._open) % self._ring
         for table, column in zip(self._tables, columns, strict=True):
             table[rows] = column
         self._start[rows] = start
@@ -504,13 +502,13 @@ class GoalConditionedReplayBuffer:
             raise ValueError(f"rewards: expected shape ({n},), a number a row, got {rewards.shape}")
         packed[:, columns.reward] = rewards
         dones = check_flags("dones", dones, n)
-        if check and not np.isfinite(packed).all():
+        if check and not all_finite(packed):
             for name in ("state", "action", "next_state", "goal"):
                 _check_finite(f"{name}s", packed[:, getattr(columns, name)])
             _check_finite("achieved_goals", achieved_goals)
             _check_finite("rewards", rewards)
         self._look_at(packed[:, columns.goal], achieved_goals, rewards, dones)
-        self._any_done = self._any_done or bool(dones.any())
+        self._any_done = self._any_done or bool(np.count_nonzero(dones))
         return packed, achieved_goals, dones
 
     def _look_at(self, goals: np.ndarray, achieved: np.ndarray, rewards: np.ndarray, dones: np.ndarray) -> None:
@@ -534,13 +532,21 @@ class GoalConditionedReplayBuffer:
         while ring - self._live[env] < needed:
             tail = int(self._tail[env])
             length = int(self._length[base + tail])
-            self.transitions.evicted(self, base + (tail + np.arange(length)) % ring)
+            self.transitions.evicted(self, self._rows_in_ring(env, tail, length))
             if tail + length > ring:
                 self._straddles[env] = False
                 self._any_straddles = bool(self._straddles.any())
             self._tail[env] = (tail + length) % ring
             self._live[env] -= length
             self._size -= length
+
+    def _rows_in_ring(self, env: int, first: int, n: int) -> np.ndarray:
+        """n rows of an environment's ring, from the ``first``-th on, around its end."""
+        rows = np.arange(first, first + n)
+        if first + n > self._ring:
+            rows %= self._ring
+        rows += self._base[env]
+        return rows
 
     # ------------------------------------------------------------------ sampling
 
@@ -869,6 +875,6 @@ def _stack(name: str, values: list, scalar: bool = False) -> np.ndarray:
 
 
 def _check_finite(name: str, array: np.ndarray) -> None:
-    if not np.isfinite(array).all():
+    if not all_finite(array):
         row = int(np.argwhere(~np.isfinite(array))[0][0])
         raise ValueError(f"{name}: expected finite float32 numbers, got {array[row]} in row {row}")

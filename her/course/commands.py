@@ -140,10 +140,9 @@ def check(numbers: tuple[int, ...]) -> None:
     findings = []
     for path in _sources("both", numbers):
         findings += consistency.check_pair(path)
-        if path.with_suffix(".ipynb").exists():
-            findings += consistency.check_outputs(path.with_suffix(".ipynb"))
+        findings += consistency.check_outputs(path.with_suffix(".ipynb"))
         if path.parent.name == "zh":
             findings += consistency.check_parity(path, consistency.translation_of(path))
-    for finding in findings:
+    for finding in dict.fromkeys(findings):
         click.echo(finding)
     sys.exit(bool(findings))

@@ -182,8 +182,10 @@ def check_outputs(committed: Path) -> list[str]:
     Looked for: cells never executed, errors, standard error, widgets that nobody can display, images without alt text,
     paths of the machine it was made on, too many cells whose output is not compared, a file of more than 1.5 MB.
     """
-    notebook = read(committed)
     name = name_of(committed)
+    if not committed.exists():
+        return [f"{name}.ipynb is missing: her chapters execute"]
+    notebook = read(committed)
     code = [(i, cell) for i, cell in enumerate(notebook.cells, start=1) if cell.cell_type == "code"]
     findings = []
     if (size := committed.stat().st_size) > LARGEST:

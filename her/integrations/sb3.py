@@ -72,7 +72,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
             ``f(achieved, desired, infos)``. With it a buffer can be filled, loaded and sampled without an environment.
         done_function: ``f(achieved, desired) -> bool`` per row: see `HERConfig`.
         transitions: which transition: for example ``EnergyTransitions.of(env)`` of `her.prioritized`.
-        goals: which goal, in place of ``goal_selection_strategy``: for example ``ReachGoals()`` of `her.curriculum`.
+        goals: which goal, in place of ``goal_selection_strategy``: ``ReachGoals()`` or ``Cher()`` of `her.curriculum`.
         seed: of the buffer's own generator.
 
     Raises:
@@ -163,15 +163,15 @@ class HindsightReplayBuffer(HerReplayBuffer):
         """Store one step of every environment.
 
         Raises:
-            ValueError: a wrong shape, a number that is not finite, or an episode longer than ``buffer_size``.
+            ValueError: a wrong shape, a number that is not finite, an episode longer than ``buffer_size``, or neither
+                an environment nor a reward function.
         """
+        self._check_rewards()
         states, next_states, done = self._flat(obs), self._flat(next_obs), np.asarray(done, bool)
         dones = done
         if self.handle_timeout_termination:
             dones = done & [not info.get("TimeLimit.truncated", False) for info in infos]
         self.hindsight.end_episodes((states != self._stand).any(axis=1))
-        if self.copy_info_dict:
-            self.hindsight.incoming = infos
         self.hindsight.add(
             states,
             action.reshape(self.n_envs, self.action_dim),
@@ -181,10 +181,9 @@ class HindsightReplayBuffer(HerReplayBuffer):
             obs["desired_goal"].reshape(self.n_envs, -1),
             next_states[:, self._columns["achieved_goal"]],
             episode_ends=done,
+            **({"infos": infos} if self.copy_info_dict else {}),
         )
         self._stand = next_states
-        if hasattr(self.hindsight.goals, "reach"):
-            self._observe_reach(done)
         self._count()
 
     def truncate_last_trajectory(self) -> None:
@@ -196,15 +195,6 @@ class HindsightReplayBuffer(HerReplayBuffer):
                 stacklevel=2,
             )
         self.hindsight.end_episodes()
-
-    def _observe_reach(self, ended: np.ndarray) -> None:
-        """Show a curriculum the episodes that have just ended; it measures its progress on them."""
-        hindsight, columns = self.hindsight, self.hindsight.columns
-        for row in hindsight.newest_rows()[ended]:
-            start, _, length = hindsight.episodes_of(row[None])
-            episode = hindsight._data[hindsight.row_of(start, np.arange(length[0]))]
-            distances = np.linalg.norm(episode[:, columns.achieved] - episode[:, columns.goal], axis=1)
-            hindsight.goals.reach.observe(distances, episode[:, columns.reward] == hindsight._success_reward)
 
     def _flat(self, obs: dict[str, np.ndarray]) -> np.ndarray:
         states = np.empty_like(self._stand)
@@ -226,8 +216,10 @@ class HindsightReplayBuffer(HerReplayBuffer):
             env: normalises observations and rewards, if given.
 
         Raises:
-            ValueError: ``batch_size`` is no positive integer, or the buffer is empty.
+            ValueError: ``batch_size`` is no positive integer, the buffer is empty, or there is neither an environment
+                nor a reward function.
         """
+        self._check_rewards()
         batch = self.newest = self.hindsight.sample(batch_size)
         actions = batch.actions
         if self.action_space.dtype is not None and self.action_space.dtype.kind != "f":
@@ -255,11 +247,13 @@ class HindsightReplayBuffer(HerReplayBuffer):
         if self.reward_function is not None:
             infos = () if infos is None else (infos,)
             return self.reward_function(achieved, desired, *infos)
-        if self.env is None:
-            raise RuntimeError("env: relabelled rewards need an environment (set_env) or a reward_function")
         if infos is None:
             infos = {} if achieved.ndim == 1 else [{}] * len(achieved)
         return self.env.env_method("compute_reward", achieved, desired, infos, indices=[0])[0]
+
+    def _check_rewards(self) -> None:
+        if self.env is None and self.reward_function is None:
+            raise ValueError("env: relabelled rewards need an environment, see set_env, or a reward_function; got none")
 
     def _dones(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
         return self.done_function(achieved, desired)
@@ -316,23 +310,15 @@ class _HindsightWithInfos(HindsightExperienceReplay):
         super().__init__(*args, **kwargs)
         self.reward_function = BatchedReward(self._with_infos)
         self.infos = np.empty(len(self._dones) + self.n_envs, object)  # at the end, those of the step to be stored
-        self._last = np.arange(len(self._dones), len(self.infos))
+        self._to_be_stored = np.arange(len(self._dones), len(self.infos))
 
-    @property
-    def incoming(self) -> np.ndarray:
-        """(n_envs,) infos of the step that is to be stored next."""
-        return self.infos[self._last]
-
-    @incoming.setter
-    def incoming(self, infos: list[dict[str, Any]]) -> None:
-        self.infos[self._last] = infos
-
-    def add(self, *args: Any, **kwargs: Any) -> None:
+    def add(self, *args: Any, infos: list[dict[str, Any]], **kwargs: Any) -> None:
+        self.infos[self._to_be_stored] = infos
         super().add(*args, **kwargs)
-        self.infos[self.newest_rows()] = self.incoming
+        self.infos[self.newest_rows()] = infos
 
     def _rewards_of(self, rows, achieved, goals):
-        number = (self._last[: len(achieved)] if rows is None else rows)[:, None]
+        number = (self._to_be_stored[: len(achieved)] if rows is None else rows)[:, None]
         return self.reward_function(np.hstack([achieved, number]), np.hstack([goals, number]))
 
     def _with_infos(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray | float:

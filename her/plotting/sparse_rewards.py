@@ -245,7 +245,6 @@ def draw_targets(ax: Axes, targets: np.ndarray, floor: float, lang: str) -> Axes
     ax.yaxis.set_major_formatter("{x:,.0f}")
     ax.set(xlim=(floor - 1, 1), xlabel=text(lang, "目标值 y", "TD target y"))
     ax.set_ylabel(text(lang, "转移数", "transitions"))
-    ax.label_outer()
     return ax
 
 
