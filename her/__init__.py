@@ -1,18 +1,22 @@
 """Hindsight Experience Replay: a course that runs, and a replay buffer to keep."""
 
 from her import envs as _envs
+from her.curriculum import CurriculumHER
 from her.goals import GoalSelectionStrategy
 from her.hindsight import HERConfig, HindsightExperienceReplay
+from her.prioritized import PrioritizedHER
 from her.replay import Batch, Episode, GoalConditionedReplayBuffer, Transition
 from her.rewards import sparse_reward
 
 __all__ = [
     "Batch",
+    "CurriculumHER",
     "Episode",
     "GoalConditionedReplayBuffer",
     "GoalSelectionStrategy",
     "HERConfig",
     "HindsightExperienceReplay",
+    "PrioritizedHER",
     "Transition",
     "sparse_reward",
 ]

@@ -59,6 +59,8 @@ def _split(word: str) -> list[str]:
 
 
 STRATEGIES = click.Choice(["final", "future", "episode", "random", "none"])
+PRIORITIES = click.Choice(["none", "td", "rank", "energy"])
+CURRICULA = click.Choice(["none", "reach", "cher"])
 
 
 @main.command()
@@ -66,6 +68,8 @@ STRATEGIES = click.Choice(["final", "future", "episode", "random", "none"])
 @click.option("--env-kwargs", multiple=True, metavar="KEY=VALUE", callback=key_values, help="Of the environment.")
 @click.option("--strategy", type=STRATEGIES, default="future", show_default=True, help="Of hindsight; none is without.")
 @click.option("--k", type=click.IntRange(0), default=4, show_default=True, help="Substitute goals per real one.")
+@click.option("--priority", type=PRIORITIES, default="none", show_default=True, help="Which transitions come oftener.")
+@click.option("--curriculum", type=CURRICULA, default="none", show_default=True, help="Which goals come when.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--max-steps", type=click.IntRange(1), help="Environment steps, at most.  [default: by environment]")
 @click.option("--until-success", type=click.FloatRange(0, 1, min_open=True), help="Stop at this success rate.")
@@ -75,7 +79,20 @@ STRATEGIES = click.Choice(["final", "future", "episode", "random", "none"])
 @click.option("--checkpoint-seconds", type=click.FloatRange(0), default=10, show_default=True, help="Between two.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(
-    env_id, env_kwargs, strategy, k, seed, max_steps, until_success, settings, out, resume, checkpoint_seconds, quiet
+    env_id,
+    env_kwargs,
+    strategy,
+    k,
+    priority,
+    curriculum,
+    seed,
+    max_steps,
+    until_success,
+    settings,
+    out,
+    resume,
+    checkpoint_seconds,
+    quiet,
 ) -> None:
     """Train an agent on the goal environment ENV_ID.
 
@@ -85,6 +102,7 @@ def train(
     \b
     her train her/BitFlip-v0 --env-kwargs n_bits=30 --until-success 0.95
     her train her/Push-v0 --strategy none --max-steps 200000 --out runs/push-without
+    her train her/Push-v0 --priority energy --curriculum reach --set curriculum_settings.rollouts=0.5
     her train her/Reach-v0 --set agent_settings.learning_rate=1e-3 --set n_envs=16
     """
     try:
@@ -93,6 +111,7 @@ def train(
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is missing: pip install 'her-course[train]'") from None
     changes: dict[str, Any] = {"strategy": strategy, "k": k, "seed": seed}
+    changes |= {"priority": priority, "curriculum": curriculum}
     changes |= {"max_steps": max_steps} if max_steps else {}
     changes |= {"until_success": until_success} if until_success else {}
     for key, value in settings.items():
@@ -102,7 +121,8 @@ def train(
         else:
             changes[key] = value
     if out is None:
-        words = [env_id.split("/")[-1], *(f"{k}={v}" for k, v in env_kwargs.items()), strategy, f"seed={seed}"]
+        variant = [strategy, *(word for word in (priority, curriculum) if word != "none")]
+        words = [env_id.split("/")[-1], *(f"{k}={v}" for k, v in env_kwargs.items()), *variant, f"seed={seed}"]
         out = Path("runs") / "-".join(words)
     try:
         config = settings_for(env_id, env_kwargs, **changes)

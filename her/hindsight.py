@@ -172,7 +172,7 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
     def add(self, states, actions, rewards, next_states, dones, goals, achieved_goals, episode_ends):
         super().add(states, actions, rewards, next_states, dones, goals, achieved_goals, episode_ends)
         if isinstance(self.goals, LearningGoals):
-            newest, columns = self._base + (self._tail + self._live - 1) % self._ring, self.columns
+            newest, columns = self.newest_rows(), self.columns
             for row in newest[np.asarray(episode_ends) != 0]:
                 start, _, length = self.episodes_of(row[None])
                 episode = self._data[self.row_of(start, np.arange(length[0]))]

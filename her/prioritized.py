@@ -47,14 +47,13 @@ class SumTree:
     def set(self, rows: np.ndarray, values: np.ndarray | float) -> None:
         """Give rows new values of at least 0. Where a row stands more than once, its last value counts."""
         self._levels[0][rows] = values
-        ones = np.ones(self.FAN_OUT)
         for level, above in itertools.pairwise(self._levels):
             rows = rows // self.FAN_OUT
             children = level.reshape(-1, self.FAN_OUT)
             if len(rows) < len(children):
-                above[rows] = children.take(rows, axis=0) @ ones
+                above[rows] = children.take(rows, axis=0).sum(axis=1)
             else:
-                above[: len(children)] = children @ ones
+                above[: len(children)] = children.sum(axis=1)
 
     def draw(self, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows drawn with probability value / total. A row of value 0 is never drawn.
@@ -175,8 +174,11 @@ class ProportionalTransitions:
         self._tree.set(rows, self._values(errors))
 
     def state(self, buffer):
+        rows = buffer.live_rows()
         return {
-            "errors": self._errors[buffer.live_rows()],
+            "errors": self._errors[rows],
+            "values": self.priorities(rows),
+            "values_by": np.array(self._values_by),
             "largest": np.array(self.largest),
             "batches": np.array(self.batches),
         }
@@ -187,7 +189,9 @@ class ProportionalTransitions:
         self.batches = int(state.get("batches", 0))
         rows = buffer.live_rows()
         self._errors[rows] = state.get("errors", np.nan)
-        self._tree.set(rows, self._values(self._errors[rows]))
+        # With the same settings, p^α as it was: an unseen transition keeps the largest priority of the time it came.
+        same = str(state.get("values_by")) == self._values_by
+        self._tree.set(rows, state["values"] if same else self._values(self._errors[rows]))
 
     def report(self, buffer: GoalConditionedReplayBuffer) -> dict[str, float]:
         """How it stands: β, the share of transitions that were never drawn, and the effective share.
@@ -202,6 +206,11 @@ class ProportionalTransitions:
             "unseen_share": float(np.isnan(self._errors[rows]).mean()) if len(rows) else 0.0,
             "effective_share": float(p.sum() ** 2 / (len(p) * (p @ p))) if len(rows) else 1.0,
         }
+
+    @property
+    def _values_by(self) -> str:
+        """The settings that priorities depend on."""
+        return f"proportional, alpha={self.alpha}, epsilon={self.epsilon}"
 
     def _values(self, errors: np.ndarray) -> np.ndarray:
         """p^α for (n,) |δ|; float64."""
@@ -249,9 +258,19 @@ class RankTransitions(ProportionalTransitions):
         super().update(buffer, rows, td_errors)
         self._updates += 1
 
+    def state(self, buffer):
+        return super().state(buffer) | {"sorted": self._sorted, "updates": np.array(self._updates)}
+
     def restore(self, buffer, state):
         super().restore(buffer, state)
-        self._sort(buffer.live_rows())
+        if "sorted" in state:
+            self._sorted, self._updates = state["sorted"], int(state["updates"])
+        else:
+            self._sort(buffer.live_rows())
+
+    @property
+    def _values_by(self):
+        return f"rank, alpha={self.alpha}"
 
     def _sort(self, rows: np.ndarray) -> None:
         errors = self._errors[rows]
@@ -314,6 +333,7 @@ class EnergyTransitions:
         Raises:
             ValueError: it tells no such thing.
         """
+        env = getattr(env, "envs", [env])[0]  # gymnasium's own vector environments have a list of them
         env = getattr(env, "unwrapped", env)
         position, dt = getattr(env, "object_position", None), getattr(env, "dt", None)
         if position is None and getattr(env, "has_object", False):  # Fetch: gripper x, y, z, object x, y, z, …
@@ -348,6 +368,7 @@ class EnergyTransitions:
                 buffer._data[rows, next_state][:, self.position],
             ],
             axis=1,
+            dtype=np.float64,
         )  # of the object: one step ago, now, and after the action; at the start of an episode it has been at rest
         gained = np.diff(_energies(positions, None, self.mass, self.gravity, self.dt))[:, -1].clip(0, self.clip)
         np.add.at(self._energy, start, gained)

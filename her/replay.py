@@ -707,6 +707,7 @@ class GoalConditionedReplayBuffer:
         meta = {
             "format": _FORMAT,
             "dims": [self.state_dim, self.action_dim, self.goal_dim],
+            "ring": self._ring,
             "any_done": self._any_done,  # of all that was ever stored: it may have been dropped since
             "rng": self.rng.bit_generator.state,
             **self._state(),
@@ -715,6 +716,7 @@ class GoalConditionedReplayBuffer:
             "data": self._data[rows],
             "dones": self._dones[rows],
             "episode_lengths": length[position == 0],
+            "tail": self._tail,
             "live": self._live,
             "open": self._open,
             "written": self._written,
@@ -734,7 +736,8 @@ class GoalConditionedReplayBuffer:
     def load(self, path: str | os.PathLike) -> None:
         """Take back what `save` wrote: the same transitions, the same open episodes, the same batches to come.
 
-        The capacity may be another one, as long as everything fits.
+        The capacity may be another one, as long as everything fits. (Transitions are then stored in other rows, and a
+        sampler that is not uniform may draw others of the same distribution.)
 
         Raises:
             FileNotFoundError: no such file.
@@ -758,7 +761,8 @@ class GoalConditionedReplayBuffer:
             raise ValueError(f"path: holds a buffer of n_envs={len(live)}, this one has n_envs={self.n_envs}")
         if live.max() > self._ring:
             raise ValueError(f"capacity: {int(live.sum())} stored transitions do not fit into capacity={self.capacity}")
-        rows = np.concatenate([base + np.arange(n) for base, n in zip(self._base, live, strict=True)])
+        tail = arrays["tail"] if meta["ring"] == self._ring else np.zeros_like(live)
+        rows = np.concatenate([self._rows_in_ring(env, *part) for env, part in enumerate(zip(tail, live, strict=True))])
         first = np.cumsum(lengths) - lengths
         goals, achieved = data[:, self.columns.goal], np.ascontiguousarray(data[:, self.columns.achieved])
         self._restore(meta, goals, achieved, data[:, self.columns.reward], dones)
@@ -768,7 +772,9 @@ class GoalConditionedReplayBuffer:
         self._start[rows] = np.repeat(rows[first], lengths)
         self._length[rows[first]] = lengths
         self._live[:], self._open[:], self._written[:] = live, arrays["open"], arrays["written"]
-        self._tail[:], self._straddles[:], self._any_straddles = 0, False, False
+        self._tail[:], self._straddles[:] = tail, False
+        self._straddles[rows[first][rows[first + lengths - 1] < rows[first]] // self._ring] = True
+        self._any_straddles = bool(self._straddles.any())
         self._size = int(live.sum())
         self._newest_batches.clear()
         self.rng = generator
@@ -789,7 +795,7 @@ class GoalConditionedReplayBuffer:
 
 
 #: of saved files
-_FORMAT = 1
+_FORMAT = 2
 
 
 def _read_saved(file: IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -805,6 +811,7 @@ def _read_saved(file: IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, Any]]
         ("data", "f", (n, Columns(*meta["dims"]).width)),
         ("dones", "b", (n,)),
         ("episode_lengths", "i", (len(lengths),)),
+        ("tail", "i", (n_envs,)),
         ("live", "i", (n_envs,)),
         ("open", "i", (n_envs,)),
         ("written", "i", (n_envs,)),
@@ -816,6 +823,8 @@ def _read_saved(file: IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     fit = all(end in length_at and o in (0, length_at[end]) if rows else o == 0 for end, rows, o in rings)
     if not fit or live.min() < 0 or lengths.min(initial=1) < 1 or lengths.sum() != n:
         raise ValueError("its episodes do not fill its rows")
+    if arrays["tail"].min() < 0 or arrays["tail"].max() >= meta["ring"] or live.max() > meta["ring"]:
+        raise ValueError("its rows do not lie in their rings")
     return arrays, meta
 
 

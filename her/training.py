@@ -15,10 +15,12 @@ import numpy as np
 import torch
 
 from her.agents import DDPG, DQN, DDPGConfig, DQNConfig
+from her.curriculum import CURRICULA, CurriculumHER
 from her.evaluation import Evaluation, evaluate, horizon, make_envs, rollout
 from her.goals import GoalSelectionStrategy
 from her.hindsight import HERConfig, HindsightExperienceReplay
-from her.replay import GoalConditionedReplayBuffer
+from her.prioritized import SAMPLERS, EnergyTransitions
+from her.replay import GoalConditionedReplayBuffer, TransitionSampler
 
 AGENTS = {"dqn": (DQN, DQNConfig), "ddpg": (DDPG, DDPGConfig)}
 
@@ -34,6 +36,10 @@ class TrainingConfig:
         agent_settings: fields of `DQNConfig` or `DDPGConfig` that differ from the defaults.
         strategy: "final", "future", "episode", "random", or "none" for replay without hindsight.
         k: substitute goals per real one.
+        priority: which transitions are drawn more often: "td", "rank", "energy" (see `her.prioritized`), or "none".
+        priority_settings: arguments of that sampler that differ from the defaults.
+        curriculum: which goals come when: "reach", "cher" (see `her.curriculum`), or "none".
+        curriculum_settings: arguments of that curriculum that differ from the defaults.
         capacity: of the buffer, in transitions.
         batch_size: transitions per update.
         n_envs: environments, each of which plays one episode a round.
@@ -52,6 +58,10 @@ class TrainingConfig:
     agent_settings: dict[str, Any] = field(default_factory=dict)
     strategy: str = "future"
     k: int = 4
+    priority: str = "none"
+    priority_settings: dict[str, Any] = field(default_factory=dict)
+    curriculum: str = "none"
+    curriculum_settings: dict[str, Any] = field(default_factory=dict)
     capacity: int = 1_000_000
     batch_size: int = 256
     n_envs: int = 16
@@ -65,6 +75,11 @@ class TrainingConfig:
     def __post_init__(self):
         if self.strategy != "none":
             GoalSelectionStrategy.of(self.strategy)
+        for name, known in (("priority", SAMPLERS), ("curriculum", CURRICULA)):
+            if getattr(self, name) not in ("none", *known):
+                raise ValueError(f"{name}: expected one of none, {', '.join(known)}, got {getattr(self, name)!r}")
+        if self.strategy == "none" and self.curriculum != "none":
+            raise ValueError(f"curriculum: {self.curriculum!r} chooses substitute goals, and strategy 'none' has none")
         if self.agent not in AGENTS:
             raise ValueError(f"agent: expected one of {', '.join(AGENTS)}, got {self.agent!r}")
         if self.success_at not in ("end", "any"):
@@ -85,8 +100,8 @@ class TrainingConfig:
         return dataclasses.asdict(self)
 
     def replace(self, **changes: Any) -> TrainingConfig:
-        """A copy with some fields changed; ``agent_settings`` and ``env_kwargs`` are merged."""
-        for name in ("agent_settings", "env_kwargs"):
+        """A copy with some fields changed; of dictionaries, the entries."""
+        for name in ("agent_settings", "env_kwargs", "priority_settings", "curriculum_settings"):
             if name in changes:
                 changes[name] = getattr(self, name) | changes[name]
         return dataclasses.replace(self, **changes)
@@ -123,7 +138,7 @@ class Progress:
 
     Attributes:
         env_steps, episodes, updates: since the beginning.
-        exploring_success: success rate of the round's own, exploring episodes.
+        exploring_success: success rate of the round's own, exploring episodes, whose goals a curriculum may have set.
         success_rate: of the round's evaluation, None if there was none.
         td_error: mean absolute TD error of the round's updates.
         solved: whether ``until_success`` was reached, by two evaluations in a row.
@@ -158,6 +173,7 @@ class Trainer:
         self.evaluation_envs = make_envs(config.env_id, config.evaluation_episodes, **config.env_kwargs)
         self.horizon = horizon(self.envs)
         self.agent, self.buffer = make_agent(self.envs, config), make_buffer(self.envs, config)
+        self._sets_goals = isinstance(self.buffer, CurriculumHER) and takes_goals(self.envs)
         self.rounds = self.updates = self.episodes = 0
         self._cpu_before = 0.0
         self._cpu_start = time.process_time()
@@ -181,7 +197,9 @@ class Trainer:
     def round(self) -> Progress:
         """One episode in each environment, the updates, and, when it is time, an evaluation."""
         config = self.config
-        steps = rollout(lambda x: self.agent.act(x, explore=True), self.envs, self.horizon, self._seed(0))
+        seed = self._seed(0)
+        goals = self._rollout_goals(seed) if self._sets_goals else None
+        steps = rollout(lambda x: self.agent.act(x, explore=True), self.envs, self.horizon, seed, goals)
         for episode in steps.episodes():
             self.buffer.store_episode(episode)
             self.episodes += 1
@@ -210,9 +228,17 @@ class Trainer:
         self.agent.observe(self.buffer.sample(config.n_envs * self.horizon).torch().observations)
         for _ in range(config.updates_per_round):
             batch = self.buffer.sample(config.batch_size)
-            total += float(np.abs(self.agent.update(batch.torch())).mean())
+            errors = self.agent.update(batch.torch())
+            if config.priority != "none":
+                self.buffer.update_priorities(batch.indices, errors)
+            total += float(np.abs(errors).mean())
             self.updates += 1
         return total / max(1, config.updates_per_round)
+
+    def _rollout_goals(self, seed: int) -> np.ndarray:
+        """The goals that the curriculum sets where ``seed`` lets the episodes start."""
+        start, _ = self.envs.reset(seed=seed)
+        return self.buffer.rollout_goals(start["achieved_goal"], start["desired_goal"])
 
     def evaluate(self, which: int) -> Evaluation:
         """Episodes without exploration, with starts and goals drawn for it alone; ``which`` picks one of many draws."""
@@ -266,10 +292,36 @@ def make_buffer(envs: gym.vector.VectorEnv, config: TrainingConfig) -> GoalCondi
         1 if isinstance(actions, gym.spaces.Discrete) else actions.shape[0],
         spaces["desired_goal"].shape[0],
     )
+    common = {"seed": config.seed, "transitions": make_priority(envs, config)}
     if config.strategy == "none":
-        return GoalConditionedReplayBuffer(config.capacity, *dims, seed=config.seed)
+        return GoalConditionedReplayBuffer(config.capacity, *dims, **common)
     her = HERConfig(config.strategy, config.k, reward_of(envs))
-    return HindsightExperienceReplay(config.capacity, *dims, her, seed=config.seed)
+    if config.curriculum == "none":
+        return HindsightExperienceReplay(config.capacity, *dims, her, **common)
+    settings = common | config.curriculum_settings
+    return CurriculumHER(config.capacity, *dims, her, curriculum=config.curriculum, **settings)
+
+
+def make_priority(envs: gym.vector.VectorEnv, config: TrainingConfig) -> TransitionSampler | None:
+    """The sampler of transitions of a config; importance weights are complete when the run reaches ``max_steps``."""
+    if config.priority == "none":
+        return None
+    if config.priority == "energy":
+        return EnergyTransitions.of(envs, **config.priority_settings)
+    rounds = -(-config.max_steps // (config.n_envs * horizon(envs)))
+    settings = {"beta_batches": max(1, rounds * config.updates_per_round)} | config.priority_settings
+    return SAMPLERS[config.priority](**settings)
+
+
+def takes_goals(envs: gym.vector.VectorEnv) -> bool:
+    """Whether ``reset(options={"goal": …})`` sets the goals of episodes, and nothing else."""
+    start, _ = envs.reset(seed=0)
+    goals = start["achieved_goal"]
+    try:
+        again, _ = envs.reset(seed=0, options={"goal": goals})
+    except Exception:  # whatever an environment does with options that it does not know
+        return False
+    return all(np.array_equal(again[key], goals) for key in ("achieved_goal", "desired_goal"))
 
 
 def reward_of(envs: gym.vector.VectorEnv):

@@ -78,6 +78,7 @@ def everything(buffer):
     rows, columns = buffer.live_rows(), buffer.columns
     packed = buffer._data[rows]
     np.testing.assert_array_equal(packed[:, columns.goal], packed[:, columns.next_goal])
+    np.testing.assert_array_equal(packed[:, columns.achieved], buffer._achieved[rows])
     return SimpleNamespace(
         states=packed[:, columns.state],
         actions=packed[:, columns.action],

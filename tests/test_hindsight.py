@@ -252,7 +252,7 @@ class BufferAgainstLists(RuleBasedStateMachine):
         if self.stored():
             before = self.buffer.sample(20), self.buffer.sample(20)
             for batch in before:
-                assert_same_batch(loaded.sample(20), batch, but=["indices", "goal_indices"])
+                assert_same_batch(loaded.sample(20), batch, but=["indices", "goal_indices"] if larger else [])
         self.buffer, self.ring = loaded, self.ring + larger
 
     @invariant()
@@ -778,7 +778,7 @@ def test_a_loaded_buffer_gives_the_batches_that_the_saved_one_would_have_given(s
     loaded.load(tmp_path / "buffer")
     assert loaded.success_ends_episode
     for _ in range(3):
-        assert_same_batch(loaded.sample(60), buffer.sample(60), but=["indices", "goal_indices"])
+        assert_same_batch(loaded.sample(60), buffer.sample(60))
         for either in (loaded, buffer):
             either.store_episode(success(ends=False))
     assert not loaded.success_ends_episode

@@ -264,8 +264,8 @@ for env_id in ("her/Reach-v0", "her/Push-v0"):
         print(f"{env_id:13} {at}  {success.mean():.2%} [{low:.2%}, {high:.2%}]")
 print(f"{np.ptp(play.achieved_goals, axis=0).any(axis=-1).mean():.0%}")
 
-# %% [markdown] zh="d86ccb0b"
-# A few in a thousand, or in ten thousand. The last line says in how many episodes of Push *the puck moved at all*: fewer than four in ten. Most of the time the agent does not even touch it, as you saw in the animation. For Reach there is at least a bound to guess: if somebody dropped you at random somewhere right of the wall, your chance to land in the ring would be the ratio of two areas:
+# %% [markdown] zh="42c619a1"
+# A few in a thousand, or in ten thousand. The last line says in how many episodes of Push *the puck moved at all*: fewer than four in ten. Most of the time the agent does not even touch it, as you saw in the animation. For Reach there is something to compare with: even if somebody dropped you at random somewhere right of the wall, your chance to land in the ring would only be the ratio of two areas:
 
 # %%
 print(f"{np.pi * 0.06**2 / (2 * 0.9):.2%}")
@@ -319,7 +319,7 @@ def practise(n_bits, seed, rounds):
 # %% [markdown] zh="f984d7f7"
 # Three seeds, two tasks, about a minute.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 SEEDS = range(3 if PROFILE == "full" else 1)
 rounds = {8: 100, 15: 100 if PROFILE == "full" else 40}
 runs = {n: [practise(n, seed, rounds[n]) for seed in SEEDS] for n in (8, 15)}
@@ -501,7 +501,7 @@ def practise_push(seed, rounds, shape=None, strategy="none"):
 # %% [markdown] zh="ca4a3803"
 # Four contestants: the sparse reward, the two shaped ones, and, as a spoiler, the sparse reward with HER, the hero of this course. Three seeds each, 75 rounds or 240,000 steps per seed. This is the slowest cell of the chapter, about two minutes.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 contestants = {
     text(LANG, "稀疏", "sparse"): {},
     text(LANG, "塑形 −d", "shaped −d"): {"shape": minus_distance},

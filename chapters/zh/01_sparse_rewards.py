@@ -265,7 +265,7 @@ for env_id in ("her/Reach-v0", "her/Push-v0"):
 print(f"{np.ptp(play.achieved_goals, axis=0).any(axis=-1).mean():.0%}")
 
 # %% [markdown]
-# 千分之几，甚至万分之几。末一行是推冰球时*冰球动过*的回合占多少：不到四成。多数时候智能体连球都没碰着，动画里你也看见了。绕墙还可以估个上限：就算有人把你随手扔在墙右边，扔进绿圈的机会也只是两块面积之比：
+# 千分之几，甚至万分之几。末一行是推冰球时*冰球动过*的回合占多少：不到四成。多数时候智能体连球都没碰着，动画里你也看见了。绕墙还有个参照：就算有人把你随手扔到墙右边，一下扔进绿圈的机会，也只是两块面积之比：
 
 # %%
 print(f"{np.pi * 0.06**2 / (2 * 0.9):.2%}")
@@ -319,7 +319,7 @@ def practise(n_bits, seed, rounds):
 # %% [markdown]
 # 三个种子（seed），两种题，大约一分钟。
 
-# %%
+# %% tags=["nbval-ignore-output"]
 SEEDS = range(3 if PROFILE == "full" else 1)
 rounds = {8: 100, 15: 100 if PROFILE == "full" else 40}
 runs = {n: [practise(n, seed, rounds[n]) for seed in SEEDS] for n in (8, 15)}
@@ -501,7 +501,7 @@ def practise_push(seed, rounds, shape=None, strategy="none"):
 # %% [markdown]
 # 四位选手：稀疏奖励；两种塑形；还有一位剧透，稀疏奖励加上本课的主角 HER。每位三个种子，每个种子 75 轮、24 万步。这是全章最慢的一格，大约两分钟。
 
-# %%
+# %% tags=["nbval-ignore-output"]
 contestants = {
     text(LANG, "稀疏", "sparse"): {},
     text(LANG, "塑形 −d", "shaped −d"): {"shape": minus_distance},
