@@ -67,7 +67,9 @@ def as_table(rows: list[dict]) -> str:
     lines = []
     for candidate in dict.fromkeys(row["candidate"] for row in rows):
         found = [cells.get((candidate, strategy)) for strategy in STRATEGIES]
-        lines.append([candidate, *(f"{measuring.number(r['us'])} ({r['times']:.2g})" if r else "–" for r in found)])
+        lines.append(
+            [candidate, *(f"{measuring.number(r['us'])} ({measuring.number(r['times'])})" if r else "–" for r in found)]
+        )
     return measuring.table(["", *STRATEGIES], lines)
 
 

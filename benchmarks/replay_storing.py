@@ -55,7 +55,10 @@ def as_table(rows: list[dict]) -> str:
         lines.append(
             [
                 candidate,
-                *(f"{measuring.number(r['per_second'] / 1000)} ({r['times']:.2g})" if r else "–" for r in found),
+                *(
+                    f"{measuring.number(r['per_second'] / 1000)} ({measuring.number(r['times'])})" if r else "–"
+                    for r in found
+                ),
             ]
         )
     return measuring.table(["", *WAYS], lines)

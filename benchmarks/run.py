@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other, each in a process of its own; what they find is printed and saved.
+"""All benchmarks, one after the other, each in a process of its own; what they find is printed, and saved in a folder.
 
 About ten minutes, and 6 GB for a million transitions in every library; half of that with --quick, which leaves out the
 million. Peers that are not installed are left out: pip install -e '.[bench]'.
@@ -34,6 +34,10 @@ def main(quick: bool, out: Path) -> None:
         command = [sys.executable, str(HERE / f"{script}.py"), *options, "--out", str(out)]
         if subprocess.run(command).returncode:
             failed.append(script)
+    pages = [
+        (out / f"{script}.md").read_text(encoding="utf-8") for script in SCRIPTS if (out / f"{script}.md").exists()
+    ]
+    (out / "README.md").write_text("\n".join(pages), encoding="utf-8")
     if failed:
         raise click.ClickException(f"failed: {', '.join(failed)}")
 

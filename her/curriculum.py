@@ -100,10 +100,10 @@ class ReachGoals(LearningGoals):
     """Substitute goals from easy to hard, where hard means: beyond the reach of the agent.
 
     For every transition several goals are drawn by one of the paper's strategies, and one of them is kept, with
-    probability ∝ floor + exp(-d/s): d is how far the goal lies beyond reach, and s is ``softness`` times the mean
-    distance of the desired goals. Early, when little is within reach, near goals are kept; as measured success grows
-    outwards, so does the choice; once nothing is out of reach it is the plain strategy. A goal's distance is that from
-    the goal which the transition itself achieved.
+    probability ∝ floor + exp(-d/s): d is how much farther beyond reach a goal lies than the nearest of them, and s is
+    ``softness`` times the mean distance of the desired goals. Early, when little is within reach, near goals are kept;
+    as measured success grows outwards, so does the choice; once nothing is out of reach it is the plain strategy. A
+    goal's distance is that from the goal which the transition itself achieved.
 
     Success is read off the real episodes that are stored, so rewards have to be sparse: the best one says that the goal
     was reached. Where an environment sets distant goals only, little is learned about near ones before the agent comes
@@ -113,7 +113,7 @@ class ReachGoals(LearningGoals):
         strategy: which draws the candidates; a `GoalSelectionStrategy` or its name.
         candidates: how many of them for each transition.
         softness: s, as a share of the mean distance of the desired goals.
-        floor: the weight of the farthest goal; that of one within reach is 1 + floor.
+        floor: the weight of the farthest goal; that of the nearest is 1 + floor.
         rollouts: the share of episodes for which `propose` chooses the goal.
         reliable, memory: see `Reach`.
 
@@ -167,8 +167,8 @@ class ReachGoals(LearningGoals):
         """Goals for n episodes about to begin: for a share ``rollouts`` of them, one at the limit of the reach.
 
         These are goals achieved in the past, kept out of several drawn at random with probability
-        ∝ floor + exp(-d/s), where d says how far the goal lies from the limit of the reach, on either side. Other
-        episodes keep their own goal, and all do when nothing is out of reach.
+        ∝ floor + exp(-d/s), where d says how much farther a goal lies from the limit of the reach, on either side, than
+        the nearest of them. Other episodes keep their own goal, and all do when nothing is out of reach.
 
         Args:
             achieved: (n, goal_dim) the goals achieved at the start.
@@ -231,7 +231,7 @@ class ReachGoals(LearningGoals):
 
     def _nearness(self, distances: np.ndarray) -> np.ndarray:
         softness = self.softness * self.scale or 1.0
-        return self.floor + np.exp(-distances / softness)
+        return self.floor + np.exp((distances.min(axis=0) - distances) / softness)
 
     def _note(self, offered: np.ndarray, chosen: np.ndarray) -> None:
         self.draws += 1

@@ -262,10 +262,9 @@ class RankTransitions(ProportionalTransitions):
         return super().state(buffer) | {"sorted": self._sorted, "updates": np.array(self._updates)}
 
     def restore(self, buffer, state):
+        self._sorted, self._updates = state.get("sorted", self._sorted[:0]), int(state.get("updates", 0))
         super().restore(buffer, state)
-        if "sorted" in state:
-            self._sorted, self._updates = state["sorted"], int(state["updates"])
-        else:
+        if "sorted" not in state:
             self._sort(buffer.live_rows())
 
     @property

@@ -101,6 +101,8 @@ def snapshot(thing):
         return thing.shape, thing.dtype.str, thing.tobytes()
     if isinstance(thing, np.random.Generator):
         return thing.bit_generator.state
+    if isinstance(thing, (list, tuple)):
+        return [snapshot(part) for part in thing]
     if isinstance(thing, (HERConfig, Enum, FunctionType, partial)) or not hasattr(thing, "__dict__"):
         return thing
     # Which batches were the newest is remembered by the very arrays that were handed out.

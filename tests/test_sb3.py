@@ -335,6 +335,14 @@ def test_relabelled_rewards_are_those_of_the_environment(kind, n_envs):
     assert model.replay_buffer.hindsight.reward_function.is_batched == ("pair" not in kind)
 
 
+def test_another_environment_may_compute_its_rewards_in_another_way():
+    model = model_of(TD3, DummyVecEnv([Walk]))
+    buffer = pickle.loads(pickle.dumps(model.learn(40).replay_buffer))
+    buffer.set_env(DummyVecEnv([lambda: Walk("one pair")]))
+    with pytest.warns(UserWarning, match="right for one pair only"):
+        buffer.sample(100)
+
+
 def test_infos_follow_their_transitions_around_the_ring():
     def number_and_step(achieved, desired, infos):
         return np.array([100.0 * info["number"] + info["t"] for info in infos])
@@ -456,6 +464,8 @@ def test_energy_priorities_work_as_they_are():
     rows = hindsight.live_rows()
     start, position, _ = hindsight.episodes_of(rows)
     states = hindsight._data[rows]
+    seen = model.replay_buffer.sample(20).observations["observation"]
+    np.testing.assert_array_equal(model.replay_buffer.newest.states[:, sampler.position], seen[:, sampler.position])
     for first, energy in zip(start[position == 0], sampler.energies(hindsight), strict=True):
         episode = states[start == first]
         state, next_state = episode[:, hindsight.columns.state], episode[-1:, hindsight.columns.next_state]

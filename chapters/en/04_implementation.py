@@ -56,7 +56,7 @@ def reward(achieved, desired):
 
 def play_randomly(env_id, n, steps, **kwargs):
     envs = make_envs(env_id, n, **kwargs)
-    envs.action_space.seed(0)
+    envs.action_space.seed(1)
     return rollout(lambda observations: envs.action_space.sample(), envs, steps, seed=0)
 
 
@@ -101,8 +101,8 @@ copies = store_copies(episodes[0], k=4, rng=np.random.default_rng(0))
 for t, j, goal, r in copies[:4] + copies[-4:]:
     print(f"t = {t}   j = {j}   g = ({goal[0]:+.2f}, {goal[1]:+.2f})   r = {r:+.0f}")
 
-# %% [markdown] zh="20e1d73c"
-# The last four are all alike, with reward 0: after the final step there is no "later", the only goal left is the place just reached, and of course one step reaches it. The first four are less lucky. Keep this contrast in mind; in 4.8 it will bring down a number that is repeated everywhere.
+# %% [markdown] zh="8692ae27"
+# The last four are all alike, with reward 0: after the final step there is no "later", the only goal left is the place just reached, and of course one step reaches it. The first four depend on luck: only a goal that happens to be drawn near enough is reached in one step. Keep this contrast in mind; in 4.8 it will bring down a number that is repeated everywhere.
 
 # %% [markdown] zh="4d94fdaf"
 # ## 4.2 Why wait until sampling
@@ -406,8 +406,8 @@ play = play_randomly("her/BitFlip-v0", 200, steps=12, n_bits=4, horizon=12)
 short = [cut_at_success(episode) for episode in play.episodes()]
 print(f"{np.mean([episode.dones[-1] for episode in short]):.0%}")
 
-# %% [markdown] zh="cd670d23"
-# Nearly half of the episodes end in success, stored with a `done` of 1. Under another goal that is old news, about the previous task. Among the relabelled rows, how often is the stored `done` wrong for the new goal? It can fail to stop where it should, or stop where it shouldn't.
+# %% [markdown] zh="2c4ce9e9"
+# About half of the episodes end in success, stored with a `done` of 1. Under another goal that is old news, about the previous task. Among the relabelled rows, how often is the stored `done` wrong for the new goal? It can fail to stop where it should, or stop where it shouldn't.
 
 # %%
 stored_dones = np.concatenate([episode.dones for episode in short])
@@ -636,8 +636,8 @@ with_her, without = final_exam(bit_runs, at="any")
 assert min(with_her) > 0.9
 assert max(without) < 0.05
 
-# %% [markdown] zh="a4713f47"
-# Not too loud, though. DQN without HER is not *forever* unable; it is unable within this budget. Besides, it is fed bits as ±1: tell it directly which bits differ, and it learns without HER (see `BitFlipEnv`). A result comes with its budget and its representation.
+# %% [markdown] zh="90865e0d"
+# Not too loud, though. DQN without HER is not *forever* unable; it is unable within this budget. Besides, it is fed bits as ±1; written another way, they are learned at another pace. A result comes with its budget and its representation.
 
 # %% [markdown] zh="5e5bcb18"
 # ## 4.11 Before the network is fed: normalising and clipping

@@ -56,7 +56,7 @@ def reward(achieved, desired):
 
 def play_randomly(env_id, n, steps, **kwargs):
     envs = make_envs(env_id, n, **kwargs)
-    envs.action_space.seed(0)
+    envs.action_space.seed(1)
     return rollout(lambda observations: envs.action_space.sample(), envs, steps, seed=0)
 
 
@@ -102,7 +102,7 @@ for t, j, goal, r in copies[:4] + copies[-4:]:
     print(f"t = {t}   j = {j}   g = ({goal[0]:+.2f}, {goal[1]:+.2f})   r = {r:+.0f}")
 
 # %% [markdown]
-# 末四份一模一样，奖励全是 0：最后一步之后再也没有“以后”，只能拿刚刚到的地方当目标，当然一步就到。头四份就没这么走运了。记住这个对比，4.8 节要靠它推翻一个流传很广的数字。
+# 末四份一模一样，奖励全是 0：最后一步之后再也没有“以后”，只能拿刚刚到的地方当目标，当然一步就到。头四份就得看运气：目标挑得够近，才算一步就到。记住这个对比，4.8 节要靠它推翻一个流传很广的数字。
 
 # %% [markdown]
 # ## 4.2　为什么等到抽样时才换目标
@@ -408,7 +408,7 @@ short = [cut_at_success(episode) for episode in play.episodes()]
 print(f"{np.mean([episode.dones[-1] for episode in short]):.0%}")
 
 # %% [markdown]
-# 将近一半的回合以成功收场，`done` 存成 1。换了目标以后，这个 `done` 就是旧闻：说的是上一个任务的事。下面数一数，重标注的行里，有多少的旧 `done` 与新目标不符。两种错：该停没停，不该停却停了。
+# 大约一半的回合以成功收场，`done` 存成 1。换了目标以后，这个 `done` 就是旧闻：说的是上一个任务的事。下面数一数，重标注的行里，有多少的旧 `done` 与新目标不符。两种错：该停没停，不该停却停了。
 
 # %%
 stored_dones = np.concatenate([episode.dones for episode in short])
@@ -638,7 +638,7 @@ assert min(with_her) > 0.9
 assert max(without) < 0.05
 
 # %% [markdown]
-# 话不能说过头：没有 HER 的 DQN 不是*永远*学不会，是在这个预算里学不会。而且它吃的是 ±1 的比特；要是把“哪几位不同”直接喂给它，没有 HER 也能学（见 `BitFlipEnv` 的说明）。结论总是连着预算和表示一起说。
+# 话不能说过头：没有 HER 的 DQN 不是*永远*学不会，是在这个预算里学不会。而且它吃的是 ±1 的比特，换一种写法，学的快慢就不一样。结论总是连着预算和表示一起说。
 
 # %% [markdown]
 # ## 4.11　喂给网络之前：归一化与截断

@@ -87,9 +87,9 @@ class BitFlipEnv(GoalEnv):
     visits at most `horizon` (n_bits unless given), so a random policy soon sees nothing but -1.0. Start and
     goal are uniform.
 
-    A network learns sooner from ±1 than from 0/1. If it is told which bits differ (state XOR goal), the task
-    is easy even without hindsight. That is a matter of the network's input, which has state and goal, and not
-    of the environment: an observation must not depend on the goal if goals are to be replaced afterwards.
+    A network learns sooner from ±1 than from 0/1. Telling it which bits differ (state XOR goal) is a matter of
+    the network's input, which has state and goal, and not of the environment: an observation must not depend on
+    the goal if goals are to be replaced afterwards.
     """
 
     metadata: ClassVar[dict[str, Any]] = GoalEnv.metadata | {"render_fps": 4}
