@@ -9,6 +9,7 @@ import one_thread  # noqa: F401
 
 # isort: split
 
+import ctypes
 import gc
 import multiprocessing
 from pathlib import Path
@@ -52,6 +53,8 @@ def bytes_a_transition(name: str) -> float:
 
 def _resident() -> int:
     gc.collect()
+    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):  # what was freed is given back, not filled again unseen
+        libc.malloc_trim(0)
     return psutil.Process().memory_info().rss
 
 

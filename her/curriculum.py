@@ -152,7 +152,7 @@ class ReachGoals(LearningGoals):
         return goal_rows[kept, np.arange(n)]
 
     def observe(self, achieved, desired, reached):
-        distances = _distances(achieved, desired)
+        distances = _distances(achieved.astype(np.float64), desired)  # whose squares are finite
         self.reach.observe(distances, reached)
         if not self.proposes:
             self._measure_scale(distances[:1])
@@ -263,8 +263,8 @@ class Cher(LearningGoals):
         proximity: λ₀, for each unit of distance between goals.
         growth: λ = λ₀·(1 + growth)^step, step counting batches.
         candidates: how many for each that is picked; at least 2.
-        group: the most that are picked together. The paper picks 64 of 128 for each of its workers; a larger batch is
-            made of several groups here, each with candidates of its own.
+        group: the most that are picked together. The authors pick 64 of 128, in each of their workers; a larger batch
+            is made of several groups here, each with candidates of its own.
 
     Raises:
         ValueError: an unknown strategy, or a setting out of its range.
@@ -290,7 +290,7 @@ class Cher(LearningGoals):
 
     @property
     def weight(self) -> float:
-        """λ as it is now."""
+        """λ as it is now; it stays finite."""
         return self.proximity * math.exp(min(self.step * math.log1p(self.growth), 50.0))
 
     def draw(self, buffer, rows, uniform, rng):

@@ -67,16 +67,14 @@ class SumTree:
         Raises:
             ValueError: all values are 0.
         """
-        # The first running sum above the target belongs to a value above 0. Where rounding has put the target on or
-        # beyond the last sum, it is brought back.
         top = self._levels[-1]
         sums = np.zeros(len(top) + 1)
         np.cumsum(top, out=sums[1:])
         total = sums[-1]
         if not total > 0:
             raise ValueError("uniform: all values are 0, there is nothing to draw")
-        target = np.minimum(uniform * total, np.nextafter(total, 0))
-        rows = sums[1:].searchsorted(target, side="right")
+        target = uniform * total
+        rows = sums[1:].searchsorted(target, side="right")  # the first sum above the target is that of a value above 0
         target -= sums.take(rows)
         for begin in range(0, len(rows), self.AT_ONCE):
             some = slice(begin, begin + self.AT_ONCE)
@@ -88,7 +86,7 @@ class SumTree:
         each = np.arange(len(rows))
         for level in self._levels[-2::-1]:
             sums = level.reshape(-1, self.FAN_OUT).take(rows, axis=0).cumsum(axis=1)
-            target = np.minimum(target, np.nextafter(sums[:, -1], 0))
+            target = np.minimum(target, np.nextafter(sums[:, -1], 0))  # a sum in another order may be rounded up
             child = (sums > target[:, None]).argmax(axis=1)
             target -= np.where(child > 0, sums[each, child - 1], 0)
             rows = rows * self.FAN_OUT + child

@@ -119,6 +119,13 @@ def test_an_agent_that_is_always_there_is_no_distance_away():
     assert reach.distance == math.inf
 
 
+def test_goals_whose_squared_distance_is_too_large_for_float32_have_a_distance_too():
+    buffer = buffer_of("reach", dims=(1, 1, 1))
+    buffer.store_episode(goals_episode([-1e30, 1e30], [1e30]))
+    assert math.isfinite(buffer.goals.reach.width)
+    assert len(buffer.sample(8)) == 8
+
+
 @given(st.lists(st.lists(st.tuples(st.floats(0, 1e6), st.booleans()), min_size=1, max_size=8), max_size=12))
 def test_the_reach_of_any_episodes_is_a_distance(episodes):
     reach = Reach()

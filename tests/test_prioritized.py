@@ -121,6 +121,20 @@ def test_a_row_of_value_zero_is_never_drawn_however_numbers_are_rounded(tree_typ
             np.testing.assert_array_equal(probabilities > 0, True)
 
 
+def test_a_target_beyond_the_last_sum_because_sums_are_rounded_falls_on_the_last_value():
+    class WideTree(SumTree):
+        TOP = 2
+
+    rng, beyond = np.random.default_rng(0), 0
+    for _ in range(500):
+        tree = WideTree(32)
+        tree.set(np.arange(1, 15), rng.random(14))
+        beyond += bool(tree._levels[-1][0] > tree.values[:16].cumsum()[-1])
+        rows, _ = tree.draw(np.array([0.0, 1 - 2**-53]))
+        assert rows.tolist() == [1, 14]
+    assert beyond > 50
+
+
 def test_sums_do_not_drift():
     rng = np.random.default_rng(0)
     tree, fresh = DeepTree(500), DeepTree(500)
