@@ -271,7 +271,7 @@ def _a_file_for_the_machine(tmp_path_factory):
 
 
 TestBufferAgainstLists = BufferAgainstLists.TestCase
-TestBufferAgainstLists.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestBufferAgainstLists.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
 
 
 # Which goals: the distribution
@@ -782,6 +782,21 @@ def test_a_loaded_buffer_gives_the_batches_that_the_saved_one_would_have_given(s
         for either in (loaded, buffer):
             either.store_episode(success(ends=False))
     assert not loaded.success_ends_episode
+
+
+@pytest.mark.parametrize("episodes", [(True,), (False,), (True, False), (False, True), ()])
+def test_what_ends_an_episode_is_saved(tmp_path, episodes):
+    buffer, loaded = goal_buffer(), goal_buffer()
+    for ends in episodes:
+        buffer.store_episode(success(ends=ends))
+    loaded.store_episode(success(ends=len(episodes) > 1))  # is forgotten
+    buffer.save(tmp_path / "buffer")
+    loaded.load(tmp_path / "buffer")
+    assert loaded.success_ends_episode == buffer.success_ends_episode == (episodes == (True,))
+    for either in (buffer, loaded):
+        either.store_episode(success())
+    assert loaded.success_ends_episode == buffer.success_ends_episode == (False not in episodes)
+    assert_same_batch(loaded.sample(100), buffer.sample(100))
 
 
 def test_what_a_buffer_without_hindsight_saved_can_be_relabelled(tmp_path):

@@ -57,9 +57,17 @@ def test_sparse_reward_measures_over_the_last_axis_row_by_row(goals):
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int8, np.int64, np.float16, np.float32, float])
 def test_sparse_reward_takes_goals_of_every_number_type(dtype):
     zero, one = np.zeros((1, 2), dtype), np.ones((1, 2), dtype)
-    assert sparse_reward(zero, one, 1.5)[0] == 0  # an unsigned 0 - 1 would be far away
+    assert sparse_reward(zero, one, 1.5)[0] == 0
     assert sparse_reward(zero, one, 1.4)[0] == -1
     assert sparse_reward(zero, one.astype(np.float32), 1.5)[0] == 0
+
+
+@pytest.mark.parametrize(("dtype", "other"), [(np.uint8, 20), (np.uint8, 200), (np.int8, 20), (np.int8, 127)])
+def test_sparse_reward_does_not_overflow_with_small_integers(dtype, other):
+    achieved, desired = np.array([[0], [other]], dtype), np.array([[other], [-other % 100]], dtype)
+    expected = [other, abs(other - -other % 100)]
+    assert sparse_reward(achieved, desired, max(expected) + 0.1).tolist() == [0, 0]
+    assert sparse_reward(achieved, desired, min(expected) - 0.1).tolist() == [-1, -1]
 
 
 @pytest.mark.parametrize("threshold", [0, -0.1, np.nan])
@@ -165,6 +173,15 @@ def test_a_function_is_found_out_even_if_there_are_as_many_rows_as_columns(funct
             reward(achieved, achieved + 1)
     assert reward.is_batched == (function in TAKE_BATCHES)
     assert len(caught) == (function in TAKE_PAIRS)  # a slow function is mentioned, and only once
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_a_reduction_over_the_wrong_axis_is_found_out_even_where_rows_and_columns_agree(rows):
+    """With the probes on reached goals, the differences form a square diagonal matrix."""
+    reward, achieved = BatchedReward(over_the_first_axis), 2 * np.eye(rows, 2 * rows)
+    with pytest.warns(UserWarning, match="right for one pair only"):
+        reward(achieved, np.zeros_like(achieved))
+    assert reward.is_batched is False
 
 
 def test_a_function_that_takes_batches_is_called_once_a_batch_after_the_first():
