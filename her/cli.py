@@ -59,7 +59,7 @@ def _split(word: str) -> list[str]:
 
 
 STRATEGIES = click.Choice(["final", "future", "episode", "random", "none"])
-PRIORITIES = click.Choice(["none", "td", "rank", "energy"])
+PRIORITIES = click.Choice(["none", "td", "rank", "energy", "moved"])
 CURRICULA = click.Choice(["none", "reach", "cher"])
 
 
@@ -77,6 +77,7 @@ CURRICULA = click.Choice(["none", "reach", "cher"])
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the run.  [default: runs/ENV-STRATEGY-SEED]")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out (or begin, if there is none).")
 @click.option("--checkpoint-seconds", type=click.FloatRange(0), default=10, show_default=True, help="Between two.")
+@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that step robots.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(
     env_id,
@@ -92,6 +93,7 @@ def train(
     out,
     resume,
     checkpoint_seconds,
+    workers,
     quiet,
 ) -> None:
     """Train an agent on the goal environment ENV_ID.
@@ -104,6 +106,7 @@ def train(
     her train her/Push-v0 --strategy none --max-steps 200000 --out runs/push-without
     her train her/Push-v0 --priority energy --curriculum reach --set curriculum_settings.rollouts=0.5
     her train her/Reach-v0 --set agent_settings.learning_rate=1e-3 --set n_envs=16
+    her train FetchPush-v4 --priority moved --until-success 0.95 --workers 2
     """
     try:
         from her.runs import Run
@@ -126,7 +129,8 @@ def train(
         out = Path("runs") / "-".join(words)
     try:
         config = settings_for(env_id, env_kwargs, **changes)
-        run = Run(config, out, resume=resume and (out / "config.json").exists(), checkpoint_seconds=checkpoint_seconds)
+        resume = resume and (out / "config.json").exists()
+        run = Run(config, out, resume=resume, checkpoint_seconds=checkpoint_seconds, workers=workers)
     except (ValueError, TypeError, FileExistsError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from None
     summary = _with_progress_bar(run, quiet)
@@ -178,15 +182,17 @@ def sweep(file, out, results, jobs) -> None:
         raise click.ClickException(str(error)) from None
     results = results or file.parent
     out = out or Path("runs") / file.resolve().parent.name
+    command, ended = f"her sweep {file.as_posix()}", []
     with tqdm(total=len(runs), unit="run") as bar:
 
         def show(outcome) -> None:
+            ended.append(outcome)
+            write_results(sorted(ended, key=lambda one: runs.index(one.job)), out, results, command)
             bar.update()
             said = f"{outcome.summary.success_rate:.2f}" if outcome.summary else outcome.row()["status"]
             bar.write(f"{outcome.job.name}: {said}", file=sys.stderr)
 
         outcomes = run_sweep(runs, out, jobs, show)
-    write_results(outcomes, out, results, command=f"her sweep {file.as_posix()}")
     failed = sum(outcome.summary is None for outcome in outcomes)
     click.echo(f"{len(outcomes) - failed} of {len(outcomes)} runs done; tables in {results}")
     if failed:

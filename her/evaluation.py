@@ -10,23 +10,34 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from her.envs import robotics
 from her.replay import Episode
 
 Policy = Callable[[np.ndarray], np.ndarray]
 """(n, state_dim + goal_dim) observations [state, goal] to (n, …) actions."""
 
 
-def make_envs(env_id: str, n_envs: int, **env_kwargs: Any) -> VectorEnv:
+def make_envs(env_id: str, n_envs: int, *, workers: int = 0, **env_kwargs: Any) -> VectorEnv:
     """``n_envs`` copies of a goal environment, natively vectorised where it can be.
 
+    Args:
+        env_id: a registered environment, or one of Gymnasium-Robotics.
+        n_envs: how many copies.
+        workers: processes that step the robots of Gymnasium-Robotics; 0 steps them here. Others take no notice.
+        env_kwargs: of the environment.
+
     Raises:
-        ValueError: an unknown environment, arguments it does not take, or no goal environment.
+        ValueError: an unknown environment, arguments it does not take, no goal environment, or a robot without the
+            extra ``robotics`` or with a mujoco that breaks it.
     """
     try:
-        native = gym.spec(env_id).vector_entry_point is not None
-        mode = "vector_entry_point" if native else "sync"
-        extra = {} if native else {"vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP}}
-        envs = gym.make_vec(env_id, num_envs=n_envs, vectorization_mode=mode, **extra, **env_kwargs)
+        if robotics.is_robotic(env_id):
+            envs = robotics.make_robots(env_id, n_envs, workers, **env_kwargs)
+        else:
+            native = gym.spec(env_id).vector_entry_point is not None
+            mode = "vector_entry_point" if native else "sync"
+            extra = {} if native else {"vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP}}
+            envs = gym.make_vec(env_id, num_envs=n_envs, vectorization_mode=mode, **extra, **env_kwargs)
     except (gym.error.Error, TypeError) as error:
         raise ValueError(f"env_id: cannot make {env_id!r} with {env_kwargs}: {error}") from error
     keys = {"observation", "achieved_goal", "desired_goal"}
@@ -110,7 +121,7 @@ def rollout(policy: Policy, envs: VectorEnv, steps: int, seed: int, goals: np.nd
 def _after_step(observation: dict, infos: dict, ended: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What followed the step itself: where an episode has ended, the observation is already the next episode's."""
     state, achieved = observation["observation"], observation["achieved_goal"]
-    success = np.asarray(infos.get("is_success", np.zeros(len(ended))), dtype=bool)
+    success = _success(infos, np.zeros(len(ended), bool))
     if ended.any():
         final, state, achieved = infos["final_obs"], state.copy(), achieved.copy()
         if isinstance(final, dict):
@@ -118,9 +129,13 @@ def _after_step(observation: dict, infos: dict, ended: np.ndarray) -> tuple[np.n
         else:  # gymnasium's own vector environments give an object array of dictionaries
             for env in np.flatnonzero(ended):
                 state[env], achieved[env] = final[env]["observation"], final[env]["achieved_goal"]
-        if "is_success" in infos.get("final_info", {}):
-            success = np.where(ended, np.asarray(infos["final_info"]["is_success"], bool), success)
+        success = np.where(ended, _success(infos.get("final_info", {}), success), success)
     return state, achieved, success
+
+
+def _success(infos: dict, otherwise: np.ndarray) -> np.ndarray:
+    """(n,) bool; mazes say "success" where all others say "is_success"."""
+    return np.asarray(infos.get("is_success", infos.get("success", otherwise)), bool)
 
 
 @dataclass(frozen=True)
@@ -146,6 +161,10 @@ class Evaluation:
     def __len__(self) -> int:
         return len(self.returns)
 
+    def __getitem__(self, some: slice) -> Evaluation:
+        """Some of the episodes."""
+        return Evaluation(self.success_at_end[some], self.success_at_any[some], self.returns[some])
+
     def __add__(self, other: Evaluation) -> Evaluation:
         """The episodes of both."""
         return Evaluation(
@@ -155,8 +174,17 @@ class Evaluation:
         )
 
 
-def evaluate(policy: Policy, envs: VectorEnv, seed: int) -> Evaluation:
-    """One episode in each environment, with starts and goals that ``seed`` draws."""
+def evaluate(policy: Policy, envs: VectorEnv, seed: int, episodes: int | None = None) -> Evaluation:
+    """Episodes with starts and goals that ``seed`` draws: one in each environment, or the first ``episodes`` of as many
+    rounds as that takes."""
+    if episodes is None:
+        return _one_each(policy, envs, seed)
+    rounds = -(-episodes // envs.num_envs)
+    seeds = np.random.SeedSequence(seed).generate_state(rounds)
+    return sum((_one_each(policy, envs, int(s)) for s in seeds[1:]), _one_each(policy, envs, int(seeds[0])))[:episodes]
+
+
+def _one_each(policy: Policy, envs: VectorEnv, seed: int) -> Evaluation:
     steps = rollout(policy, envs, horizon(envs), seed)
     ended = np.logical_or.accumulate(steps.ended, axis=0)
     first_episode = np.vstack([np.ones_like(ended[:1]), ~ended[:-1]])  # the step that ends it still belongs to it

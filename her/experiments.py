@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import platform
 import tomllib
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +125,20 @@ def write_results(outcomes: list[Outcome], runs: Path, results: Path, command: s
     how = {
         "command": command,
         "cpu_seconds": round(sum(o.summary.cpu_seconds for o in outcomes if o.summary), 1),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("her-course", "numpy", "torch", "gymnasium")},
+        "made_with": _made_with(outcomes, runs),
         "configs": {outcome.job.name: outcome.job.config.to_dict() for outcome in outcomes},
     }
     (results / "how.json").write_text(json.dumps(how, indent=1) + "\n", encoding="utf-8")
+
+
+def _made_with(outcomes: list[Outcome], runs: Path) -> list[dict[str, Any]]:
+    """Versions and commit, each with the runs that were begun with them."""
+    found: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        path = runs / outcome.job.name / "made_with.json"
+        if path.exists():
+            found.setdefault(path.read_text(encoding="utf-8"), []).append(outcome.job.name)
+    return [json.loads(text) | {"runs": names} for text, names in found.items()]
 
 
 def _curve_rows(outcomes: list[Outcome], runs: Path) -> Iterator[dict[str, Any]]:

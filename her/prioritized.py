@@ -1,4 +1,4 @@
-"""Which transition: drawn by TD error, by rank of TD error, or by the energy of its trajectory.
+"""Which transition: by TD error, its rank, the energy of the trajectory, or whether the object was moved in it.
 
 Each sampler here is a `TransitionSampler`: plug it into any buffer as ``transitions=``, one into each.
 `PrioritizedHER` is the short name for a `HindsightExperienceReplay` with one of them.
@@ -43,6 +43,11 @@ class SumTree:
     def values(self) -> np.ndarray:
         """(size,) the values of all rows, float64. Change them by `set` alone."""
         return self._levels[0][: self.size]
+
+    @property
+    def total(self) -> float:
+        """The sum of all values."""
+        return float(self._levels[-1].sum())
 
     def set(self, rows: np.ndarray, values: np.ndarray | float) -> None:
         """Give rows new values of at least 0. Where a row stands more than once, its last value counts."""
@@ -279,6 +284,25 @@ class RankTransitions(ProportionalTransitions):
         return (1.0 + larger) ** -self.alpha
 
 
+def object_of(env: Any) -> tuple[slice, float]:
+    """Where in an environment's observation the position of its object stands, and the seconds that a step takes.
+
+    Raises:
+        ValueError: it tells no such thing.
+    """
+    env = getattr(env, "envs", [env])[0]  # gymnasium's own vector environments have a list of them
+    env = getattr(env, "unwrapped", env)
+    position, dt = getattr(env, "object_position", None), getattr(env, "dt", None)
+    if position is None and getattr(env, "has_object", False):  # Fetch: gripper x, y, z, object x, y, z, …
+        position = slice(3, 6)
+    if not isinstance(position, slice) or dt is None:
+        raise ValueError(
+            f"env: {env} tells nothing of an object that moves; it needs the attributes object_position, a slice of "
+            "the observation, and dt, in seconds"
+        )
+    return position, float(dt)
+
+
 class EnergyTransitions:
     """Trajectories with probability ∝ (E + floor)^(1/(T + 0.01)), then one of their steps (Zhao & Tresp 2018).
 
@@ -330,16 +354,7 @@ class EnergyTransitions:
         Raises:
             ValueError: it tells no such thing.
         """
-        env = getattr(env, "envs", [env])[0]  # gymnasium's own vector environments have a list of them
-        env = getattr(env, "unwrapped", env)
-        position, dt = getattr(env, "object_position", None), getattr(env, "dt", None)
-        if position is None and getattr(env, "has_object", False):  # Fetch: gripper x, y, z, object x, y, z, …
-            position = slice(3, 6)
-        if not isinstance(position, slice) or dt is None:
-            raise ValueError(
-                f"env: {env} tells nothing of an object whose energy could be taken; it needs the attributes "
-                "object_position, a slice of the observation, and dt, in seconds"
-            )
+        position, dt = object_of(env)
         return cls(position, dt, **settings)
 
     def energies(self, buffer: GoalConditionedReplayBuffer) -> np.ndarray:
@@ -399,6 +414,86 @@ class EnergyTransitions:
         self._tree, self._energy = SumTree(rows), np.zeros(rows)
 
 
+class MovedTransitions:
+    """A share of each batch from the episodes in which the object was moved, the rest from all of them.
+
+    While the robot hardly ever touches the object, most episodes say nothing about it: wherever they relabel the goal
+    to, it is already reached. Episodes in which it was moved are rare, and this sampler sees to it that they are
+    replayed. It is a coarse cousin of `EnergyTransitions`, which weighs episodes by how much was done to the object.
+    Within either part, every transition has the same probability; importance weights are 1.
+
+    An episode that is still going on counts as moved from the step on that moves the object. As long as there is no
+    such episode, all transitions are drawn alike.
+
+    Args:
+        position: where in the state the object's position stands.
+        share: of a batch, drawn from episodes in which the object moved; in [0, 1].
+        distance: metres from where it lay at first; what moved less has not moved.
+
+    Raises:
+        ValueError: a setting out of its range.
+    """
+
+    def __init__(self, position: slice, share: float = 0.5, distance: float = 0.02):
+        self.position = position
+        self.share = check_number("share", share, 0 <= share <= 1, "in [0, 1]")
+        self.distance = check_number("distance", distance, distance > 0, "above 0")
+        # An episode is named by the row that it starts in, as in the buffer. The tree has the lengths of those moved.
+        self._tree = SumTree(0)
+
+    @classmethod
+    def of(cls, env: Any, **settings: float) -> MovedTransitions:
+        """For an environment that tells where its object is: Push, and the Fetch tasks with an object.
+
+        Raises:
+            ValueError: it tells no such thing.
+        """
+        return cls(object_of(env)[0], **settings)
+
+    def sample(self, buffer, n, rng):
+        from_moved = rng.random(n) < self.share
+        uniform = rng.random((2, n))
+        rows = buffer.rows_at(uniform[0])
+        if from_moved.any() and self._any_moved():
+            start, _ = self._tree.draw(uniform[0, from_moved])
+            _, _, length = buffer.episodes_of(start)
+            rows[from_moved] = buffer.row_of(start, (uniform[1, from_moved] * length).astype(np.intp))
+        return rows, np.ones(n, np.float32)
+
+    def stored(self, buffer, rows):
+        if not self._tree.size:
+            self._tree = SumTree(len(buffer._start))
+        start, _, length = buffer.episodes_of(rows)
+        first = buffer._data[start, buffer.columns.state][:, self.position].astype(np.float64)
+        now = buffer._data[rows, buffer.columns.next_state][:, self.position]
+        moved = np.linalg.norm(now - first, axis=1) > self.distance
+        moved_before = self._tree.values[start] > 0
+        by_now = np.isin(start, start[moved]) | moved_before
+        self._tree.set(start, np.where(by_now, length, 0.0))
+
+    def evicted(self, buffer, rows):
+        self._tree.set(rows[:1], 0.0)
+
+    def update(self, buffer, rows, td_errors):
+        pass
+
+    def state(self, buffer):
+        return {}
+
+    def restore(self, buffer, state):
+        self._tree = SumTree(len(buffer._start))
+        self.stored(buffer, buffer.live_rows())
+
+    def report(self, buffer: GoalConditionedReplayBuffer) -> dict[str, float]:
+        """The share of the stored episodes in which the object was moved."""
+        start, position, _ = buffer.episodes_of(buffer.live_rows())
+        moved = self._tree.values[start[position == 0]] > 0
+        return {"moved_share": float(moved.mean()) if len(moved) else 0.0}
+
+    def _any_moved(self) -> bool:
+        return bool(self._tree.total > 0)
+
+
 def trajectory_energy(
     positions: np.ndarray,
     velocities: np.ndarray | None = None,
@@ -453,7 +548,12 @@ def _energies(positions, velocities, mass, gravity, dt) -> np.ndarray:
     return energies
 
 
-SAMPLERS = {"td": ProportionalTransitions, "rank": RankTransitions, "energy": EnergyTransitions}
+SAMPLERS = {
+    "td": ProportionalTransitions,
+    "rank": RankTransitions,
+    "energy": EnergyTransitions,
+    "moved": MovedTransitions,
+}
 
 
 class PrioritizedHER(HindsightExperienceReplay):
@@ -463,8 +563,9 @@ class PrioritizedHER(HindsightExperienceReplay):
 
     Args:
         capacity, state_dim, action_dim, goal_dim, config, n_envs, seed, goals: see `HindsightExperienceReplay`.
-        priority: "td" (`ProportionalTransitions`), "rank" (`RankTransitions`) or "energy" (`EnergyTransitions`).
-        settings: of that sampler. "energy" needs ``position`` and ``dt``.
+        priority: "td" (`ProportionalTransitions`), "rank" (`RankTransitions`), "energy" (`EnergyTransitions`) or
+            "moved" (`MovedTransitions`).
+        settings: of that sampler. "energy" needs ``position`` and ``dt``, "moved" needs ``position``.
 
     Raises:
         ValueError: an unknown priority, or a setting out of its range.

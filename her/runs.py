@@ -1,21 +1,25 @@
 """A run on disk: its config, its curve, its summary, and a checkpoint to go on from.
 
-A run's folder holds ``config.json``, ``progress.csv`` (a row per evaluation), ``summary.json`` once it has ended, and
-``checkpoint-N/``, the newest checkpoint. Everything is written beside its final place and then moved there, so that the
+A run's folder holds ``config.json``, ``made_with.json`` (versions and commit), ``progress.csv`` (a row per evaluation),
+``summary.json`` once it has ended, and ``checkpoint-N/``, the newest checkpoint. Everything is written beside its final place and then moved there, so that the
 folder is whole at whatever moment a run is killed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import os
+import platform
 import shutil
+import subprocess
 import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +78,7 @@ class Run:
         resume: go on from the folder's checkpoint, with the config found there, rather than begin.
         checkpoint_seconds: a checkpoint is written when this much time has passed since the last one, and when writing
             them has taken less than a twentieth of the time.
+        workers: processes that step robots; see `Trainer`.
 
     Raises:
         FileExistsError: ``folder`` holds a run and ``resume`` is off.
@@ -87,6 +92,7 @@ class Run:
         folder: str | os.PathLike | None = None,
         resume: bool = False,
         checkpoint_seconds: float = 10.0,
+        workers: int = 0,
     ):
         self.folder = None if folder is None else Path(folder)
         self.checkpoint_seconds = checkpoint_seconds
@@ -94,7 +100,7 @@ class Run:
         self._wall_before, self._writing, self._solved = 0.0, 0.0, False
         if self.folder is not None:
             self._open_folder(config, resume)
-        self.trainer = Trainer(config)
+        self.trainer = Trainer(config, workers)
         self._start = self._last_checkpoint = time.monotonic()
         if resume:
             self._load_checkpoint()
@@ -171,6 +177,7 @@ class Run:
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         _write(path, json.dumps(ours, indent=2) + "\n")
+        _write(self.folder / "made_with.json", json.dumps(made_with(), indent=2) + "\n")
 
     def _write_progress(self) -> None:
         file = io.StringIO()
@@ -220,6 +227,20 @@ class Run:
         self.trainer.buffer.load(newest / "buffer.npz")
         self.trainer.load(state | {"agent": load_tensors(newest / "agent.npz")})
         self._write_progress()
+
+
+def made_with() -> dict[str, Any]:
+    """The versions that decide what a run comes to, and the commit of this repository, None where it is none."""
+    versions = {}
+    for name in ("her-course", "numpy", "torch", "gymnasium", "gymnasium-robotics", "mujoco"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    command = ["git", "-C", str(Path(__file__).resolve().parents[1]), "rev-parse", "--short=12", "HEAD"]
+    try:
+        commit = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        commit = None
+    return {"python": platform.python_version(), "versions": versions, "commit": commit}
 
 
 def load_trainer(folder: str | os.PathLike) -> Trainer:

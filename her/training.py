@@ -16,10 +16,11 @@ import torch
 
 from her.agents import DDPG, DQN, DDPGConfig, DQNConfig
 from her.curriculum import CURRICULA, CurriculumHER
+from her.envs.robotics import is_robotic
 from her.evaluation import Evaluation, evaluate, horizon, make_envs, rollout
 from her.goals import GoalSelectionStrategy
 from her.hindsight import HERConfig, HindsightExperienceReplay
-from her.prioritized import SAMPLERS, EnergyTransitions
+from her.prioritized import SAMPLERS
 from her.replay import GoalConditionedReplayBuffer, TransitionSampler
 
 AGENTS = {"dqn": (DQN, DQNConfig), "ddpg": (DDPG, DDPGConfig)}
@@ -36,7 +37,8 @@ class TrainingConfig:
         agent_settings: fields of `DQNConfig` or `DDPGConfig` that differ from the defaults.
         strategy: "final", "future", "episode", "random", or "none" for replay without hindsight.
         k: substitute goals per real one.
-        priority: which transitions are drawn more often: "td", "rank", "energy" (see `her.prioritized`), or "none".
+        priority: which transitions are drawn more often: "td", "rank", "energy", "moved" (see `her.prioritized`), or
+            "none".
         priority_settings: arguments of that sampler that differ from the defaults.
         curriculum: which goals come when: "reach", "cher" (see `her.curriculum`), or "none".
         curriculum_settings: arguments of that curriculum that differ from the defaults.
@@ -142,7 +144,7 @@ class Progress:
         success_rate: of the round's evaluation, None if there was none.
         td_error: mean absolute TD error of the round's updates.
         solved: whether ``until_success`` was reached, by two evaluations in a row.
-        cpu_seconds: of this process since the run began, time spent before a resume included.
+        cpu_seconds: of this process and its workers since the run began, time spent before a resume included.
     """
 
     env_steps: int
@@ -162,21 +164,30 @@ class Trainer:
     ``updates_per_round`` gradient steps. So a run that goes on from `state`, between two rounds, goes on exactly as it
     would have. One torch thread is used: on networks of this size more only cost.
 
+    Args:
+        config: what to train.
+        workers: processes that step the robots of Gymnasium-Robotics, 0 for this one. The run is the same.
+
     >>> trainer = Trainer(settings_for("her/BitFlip-v0", {"n_bits": 8}, until_success=0.95))
     >>> for progress in trainer.run(): ...                                                    # doctest: +SKIP
     """
 
-    def __init__(self, config: TrainingConfig):
+    def __init__(self, config: TrainingConfig, workers: int = 0):
         torch.set_num_threads(1)
         self.config = config
-        self.envs = make_envs(config.env_id, config.n_envs, **config.env_kwargs)
-        self.evaluation_envs = make_envs(config.env_id, config.evaluation_episodes, **config.env_kwargs)
+        self.envs = make_envs(config.env_id, config.n_envs, workers=workers, **config.env_kwargs)
+        self._few_envs = is_robotic(config.env_id)
+        if self._few_envs:  # a robot takes 12 MB: those that explore are evaluated with, in several rounds
+            self.evaluation_envs = self.envs
+        else:
+            self.evaluation_envs = make_envs(config.env_id, config.evaluation_episodes, **config.env_kwargs)
         self.horizon = horizon(self.envs)
         self.agent, self.buffer = make_agent(self.envs, config), make_buffer(self.envs, config)
         self._sets_goals = isinstance(self.buffer, CurriculumHER) and takes_goals(self.envs)
         self.rounds = self.updates = self.episodes = 0
+        self._final: tuple[int, Evaluation] | None = None
         self._cpu_before = 0.0
-        self._cpu_start = time.process_time()
+        self._cpu_start = self._cpu_now()
 
     @property
     def env_steps(self) -> int:
@@ -184,7 +195,10 @@ class Trainer:
 
     @property
     def cpu_seconds(self) -> float:
-        return self._cpu_before + time.process_time() - self._cpu_start
+        return self._cpu_before + self._cpu_now() - self._cpu_start
+
+    def _cpu_now(self) -> float:
+        return time.process_time() + getattr(self.envs, "cpu_seconds", 0.0)
 
     def run(self) -> Iterator[Progress]:
         """Rounds until ``max_steps`` are taken or ``until_success`` is reached."""
@@ -242,11 +256,14 @@ class Trainer:
 
     def evaluate(self, which: int) -> Evaluation:
         """Episodes without exploration, with starts and goals drawn for it alone; ``which`` picks one of many draws."""
-        return evaluate(self.agent.act, self.evaluation_envs, self._seed(which))
+        episodes = self.config.evaluation_episodes if self._few_envs else None
+        return evaluate(self.agent.act, self.evaluation_envs, self._seed(which), episodes)
 
     def final_evaluation(self) -> Evaluation:
-        """Twice the episodes of the evaluations along the way, and other goals."""
-        return self.evaluate(2) + self.evaluate(3)
+        """Twice the episodes of the evaluations along the way, and other goals; the same until the next round."""
+        if self._final is None or self._final[0] != self.rounds:
+            self._final = self.rounds, self.evaluate(2) + self.evaluate(3)
+        return self._final[1]
 
     def _seed(self, purpose: int) -> int:
         """A seed for this round and purpose, whatever was drawn before."""
@@ -266,9 +283,10 @@ class Trainer:
     def load(self, state: dict[str, Any]) -> None:
         """Take back what `state` gave; the buffer is loaded by its own `load`."""
         self.rounds, self.updates, self.episodes = state["rounds"], state["updates"], state["episodes"]
-        self._cpu_before, self._cpu_start = state["cpu_seconds"], time.process_time()
+        self._cpu_before, self._cpu_start = state["cpu_seconds"], self._cpu_now()
         self.agent.rng.bit_generator.state = state["agent_rng"]
         self.agent.load(state["agent"])
+        self._final = None
 
 
 def make_agent(envs: gym.vector.VectorEnv, config: TrainingConfig) -> DQN | DDPG:
@@ -306,11 +324,12 @@ def make_priority(envs: gym.vector.VectorEnv, config: TrainingConfig) -> Transit
     """The sampler of transitions of a config; importance weights are complete when the run reaches ``max_steps``."""
     if config.priority == "none":
         return None
-    if config.priority == "energy":
-        return EnergyTransitions.of(envs, **config.priority_settings)
+    sampler = SAMPLERS[config.priority]
+    if hasattr(sampler, "of"):  # it looks at an object, and the environment says where that is
+        return sampler.of(envs, **config.priority_settings)
     rounds = -(-config.max_steps // (config.n_envs * horizon(envs)))
     settings = {"beta_batches": max(1, rounds * config.updates_per_round)} | config.priority_settings
-    return SAMPLERS[config.priority](**settings)
+    return sampler(**settings)
 
 
 def takes_goals(envs: gym.vector.VectorEnv) -> bool:

@@ -402,7 +402,7 @@ def test_no_errors_change_nothing():
         (lambda: EnergyTransitions(slice(0, 2), 1.0, clip=-1.0), "clip: expected a number above 0"),
         (lambda: EnergyTransitions(slice(0, 2), 1.0, temperature=-1.0), "temperature: expected a number at least 0"),
         (lambda: EnergyTransitions(slice(0, 2), 1.0, gravity=-1.0), "gravity: expected a number at least 0"),
-        (lambda: named("loss"), "priority: expected one of 'td', 'rank', 'energy', got 'loss'"),
+        (lambda: named("loss"), "priority: expected one of 'td', 'rank', 'energy', 'moved', got 'loss'"),
     ],
 )
 def test_bad_settings_are_refused_by_name(make, message):
