@@ -1,8 +1,8 @@
 """A run on disk: its config, its curve, its summary, and a checkpoint to go on from.
 
 A run's folder holds ``config.json``, ``made_with.json`` (versions and commit), ``progress.csv`` (a row per evaluation),
-``summary.json`` once it has ended, and ``checkpoint-N/``, the newest checkpoint. Everything is written beside its final place and then moved there, so that the
-folder is whole at whatever moment a run is killed.
+``summary.json`` once it has ended, and ``checkpoint-N/``, the newest checkpoint. Everything is written beside its final
+place and then moved there, so that the folder is whole at whatever moment a run is killed.
 """
 
 from __future__ import annotations

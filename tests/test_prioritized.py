@@ -835,7 +835,7 @@ def test_training_tells_the_buffer_its_errors_and_completes_the_weights():
 def test_unknown_priorities_are_refused_by_training():
     from her.training import make_buffer, settings_for
 
-    with pytest.raises(ValueError, match="priority: expected one of none, td, rank, energy, got 'loss'"):
+    with pytest.raises(ValueError, match="priority: expected one of none, td, rank, energy, moved, got 'loss'"):
         settings_for("her/Push-v0", priority="loss")
     config = settings_for("her/BitFlip-v0", priority="energy")
     with pytest.raises(ValueError, match="tells nothing of an object"):
