@@ -1,0 +1,1 @@
+"""The exercises: cases, wrong ideas, hints. See `her.course.exercises.model`; learners call `her.course.check`."""

@@ -1,0 +1,1 @@
+"""Cases that only a grader sees. ``her release`` leaves this folder out."""
