@@ -49,9 +49,9 @@ def read_sweep(path: Path) -> list[Job]:
     """The runs that a sweep's file asks for.
 
     The file is TOML: ``seeds``, a list; ``[settings]`` for all runs; a ``[[task]]`` with ``name``, ``env_id`` and, if
-    wanted, ``env_kwargs`` and ``settings``; a ``[[variant]]`` with ``name`` and, if wanted, ``settings`` and the
-    ``tasks`` that it makes sense on. Settings are fields of `TrainingConfig`; a variant's go before a task's, a task's
-    before those for all.
+    wanted, ``env_kwargs`` and ``settings``; a ``[[variant]]`` with ``name`` and, if wanted, ``settings``, the ``tasks``
+    that it makes sense on, and ``seeds`` of its own. Settings are fields of `TrainingConfig`; a variant's go before a
+    task's, a task's before those for all.
 
     Raises:
         ValueError: something missing, doubled or unknown, with the file's name.
@@ -72,7 +72,7 @@ def read_sweep(path: Path) -> list[Job]:
             for task in sweep["task"]
             for variant in sweep["variant"]
             if task["name"] in variant.get("tasks", [task["name"]])
-            for seed in sweep["seeds"]
+            for seed in variant.get("seeds", sweep["seeds"])
         ]
     except KeyError as error:
         raise ValueError(f"{path}: {error} is missing") from None

@@ -14,7 +14,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 
-from her.agents import DDPG, DQN, DDPGConfig, DQNConfig
+from her.agents import DDPG, DQN, SAC, DDPGConfig, DQNConfig, SACConfig
 from her.curriculum import CURRICULA, CurriculumHER
 from her.envs.robotics import is_robotic
 from her.evaluation import Evaluation, evaluate, horizon, make_envs, rollout
@@ -23,7 +23,7 @@ from her.hindsight import HERConfig, HindsightExperienceReplay
 from her.prioritized import SAMPLERS
 from her.replay import GoalConditionedReplayBuffer, TransitionSampler
 
-AGENTS = {"dqn": (DQN, DQNConfig), "ddpg": (DDPG, DDPGConfig)}
+AGENTS = {"dqn": (DQN, DQNConfig), "ddpg": (DDPG, DDPGConfig), "sac": (SAC, SACConfig)}
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class TrainingConfig:
     Attributes:
         env_id, env_kwargs: the goal environment.
         seed: of everything: weights, exploration, goals, replay.
-        agent: "dqn" or "ddpg".
-        agent_settings: fields of `DQNConfig` or `DDPGConfig` that differ from the defaults.
+        agent: "dqn", "ddpg" or "sac".
+        agent_settings: fields of `DQNConfig`, `DDPGConfig` or `SACConfig` that differ from the defaults.
         strategy: "final", "future", "episode", "random", or "none" for replay without hindsight.
         k: substitute goals per real one.
         priority: which transitions are drawn more often: "td", "rank", "energy", "moved" (see `her.prioritized`), or
@@ -289,7 +289,7 @@ class Trainer:
         self._final = None
 
 
-def make_agent(envs: gym.vector.VectorEnv, config: TrainingConfig) -> DQN | DDPG:
+def make_agent(envs: gym.vector.VectorEnv, config: TrainingConfig) -> DQN | DDPG | SAC:
     """The learner of a config, sized for the environments."""
     spaces, actions = envs.single_observation_space, envs.single_action_space
     observation_dim = spaces["observation"].shape[0] + spaces["desired_goal"].shape[0]

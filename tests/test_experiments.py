@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from her.cli import main
+from her.experiments import read_sweep, write_results
 from her.statistics import bootstrap, iqm, steps_to_threshold
 
 SWEEP = """
@@ -38,6 +39,26 @@ def table(path):
         return list(csv.DictReader(file))
 
 
+def test_a_variant_may_have_tasks_and_seeds_of_its_own(tmp_path):
+    file = tmp_path / "sweep.toml"
+    file.write_text(SWEEP + '[[variant]]\nname = "once"\nseeds = [7]\ntasks = ["bits"]\n')
+    assert [job.name for job in read_sweep(file)][-3:] == ["bits-broken-0", "bits-broken-1", "bits-once-7"]
+
+
+def test_the_tables_grow_with_every_run_that_ends(tmp_path, monkeypatch):
+    """A sweep of hours that is killed leaves the results of what it has finished."""
+    lengths = []
+
+    def spy(outcomes, runs, results, command):
+        write_results(outcomes, runs, results, command)
+        lengths.append(len(table(results / "runs.csv")))
+
+    monkeypatch.setattr("her.experiments.write_results", spy)
+    (tmp_path / "sweep.toml").write_text(SWEEP)
+    CliRunner().invoke(main, ["sweep", str(tmp_path / "sweep.toml"), "--out", str(tmp_path / "runs"), "--jobs", "1"])
+    assert lengths == [1, 2, 3, 4]
+
+
 def test_a_sweep_runs_everything_once_and_a_failing_run_ends_no_other(tmp_path):
     (tmp_path / "sweep.toml").write_text(SWEEP)
     command = ["sweep", str(tmp_path / "sweep.toml"), "--out", str(tmp_path / "runs"), "--jobs", "1"]
@@ -55,6 +76,9 @@ def test_a_sweep_runs_everything_once_and_a_failing_run_ends_no_other(tmp_path):
     assert {row["variant"] for row in table(tmp_path / "curves.csv")} == {"her"}
     how = json.loads((tmp_path / "how.json").read_text())
     assert how["configs"]["bits-her-0"]["max_steps"] == 500
+
+    assert how["made_with"][0]["runs"] == ["bits-her-0", "bits-her-1", "bits-broken-0", "bits-broken-1"]
+    assert how["made_with"][0]["versions"].keys() >= {"numpy", "torch"}
 
     times = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").glob("*/summary.json")}
     (tmp_path / "runs" / "bits-her-1" / "summary.json").unlink()

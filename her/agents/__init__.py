@@ -6,5 +6,6 @@ is relabelled is the buffer's business.
 
 from her.agents.ddpg import DDPG, DDPGConfig
 from her.agents.dqn import DQN, DQNConfig
+from her.agents.sac import SAC, SACConfig
 
-__all__ = ["DDPG", "DQN", "DDPGConfig", "DQNConfig"]
+__all__ = ["DDPG", "DQN", "SAC", "DDPGConfig", "DQNConfig", "SACConfig"]

@@ -33,16 +33,18 @@ class Learner:
 
     Args:
         network: whose parameters are moved into a flat vector; it is trained in place.
-        target: a network of the same shape; it becomes a copy, and follows.
+        target: a network of the same shape; it becomes a copy, and follows. None where no target is needed.
         learning_rate: of Adam.
         tau: the share of the network that goes into the target at every `follow`: target ← (1 - τ)·target + τ·network.
     """
 
-    def __init__(self, network: nn.Module, target: nn.Module, learning_rate: float, tau: float):
-        target.load_state_dict(network.state_dict())
-        self.network, self.target, self.tau = network, target.requires_grad_(False), tau
+    def __init__(self, network: nn.Module, target: nn.Module | None, learning_rate: float, tau: float = 0.0):
+        self.network, self.target, self.tau = network, target, tau
         self.parameters = list(network.parameters())
-        self._online, self._targets = _flatten(network), _flatten(target)
+        self._online = _flatten(network)
+        if target is not None:
+            target.load_state_dict(network.state_dict())
+            self._targets = _flatten(target.requires_grad_(False))
         self._gradient = torch.zeros_like(self._online)
         self._adam = Adam(self._online, learning_rate)
 
@@ -59,7 +61,8 @@ class Learner:
     def state(self) -> dict[str, torch.Tensor]:
         """Every number that learning depends on: parameters, targets, and Adam's moments."""
         adam = {f"adam_{name}": value for name, value in self._adam.state().items()}
-        return {"online": self._online, "target": self._targets, **adam}
+        target = {} if self.target is None else {"target": self._targets}
+        return {"online": self._online, **target, **adam}
 
     def load(self, state: dict[str, torch.Tensor]) -> None:
         """Take back what `state` gave."""

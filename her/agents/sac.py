@@ -1,0 +1,241 @@
+"""Soft actor-critic: a policy that stays as random as it can afford, two critics, and the gloomier one is believed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import softplus
+
+from her.agents.ddpg import Critic
+from her.agents.dqn import target_range
+from her.agents.networks import Adam, Learner, mlp
+from her.agents.normalizer import Normalizer
+from her.replay import TorchBatch
+
+
+@dataclass(frozen=True)
+class SACConfig:
+    """Settings of `SAC` (Haarnoja et al. 2018, the version with a learned temperature).
+
+    Attributes:
+        hidden: widths of the hidden layers, of actor and critics alike.
+        learning_rate: of Adam, for actor, critics and temperature alike.
+        gamma: discount γ, for every transition, the last of an episode included.
+        tau: share of the critics that goes into the target critics at each update.
+        temperature: α, what a nat of entropy is worth in reward; "learned" keeps the entropy at ``target_entropy``.
+        first_temperature: where a learned temperature begins. With rewards of -1 and 0, at 1 the entropy is worth more
+            than the goal.
+        target_entropy: of the policy, in nats, actions counted in [-1, 1]; "auto" is minus the number of actions.
+        random_share: share of uniformly random actions while exploring, beside the policy's own.
+        target_range: targets are clipped to it, None clips nothing, "auto" is [-1/(1-γ), 0] as in `DDPGConfig`, which
+            leaves no room for what entropy is worth.
+        normalize: standardise observations and clip them to ±5 deviations.
+    """
+
+    hidden: tuple[int, ...] = (256, 256)
+    learning_rate: float = 1e-3
+    gamma: float = 0.98
+    tau: float = 0.01
+    temperature: float | str = "learned"
+    first_temperature: float = 0.1
+    target_entropy: float | str = "auto"
+    random_share: float = 0.1
+    target_range: tuple[float, float] | str | None = None
+    normalize: bool = True
+
+    def __post_init__(self):
+        if not (self.temperature == "learned" or _is_positive(self.temperature)):
+            raise ValueError(f"temperature: expected a number above 0 or 'learned', got {self.temperature!r}")
+        if not _is_positive(self.first_temperature):
+            raise ValueError(f"first_temperature: expected a number above 0, got {self.first_temperature!r}")
+
+
+class TwinCritic(nn.Module):
+    """Two critics that differ in their first weights: (2, n) values."""
+
+    def __init__(self, observation_dim: int, action_dim: int, hidden: tuple[int, ...]):
+        super().__init__()
+        self.critics = nn.ModuleList(Critic(observation_dim, action_dim, hidden) for _ in range(2))
+
+    def forward(self, observations: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        return torch.stack([critic(observations, actions) for critic in self.critics])
+
+
+class SAC:
+    """Soft actor-critic on [state, goal], with the interface of `DDPG`.
+
+    Args:
+        observation_dim: state_dim + goal_dim.
+        action_low, action_high: (action_dim,) the action range; the networks see it as [-1, 1].
+        config: the settings.
+        seed: of the initial weights, and of all that is drawn later: exploration, and the actions that updates imagine.
+    """
+
+    def __init__(
+        self,
+        observation_dim: int,
+        action_low: np.ndarray,
+        action_high: np.ndarray,
+        config: SACConfig | None = None,
+        seed: int = 0,
+    ):
+        self.config = config = config or SACConfig()
+        self.rng = np.random.default_rng(seed)
+        low, high = np.asarray(action_low, np.float32), np.asarray(action_high, np.float32)
+        self.action_middle, self.action_half = (low + high) / 2, (high - low) / 2
+        self._middle, self._half = torch.from_numpy(self.action_middle), torch.from_numpy(self.action_half)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            actor = mlp(observation_dim, config.hidden, 2 * len(low))
+            critics = [TwinCritic(observation_dim, len(low), config.hidden) for _ in range(2)]
+        self.actor = Learner(actor, None, config.learning_rate)
+        self.critic = Learner(*critics, config.learning_rate, config.tau)
+        self.temperature = Temperature(config, len(low))
+        self.normalizer = Normalizer(observation_dim) if config.normalize else None
+        self.target_range = target_range(config.target_range, config.gamma)
+
+    def act(self, observations: np.ndarray, explore: bool = False) -> np.ndarray:
+        """(n, action_dim) actions: tanh of the mean, or, while exploring, drawn ones and a share of random ones."""
+        with torch.no_grad():
+            mean, log_std = self._policy(self._inputs(torch.from_numpy(observations)))
+            if not explore:
+                return self.action_middle + self.action_half * torch.tanh(mean).numpy()
+            actions = squashed_gaussian(mean, log_std, self._noise(mean))[0].numpy()
+        random = self.rng.uniform(-1, 1, actions.shape).astype(np.float32)
+        is_random = self.rng.random((len(actions), 1)) < self.config.random_share
+        return self.action_middle + self.action_half * np.where(is_random, random, actions)
+
+    def q_values(self, observations: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """Q(s, g, a), the smaller of the two, for (n, observation_dim) and (n, action_dim): (n,)."""
+        with torch.no_grad():
+            inputs = self._inputs(torch.from_numpy(np.asarray(observations, np.float32)))
+            actions = self._unit(torch.from_numpy(np.asarray(actions, np.float32)))
+            return self.critic.network(inputs, actions).min(dim=0).values.numpy()
+
+    def update(self, batch: TorchBatch) -> np.ndarray:
+        """One gradient step of critics, actor and temperature; returns the (n,) TD errors, target - mean of both Q."""
+        observations = self._inputs(batch.observations)
+        targets = self.targets(batch)
+        errors = targets - self.critic.network(observations, self._unit(batch.actions))
+        self.critic.minimise((batch.weights * errors.square()).mean(dim=1).sum())
+
+        mean, log_std = self._policy(observations)
+        actions, log_probability = squashed_gaussian(mean, log_std, self._noise(mean))
+        values = self.critic.network(observations, actions).min(dim=0).values
+        self.actor.minimise((self.temperature.value * log_probability - values).mean())
+        self.temperature.adapt(log_probability.detach())
+        self.critic.follow()
+        return errors.detach().mean(dim=0).numpy()
+
+    @torch.no_grad()
+    def targets(self, batch: TorchBatch) -> torch.Tensor:
+        """(n,) r + γ·(1 - done)·(min(Q₁, Q₂)(s', a') - α·log π(a'|s')), a' drawn from the policy, Q the targets'."""
+        observations = self._inputs(batch.next_observations)
+        mean, log_std = self._policy(observations)
+        actions, log_probability = squashed_gaussian(mean, log_std, self._noise(mean))
+        values = self.critic.target(observations, actions).min(dim=0).values
+        values -= self.temperature.value * log_probability
+        targets = torch.addcmul(batch.rewards, 1 - batch.dones, values, value=self.config.gamma)
+        return targets.clamp_(*self.target_range) if self.target_range else targets
+
+    def observe(self, observations: torch.Tensor) -> None:
+        """Show the normaliser (n, observation_dim) observations as the networks are fed them."""
+        if self.normalizer:
+            self.normalizer.update(observations)
+
+    def _policy(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and log deviation, (n, action_dim) each, of the Gaussian that tanh squashes."""
+        mean, log_std = self.actor.network(inputs).chunk(2, dim=1)
+        return mean, log_std.clamp(LOG_STD_MIN, LOG_STD_MAX)
+
+    def _noise(self, like: torch.Tensor) -> torch.Tensor:
+        """Standard normal numbers. All chance of this agent is in ``rng``, so that saving that saves all of it."""
+        return torch.from_numpy(self.rng.standard_normal(tuple(like.shape), np.float32))
+
+    def _inputs(self, observations: torch.Tensor) -> torch.Tensor:
+        return self.normalizer(observations) if self.normalizer else observations
+
+    def _unit(self, actions: torch.Tensor) -> torch.Tensor:
+        return (actions - self._middle) / self._half
+
+    def _parts(self) -> dict[str, Learner | Temperature | Normalizer]:
+        parts = {"actor": self.actor, "critic": self.critic, "temperature": self.temperature}
+        return parts | ({"normalizer": self.normalizer} if self.normalizer else {})
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Networks, targets, optimisers, temperature and normaliser, as named tensors."""
+        return {f"{part}.{name}": v for part, owner in self._parts().items() for name, v in owner.state().items()}
+
+    def load(self, state: dict[str, torch.Tensor]) -> None:
+        """Take back what `state` gave."""
+        for part, owner in self._parts().items():
+            prefix = f"{part}."
+            owner.load({name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)})
+
+
+#: Haarnoja et al. clip the log deviation so; beyond, tanh has no gradient left, or the density no end
+LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
+
+
+def squashed_gaussian(
+    mean: torch.Tensor, log_std: torch.Tensor, noise: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Actions a = tanh(u), u = mean + exp(log_std)·noise, and the log of their density.
+
+    log π(a) = Σ log N(u; mean, std) - Σ log(1 - tanh²(u)) (Haarnoja et al. 2018, Appendix C). The last term is taken as
+    2·(log 2 - u - softplus(-2u)), which stays exact where tanh²(u) rounds to 1.
+
+    Args:
+        mean, log_std, noise: (n, action_dim); noise is standard normal.
+
+    Returns:
+        (n, action_dim) actions in [-1, 1], and (n,) log densities; gradients flow through both.
+    """
+    u = torch.addcmul(mean, log_std.exp(), noise)
+    log_normal = -0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)
+    log_slope = 2 * (math.log(2) - u - softplus(-2 * u))
+    return torch.tanh(u), (log_normal - log_slope).sum(dim=1)
+
+
+class Temperature:
+    """α: fixed, or moved by Adam on log α until the policy's entropy is ``target_entropy``.
+
+    Its loss is -log α · mean(log π + target entropy): where the policy is less random than wanted, α grows.
+    """
+
+    def __init__(self, config: SACConfig, action_dim: int):
+        learned = config.temperature == "learned"
+        self._log = torch.tensor([math.log(config.first_temperature if learned else config.temperature)])
+        self._adam = Adam(self._log, config.learning_rate) if learned else None
+        self.target_entropy = -float(action_dim) if config.target_entropy == "auto" else float(config.target_entropy)
+        self._gradient = torch.zeros(1)
+
+    @property
+    def value(self) -> float:
+        """α as it is now."""
+        return math.exp(self._log.item())
+
+    def adapt(self, log_probability: torch.Tensor) -> None:
+        """One step, by (n,) log densities of actions that the policy has just drawn."""
+        if self._adam:
+            self._gradient[0] = -(log_probability.mean() + self.target_entropy)
+            self._adam.step(self._gradient)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """log α, and Adam's moments if it is learned."""
+        adam = {f"adam_{name}": value for name, value in self._adam.state().items()} if self._adam else {}
+        return {"log": self._log, **adam}
+
+    def load(self, state: dict[str, torch.Tensor]) -> None:
+        """Take back what `state` gave."""
+        mine = self.state()
+        for name, value in state.items():
+            mine[name].copy_(value)
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
