@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import time
 import tomllib
 from collections.abc import Iterator
@@ -112,14 +113,15 @@ class TrainingConfig:
 def settings_for(env_id: str, env_kwargs: dict[str, Any] | None = None, **changes: Any) -> TrainingConfig:
     """The settings that were found to work on an environment, from ``her/settings/*.toml``, with ``changes``.
 
-    An environment without a file gets the defaults of its action space: DQN for discrete actions, DDPG otherwise.
+    A file's ``env_id`` may have an asterisk for any part. An environment without a file gets the defaults of its action
+    space: DQN for discrete actions, DDPG otherwise.
     """
     env_kwargs = dict(env_kwargs or {})
     for file in sorted(resources.files("her").joinpath("settings").iterdir(), key=lambda file: file.name):
         if not file.name.endswith(".toml"):
             continue
         settings = tomllib.loads(file.read_text(encoding="utf-8"))
-        if settings.pop("env_id") == env_id:
+        if fnmatch.fnmatchcase(env_id, settings.pop("env_id")):
             break
     else:
         with_discrete_actions = isinstance(make_envs(env_id, 1, **env_kwargs).single_action_space, gym.spaces.Discrete)

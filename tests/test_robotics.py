@@ -1,0 +1,200 @@
+"""Robots of Gymnasium-Robotics: the same episodes quick or slow, here or in processes; runs that resume; clear errors."""
+
+import os
+import signal
+from importlib import metadata
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from test_training import assert_same_outcome
+
+from her.cli import main
+from her.envs import robotics
+from her.envs.robotics import WorkerError, make_robots
+from her.evaluation import evaluate, make_envs, rollout
+from her.runs import Run
+from her.training import Trainer, reward_of, settings_for
+
+pytest.importorskip("gymnasium_robotics")
+
+FETCH = ["FetchReach-v4", "FetchPush-v4", "FetchPickAndPlace-v4", "FetchSlide-v4"]
+
+
+def wandering(n, seed=0, action_dim=4):
+    """A policy that draws its actions whatever it sees, the same ones each time it is made."""
+    rng = np.random.default_rng(seed)
+    return lambda x: rng.uniform(-1, 1, (n, action_dim)).astype(np.float32)
+
+
+def assert_same(one, other):
+    for name in one.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+# ---------------------------------------------------------------------- environments
+
+
+@pytest.mark.parametrize("env_id", FETCH)
+def test_a_quick_robot_gives_the_very_episodes_of_a_plain_one(env_id):
+    robotics.register(env_id)
+    plain = SyncVectorEnv([lambda: gym.make(env_id)] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
+    assert_same(rollout(wandering(2), plain, 60, seed=5), rollout(wandering(2), make_robots(env_id, 2), 60, seed=5))
+
+
+@pytest.mark.parametrize("env_id", ["FetchPush-v4", "PointMaze_UMaze-v3"])
+def test_an_episode_depends_on_its_seed_and_on_nothing_before_it(env_id):
+    """What resuming rests on: a physics engine is not saved; it begins anew with every round."""
+    envs = make_robots(env_id, 2)
+    policy = wandering(2, action_dim=envs.single_action_space.shape[0])
+    first = rollout(lambda x: 0 * policy(x) + 0.5, envs, 50, seed=8)
+    rollout(policy, envs, 37, seed=9)
+    assert_same(first, rollout(lambda x: 0 * policy(x) + 0.5, envs, 50, seed=8))
+
+
+def test_a_rollout_ends_with_the_last_observation_of_each_episode():
+    steps = rollout(wandering(3), make_robots("FetchPush-v4", 3), 50, seed=1)
+    assert steps.ended[-1].all()
+    assert not steps.ended[:-1].any()
+    assert not steps.terminated.any()
+    np.testing.assert_array_equal(steps.achieved_goals, steps.next_states[..., 3:6])
+    np.testing.assert_array_equal(steps.next_states[:-1], steps.states[1:])
+    reward = reward_of(make_robots("FetchPush-v4", 1))(steps.achieved_goals, steps.goals)
+    np.testing.assert_array_equal(reward, steps.rewards)
+    np.testing.assert_array_equal(steps.success, steps.rewards == 0)
+
+
+def test_success_in_a_maze_is_told_too():
+    def towards_the_goal(x):
+        return (5 * (x[:, 4:] - x[:, :2]) - x[:, 2:4]).clip(-1, 1)
+
+    steps = rollout(towards_the_goal, make_robots("PointMaze_Open-v3", 4), 300, seed=0)
+    assert steps.success.any()
+    np.testing.assert_array_equal(steps.success, steps.rewards == 1)
+
+
+def test_an_evaluation_in_rounds_has_as_many_episodes_as_it_was_asked_for():
+    envs = make_envs("her/BitFlip-v0", 4, n_bits=3)
+    evaluation = evaluate(lambda x: np.zeros(len(x), int), envs, seed=3, episodes=10)
+    assert len(evaluation) == len(evaluation.success_at_end) == 10
+    again = evaluate(lambda x: np.zeros(len(x), int), envs, seed=3, episodes=10)
+    np.testing.assert_array_equal(evaluation.returns, again.returns)
+    assert len(set(evaluate(lambda x: np.zeros(len(x), int), envs, seed=3, episodes=400).returns)) > 1
+
+
+# ---------------------------------------------------------------------- processes
+
+
+@pytest.fixture
+def workers():
+    envs = make_robots("FetchPush-v4", 5, workers=2)
+    yield envs
+    envs.close()
+
+
+def test_workers_give_the_very_episodes_of_one_process(workers):
+    here = make_robots("FetchPush-v4", 5)
+    for seed in (3, 4):
+        assert_same(rollout(wandering(5), here, 50, seed=seed), rollout(wandering(5), workers, 50, seed=seed))
+    assert workers.cpu_seconds > 0
+    assert workers.spec.max_episode_steps == 50
+
+
+def test_a_worker_that_is_killed_ends_the_rollout_with_its_name(workers):
+    workers.reset(seed=0)
+    os.kill(workers._processes[1].pid, signal.SIGKILL)
+    with pytest.raises(WorkerError, match=r"environments 3–4 of 5 is gone \(killed by signal 9\).*--resume"):
+        rollout(wandering(5), workers, 50, seed=0)
+
+
+def test_what_an_environment_raises_is_told_with_its_traceback(workers):
+    workers.reset(seed=0)
+    with pytest.raises(WorkerError, match="environments 0–2 of 5 failed in their process:(.|\n)*Action dimension"):
+        workers.step(np.zeros((5, 3), np.float32))
+
+
+def test_workers_end_when_they_are_closed():
+    envs = make_robots("FetchReach-v4", 2, workers=2)
+    envs.reset(seed=0)
+    processes = envs._processes
+    envs.close()
+    assert [process.exitcode for process in processes] == [0, 0]
+
+
+# ---------------------------------------------------------------------- training
+
+
+def small(env_id="FetchPush-v4", **changes):
+    settings = {"n_envs": 2, "updates_per_round": 3, "evaluation_episodes": 3, "max_steps": 600, "evaluate_every": 2}
+    return settings_for(env_id, **(settings | changes))
+
+
+@pytest.mark.parametrize("changes", [{}, {"agent": "sac"}, {"priority": "moved"}, {"priority": "energy"}])
+def test_a_run_stopped_between_rounds_goes_on_as_if_it_had_not_been(tmp_path, changes):
+    class Stop(Exception):
+        pass
+
+    def stop(progress):
+        if progress.env_steps >= 300:
+            raise Stop
+
+    config = small(**changes)
+    Run(config, tmp_path / "whole").train()
+    with pytest.raises(Stop):
+        Run(config, tmp_path / "parts", checkpoint_seconds=0).train(stop)
+    Run(config, tmp_path / "parts", resume=True).train()
+    assert_same_outcome(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_run_with_workers_is_the_run_without_them(tmp_path):
+    config = small("FetchReach-v4", max_steps=300)
+    for workers in (0, 2):
+        run = Run(config, tmp_path / str(workers), workers=workers)
+        run.train()
+        run.trainer.envs.close()
+    assert_same_outcome(tmp_path / "0", tmp_path / "2")
+
+
+@pytest.mark.parametrize("env_id", [*FETCH, "PointMaze_UMaze-v3"])
+def test_every_robot_has_settings_and_trains(env_id):
+    trainer = Trainer(small(env_id, max_steps=1, n_envs=1, evaluation_episodes=1))
+    (progress,) = trainer.run()
+    assert progress.success_rate is not None
+    assert trainer.config.agent_settings  # from its own file, not the defaults
+    assert trainer.config.success_at == "end"
+
+
+# ---------------------------------------------------------------------- what is missing
+
+
+@pytest.mark.parametrize("version", ["4.0.0", "3.12.0"])
+def test_a_mujoco_that_breaks_fetch_is_named(monkeypatch, version):
+    real = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: version if name == "mujoco" else real(name))
+    with pytest.raises(ValueError, match=rf"FetchPush-v4 needs mujoco 3\.10\.x, got {version}.*mujoco==3\.10\.0"):
+        make_envs("FetchPush-v4", 1)
+    make_envs("PointMaze_UMaze-v3", 1).close()
+
+
+def test_her_train_says_which_extra_is_missing(monkeypatch, tmp_path):
+    real = metadata.version
+
+    def without_mujoco(name):
+        if name == "mujoco":
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(metadata, "version", without_mujoco)
+    result = CliRunner().invoke(main, ["train", "FetchPush-v4", "--out", str(tmp_path / "run")])
+    assert result.exit_code == 1
+    assert "pip install 'her-course[robotics]'" in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("arguments", [["FetchPush-v99"], ["FetchDance-v4"], ["FetchPush-v4", "--env-kwargs", "wind=1"]])
+def test_a_robot_that_does_not_exist_is_named(arguments, tmp_path):
+    result = CliRunner().invoke(main, ["train", *arguments, "--out", str(tmp_path / "run")])
+    assert result.exit_code == 1
+    assert f"env_id: cannot make '{arguments[0]}'" in result.output
