@@ -1,4 +1,4 @@
-"""Robots of Gymnasium-Robotics: the same episodes quick or slow, here or in processes; runs that resume; clear errors."""
+"""Robots of Gymnasium-Robotics: the same episodes quick or slow, here or in processes; runs resume; clear errors."""
 
 import os
 import signal
@@ -111,7 +111,7 @@ def test_a_worker_that_is_killed_ends_the_rollout_with_its_name(workers):
 
 def test_what_an_environment_raises_is_told_with_its_traceback(workers):
     workers.reset(seed=0)
-    with pytest.raises(WorkerError, match="environments 0–2 of 5 failed in their process:(.|\n)*Action dimension"):
+    with pytest.raises(WorkerError, match=r"environments 0–2 of 5 failed in their process:(.|\n)*Action dimension"):
         workers.step(np.zeros((5, 3), np.float32))
 
 
@@ -193,7 +193,9 @@ def test_her_train_says_which_extra_is_missing(monkeypatch, tmp_path):
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("arguments", [["FetchPush-v99"], ["FetchDance-v4"], ["FetchPush-v4", "--env-kwargs", "wind=1"]])
+@pytest.mark.parametrize(
+    "arguments", [["FetchPush-v99"], ["FetchDance-v4"], ["FetchPush-v4", "--env-kwargs", "wind=1"]]
+)
 def test_a_robot_that_does_not_exist_is_named(arguments, tmp_path):
     result = CliRunner().invoke(main, ["train", *arguments, "--out", str(tmp_path / "run")])
     assert result.exit_code == 1
