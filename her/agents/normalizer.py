@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 
@@ -45,11 +46,18 @@ class Normalizer:
         self.sum_of_squares.copy_(state["sum_of_squares"])
         self._refresh()
 
-    def _refresh(self) -> None:
-        seen = self.count.clamp(min=1)
-        mean = self.sum / seen
-        deviation = (self.sum_of_squares / seen - mean.square()).clamp(min=self.smallest**2).sqrt()
+    def mean_and_deviation(self) -> tuple[np.ndarray, np.ndarray]:
+        """(size,) each, float32, as observations are standardised by them now."""
+        mean, deviation = self._moments()
+        return mean.float().numpy(), deviation.float().numpy()
+
+    def _moments(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self.count == 0:
-            deviation = torch.ones_like(deviation)
+            return self.sum, torch.ones_like(self.sum)
+        mean = self.sum / self.count
+        return mean, (self.sum_of_squares / self.count - mean.square()).clamp(min=self.smallest**2).sqrt()
+
+    def _refresh(self) -> None:
+        mean, deviation = self._moments()
         self._scale = (1 / deviation).float()
         self._offset = (-mean / deviation).float()

@@ -11,6 +11,7 @@ import contextlib
 import io
 import multiprocessing
 import os
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -64,6 +65,8 @@ def make_robot(env_id: str, env_kwargs: Mapping[str, Any]) -> gym.Env:
     of a step's time. The observations are the same to the last bit.
     """
     register(env_id)
+    if env_kwargs.get("render_mode") == "rgb_array" and sys.platform == "linux" and not _has_screen():
+        os.environ.setdefault("MUJOCO_GL", "egl")  # left to itself, it opens a window that nobody has
     env = gym.make(env_id, disable_env_checker=True, **env_kwargs)
     names = getattr(env.unwrapped, "_model_names", None)
     if env_id.startswith("Fetch") and names is not None:
@@ -80,6 +83,10 @@ def make_robots(env_id: str, n_envs: int, workers: int = 0, **env_kwargs: Any) -
         envs = _in_one_process(make_robot, (env_id, env_kwargs), n_envs)
     envs.spec = envs.envs[0].spec
     return envs
+
+
+def _has_screen() -> bool:
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _in_one_process(make: Callable[..., gym.Env], arguments: tuple, n_envs: int) -> SyncVectorEnv:

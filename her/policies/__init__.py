@@ -1,0 +1,191 @@
+"""Trained policies: small files without pickle, and the numpy that plays them. No torch is needed.
+
+A file is an ``.npz`` of the actor's weights as float16 and of the input's mean and deviation as float32, with a JSON
+text that says what it is for, how it was made, and how often it succeeds as it is stored here. Those of the Fetch
+robots come with the package, so that a chapter can show one without training for half an hour:
+
+>>> policy = load_policy("FetchPush-v4")                                                      # doctest: +SKIP
+>>> evaluation = evaluate(policy, make_envs(policy.env_id, 16), seed=0, episodes=100)         # doctest: +SKIP
+>>> film = play(policy, seed=3)                                                               # doctest: +SKIP
+>>> film.frames.shape, film.success[-1]                                                       # doctest: +SKIP
+((51, 240, 240, 3), True)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+
+from her.envs import robotics
+
+if TYPE_CHECKING:
+    from her.training import Trainer
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, eq=False)
+class SavedPolicy:
+    """Plays what was trained: (n, state_dim + goal_dim) observations [state, goal] to (n, …) actions.
+
+    Attributes:
+        env_id, env_kwargs: the environment that it was trained on.
+        weights, biases: of the layers, (inputs, outputs) and (outputs,), with ReLU between them.
+        mean, deviation: (state_dim + goal_dim,) of the inputs, which are standardised by them and clipped to ±``clip``.
+        action_low, action_high: (action_dim,) for continuous actions, reached through tanh; None chooses the action of
+            the largest output.
+        made: how it was made: seed, settings, steps, versions, and ``success_rate`` of how many ``episodes``.
+    """
+
+    env_id: str
+    env_kwargs: dict[str, Any]
+    weights: tuple[np.ndarray, ...]
+    biases: tuple[np.ndarray, ...]
+    mean: np.ndarray | None
+    deviation: np.ndarray | None
+    clip: float
+    action_low: np.ndarray | None
+    action_high: np.ndarray | None
+    made: dict[str, Any]
+
+    def __call__(self, observations: np.ndarray) -> np.ndarray:
+        x = np.asarray(observations, np.float32)
+        if self.mean is not None:
+            x = ((x - self.mean) / self.deviation).clip(-self.clip, self.clip)
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            x = np.maximum(x @ weight + bias, 0)
+        outputs = x @ self.weights[-1] + self.biases[-1]
+        if self.action_low is None:
+            return outputs.argmax(axis=1)
+        middle, half = (self.action_low + self.action_high) / 2, (self.action_high - self.action_low) / 2
+        return middle + half * np.tanh(outputs)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write it to an ``.npz`` file."""
+        arrays = {f"weight_{i}": weight.astype(np.float16) for i, weight in enumerate(self.weights)}
+        arrays |= {f"bias_{i}": bias.astype(np.float16) for i, bias in enumerate(self.biases)}
+        for name in ("mean", "deviation", "action_low", "action_high"):
+            if getattr(self, name) is not None:
+                arrays[name] = getattr(self, name)
+        about = {"env_id": self.env_id, "env_kwargs": self.env_kwargs, "clip": self.clip, "made": self.made}
+        with open(path, "wb") as file:
+            np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
+
+
+def policy_of(trainer: Trainer, **made: Any) -> SavedPolicy:
+    """The policy of a trainer's agent as it is now, as it will be once it is stored: with weights of half precision."""
+    agent = trainer.agent
+    learner = getattr(agent, "actor", None) or agent.q
+    linear = [layer for layer in learner.network if hasattr(layer, "weight")]
+    weights = [layer.weight.detach().numpy().T for layer in linear]
+    biases = [layer.bias.detach().numpy() for layer in linear]
+    actions = trainer.envs.single_action_space
+    continuous = isinstance(actions, gym.spaces.Box)
+    if continuous:  # a policy that draws its actions has their mean first, and the deviation after it
+        weights[-1], biases[-1] = weights[-1][:, : actions.shape[0]], biases[-1][: actions.shape[0]]
+    normalizer = getattr(agent, "normalizer", None)
+    mean, deviation = normalizer.mean_and_deviation() if normalizer else (None, None)
+    return SavedPolicy(
+        trainer.config.env_id,
+        trainer.config.env_kwargs,
+        tuple(_halved(weight) for weight in weights),
+        tuple(_halved(bias) for bias in biases),
+        mean,
+        deviation,
+        normalizer.clip if normalizer else np.inf,
+        actions.low.astype(np.float32) if continuous else None,
+        actions.high.astype(np.float32) if continuous else None,
+        made,
+    )
+
+
+def load_policy(name: str | os.PathLike) -> SavedPolicy:
+    """A policy from a file, or the one that comes with the package for an environment of this name.
+
+    Raises:
+        FileNotFoundError: there is neither; the message lists what comes with the package.
+        ValueError: no file of a policy, or a damaged one.
+    """
+    path = FOLDER / f"{name}.npz"
+    if not path.exists():
+        path = Path(name)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"name: no file {str(name)!r}, and no policy of that name; there are {', '.join(shipped())}"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            about = json.loads(str(file["about"]))
+            arrays = {key: file[key] for key in file.files if key != "about"}
+        layers = range(sum(key.startswith("weight_") for key in arrays))
+        return SavedPolicy(
+            about["env_id"],
+            about["env_kwargs"],
+            tuple(arrays[f"weight_{i}"].astype(np.float32) for i in layers),
+            tuple(arrays[f"bias_{i}"].astype(np.float32) for i in layers),
+            *(arrays.get(key) for key in ("mean", "deviation")),
+            about["clip"],
+            *(arrays.get(key) for key in ("action_low", "action_high")),
+            about["made"],
+        )
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"name: {str(path)!r} is no policy, or a damaged one ({error!r})") from None
+
+
+def shipped() -> list[str]:
+    """The environments whose trained policies come with the package."""
+    return sorted(path.stem for path in FOLDER.glob("*.npz"))
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """One episode, T steps.
+
+    Attributes:
+        frames: (T + 1, height, width, 3) uint8, the first one before the first action.
+        success: (T + 1,) bool, in each frame; of the first it is False.
+        achieved_goals: (T + 1, goal_dim).
+        goal: (goal_dim,).
+    """
+
+    frames: np.ndarray
+    success: np.ndarray
+    achieved_goals: np.ndarray
+    goal: np.ndarray
+
+
+def play(policy: SavedPolicy, seed: int, width: int = 240, height: int = 240) -> Film:
+    """Film an episode of a policy in its environment; ``seed`` draws the start and the goal.
+
+    Robots are drawn by OpenGL. Where there is no screen, EGL does it: on Debian and Ubuntu, ``apt install libegl1``.
+    ``MUJOCO_GL=osmesa`` draws without a driver (``apt install libosmesa6``). ``width`` and ``height`` are for robots.
+    """
+    if robotics.is_robotic(policy.env_id):
+        size = {"width": width, "height": height}
+        env = robotics.make_robot(policy.env_id, {"render_mode": "rgb_array", **size, **policy.env_kwargs})
+    else:
+        env = gym.make(policy.env_id, render_mode="rgb_array", **policy.env_kwargs)
+    observation, _ = env.reset(seed=seed)
+    frames, success, achieved = [env.render()], [False], [observation["achieved_goal"]]
+    ended = False
+    while not ended:
+        x = np.concatenate([observation["observation"], observation["desired_goal"]], dtype=np.float32)
+        observation, _, terminated, truncated, info = env.step(policy(x[None])[0])
+        frames.append(env.render())
+        success.append(bool(info.get("is_success", info.get("success", False))))
+        achieved.append(observation["achieved_goal"])
+        ended = terminated or truncated
+    env.close()
+    goal = np.asarray(observation["desired_goal"], np.float32)
+    return Film(np.stack(frames), np.array(success), np.array(achieved, np.float32), goal)
+
+
+def _halved(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float16).astype(np.float32)

@@ -1,0 +1,87 @@
+"""Stored policies: they play as they were trained, without torch and without pickle."""
+
+import subprocess
+import sys
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from her.evaluation import evaluate, make_envs
+from her.policies import load_policy, play, policy_of, shipped
+from her.training import Trainer, settings_for
+
+AGENTS = [
+    ("her/BitFlip-v0", {"n_bits": 6}, "dqn"),
+    ("her/Push-v0", {}, "ddpg"),
+    ("her/Push-v0", {}, "sac"),
+]
+
+
+def trained(env_id, env_kwargs, agent):
+    settings = {"n_envs": 8, "updates_per_round": 20, "evaluation_episodes": 10, "max_steps": 1}
+    trainer = Trainer(settings_for(env_id, env_kwargs, agent=agent, agent_settings={"hidden": (32, 32)}, **settings))
+    for _ in trainer.run():
+        pass
+    return trainer
+
+
+@pytest.mark.parametrize(("env_id", "env_kwargs", "agent"), AGENTS)
+def test_a_stored_policy_plays_like_its_agent(tmp_path, env_id, env_kwargs, agent):
+    trainer = trained(env_id, env_kwargs, agent)
+    policy = policy_of(trainer, seed=0)
+    policy.save(tmp_path / "policy.npz")
+    again = load_policy(tmp_path / "policy.npz")
+    assert (again.env_id, again.env_kwargs, again.made) == (env_id, env_kwargs, {"seed": 0})
+    x = trainer.buffer.sample(500).torch().observations.numpy()
+    np.testing.assert_array_equal(again(x), policy(x))
+    if agent == "dqn":
+        assert np.mean(again(x) == trainer.agent.act(x)) > 0.98  # half precision may turn a near tie
+    else:
+        np.testing.assert_allclose(again(x), trainer.agent.act(x), atol=0.02)
+
+
+def test_it_can_be_evaluated_like_any_policy(tmp_path):
+    trainer = trained(*AGENTS[0])
+    evaluation = evaluate(policy_of(trainer), make_envs("her/BitFlip-v0", 50, n_bits=6), seed=0)
+    assert len(evaluation) == 50
+
+
+def test_a_film_shows_the_whole_episode(tmp_path):
+    film = play(policy_of(trained(*AGENTS[1])), seed=4)
+    horizon = gym.make("her/Push-v0").unwrapped.horizon
+    assert film.frames.dtype == np.uint8
+    assert len(film.frames) == len(film.success) == len(film.achieved_goals) == horizon + 1
+    assert film.frames[0].std() > 0
+    np.testing.assert_array_equal(film.frames, play(policy_of(trained(*AGENTS[1])), seed=4).frames)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 but no more"])
+def test_a_damaged_file_is_named(tmp_path, content):
+    (tmp_path / "policy.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"policy\.npz' is no policy, or a damaged one"):
+        load_policy(tmp_path / "policy.npz")
+
+
+def test_a_policy_that_does_not_exist_is_named():
+    with pytest.raises(FileNotFoundError, match="name: no file 'FetchDance-v4', and no policy of that name"):
+        load_policy("FetchDance-v4")
+
+
+# ---------------------------------------------------------------------- what comes with the package
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_policy_does_what_its_file_says(name):
+    pytest.importorskip("gymnasium_robotics")
+    policy = load_policy(name)
+    assert policy.env_id == name
+    assert (load_policy.__globals__["FOLDER"] / f"{name}.npz").stat().st_size < 400_000
+    evaluation = evaluate(policy, make_envs(name, 16, **policy.env_kwargs), seed=123, episodes=48)
+    said = policy.made["success_rate"]
+    assert evaluation.success_rate("end") >= said - 3.5 * np.sqrt(max(said * (1 - said), 0.02) / 48)
+
+
+def test_policies_need_no_torch():
+    code = "import sys; sys.modules['torch'] = None; import her.policies as p; p.shipped()"
+    subprocess.run([sys.executable, "-c", code], check=True)
