@@ -270,7 +270,9 @@ SUCCESS_RATE = {
             "All episodes are taken to be as long as the first one, to find the last step.",
         ),
         lambda episodes, at: float(
-            np.mean([(e.rewards == 0).any() if at == "any" else e.rewards[len(episodes[0]) - 1] == 0 for e in episodes])
+            np.mean(
+                [(e.rewards == 0).any() if at == "any" else e.rewards[: len(episodes[0])][-1] == 0 for e in episodes]
+            )
         ),
     ),
     "percent": Misconception(
@@ -301,7 +303,7 @@ def _success_rate_cases(rng: np.random.Generator) -> list[Case]:
         case(
             Text("回合有长有短", "episodes of different lengths"),
             "details",
-            [[-1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, -1.0, -1.0, -1.0, 0.0], [0.0]],
+            [[-1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, -1.0, -1.0, -1.0, -1.0], [0.0]],
             "end",
         ),
         case(

@@ -84,24 +84,26 @@ def transition_case(name: Text, group: str, transition: Transition, new_goal: np
         if type(got) is not Transition:
             return Verdict(False, Text("一个 Transition", "a Transition"), show(got))
         wrong = differing_fields(got, right)
+        explanations = {
+            "reward_not_recomputed": transition.reward,
+            "assumes_success": 0.0,
+            "achieved_before_action": reward(transition.state[: len(new_goal)], new_goal),
+            "arguments_swapped": reward(new_goal, transition.achieved_goal),
+        }
+        agree = [key for key, value in explanations.items() if is_number()(got.reward, value)]
+        contradicts = tuple(explanations.keys() - set(agree))
         if not wrong:
-            return Verdict(True, show(right), show(got))
+            return Verdict(True, show(right), show(got), contradicts=contradicts)
         suspects = []
         if "goal" in wrong:
             suspects.append("goal_not_replaced")
-        if "reward" in wrong and is_number()(got.reward, got.reward):
-            explanations = {
-                "reward_not_recomputed": transition.reward,
-                "assumes_success": 0.0,
-                "achieved_before_action": reward(transition.state[: len(new_goal)], new_goal),
-                "arguments_swapped": reward(new_goal, transition.achieved_goal),
-            }
-            suspects += [key for key, value in explanations.items() if is_number()(got.reward, value)]
+        if "reward" in wrong:
+            suspects += agree
         if "done" in wrong:
             suspects.append("stale_done" if transition.done else "done_on_success")
         if set(wrong) & {"state", "action", "next_state", "achieved_goal"}:
             suspects.append("touches_the_rest")
-        return Verdict(False, *_only(right, got, wrong), tuple(suspects))
+        return Verdict(False, *_only(right, got, wrong), tuple(suspects), contradicts)
 
     return Case(name, group, (Call((transition, new_goal, reward)),), judge, show(right))
 
@@ -207,8 +209,19 @@ def episode_case(name: Text, group: str, episode: Episode, reward: Callable) -> 
         if type(got) is not Episode:
             return Verdict(False, Text("一个 Episode", "an Episode"), show(got))
         wrong = differing_fields(got, right)
+        last = np.full(len(achieved), -1.0)
+        last[-1] = 0.0
+        explanations = {
+            "reward_not_recomputed": episode.rewards,
+            "assumes_success": np.zeros(len(achieved)),
+            "only_last_succeeds": last,
+            "achieved_before_action": reward(before, right.goal),
+            "arguments_swapped": reward(right.goals, achieved),
+        }
+        agree = [key for key, value in explanations.items() if _equal(got.rewards, value)]
+        contradicts = tuple(explanations.keys() - set(agree))
         if not wrong:
-            return Verdict(True, show(right), show(got))
+            return Verdict(True, show(right), show(got), contradicts=contradicts)
         suspects = []
         if {"goal", "goals"} & set(wrong):
             goals = {
@@ -221,21 +234,12 @@ def episode_case(name: Text, group: str, episode: Episode, reward: Callable) -> 
             suspects += [key for key, value in goals.items() if value is not None and _equal(got.goals, value)]
             suspects += ["goal_not_replaced"] if "goals" not in wrong else []
         elif "rewards" in wrong:
-            last = np.full(len(achieved), -1.0)
-            last[-1] = 0.0
-            explanations = {
-                "reward_not_recomputed": episode.rewards,
-                "assumes_success": np.zeros(len(achieved)),
-                "only_last_succeeds": last,
-                "achieved_before_action": reward(before, right.goal),
-                "arguments_swapped": reward(right.goals, achieved),
-            }
-            suspects += [key for key, value in explanations.items() if _equal(got.rewards, value)]
+            suspects += agree
         elif "dones" in wrong:
             suspects.append("stale_done" if episode.dones.any() else "done_at_the_end")
         if set(wrong) & {"states", "actions", "next_states", "achieved_goals"}:
             suspects.append("touches_the_rest")
-        return Verdict(False, *_only(right, got, wrong), tuple(suspects))
+        return Verdict(False, *_only(right, got, wrong), tuple(suspects), contradicts)
 
     return Case(name, group, (Call((episode, reward)),), judge, show(right))
 
@@ -396,8 +400,8 @@ EXERCISES = (
                 "`episode.achieved_goals[-1]`, and then your own `relabel_transition` on every transition.",
             ),
             Text(
-                "`Episode([relabel_transition(t, goal, reward_function) for t in episode], goal)`。",
-                "`Episode([relabel_transition(t, goal, reward_function) for t in episode], goal)`.",
+                "写成一行：`Episode([relabel_transition(t, goal, reward_function) for t in episode], goal)`。",
+                "In a line: `Episode([relabel_transition(t, goal, reward_function) for t in episode], goal)`.",
             ),
         ),
         "her.course.exercises.reference:relabel_final",

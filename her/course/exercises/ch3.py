@@ -10,6 +10,7 @@ from her.course.exercises import reference
 from her.course.exercises.judging import (
     FIXED_RNG,
     IGNORES_RNG,
+    all_alike,
     fits,
     generators,
     integers,
@@ -112,7 +113,7 @@ def indices_case(
             return Verdict(False, expected, Text("k 个都一样", "all k alike"), ("one_draw_repeated",))
         if exact and not fits(counts, uniform(t, length)):
             shares = show((counts[t:length] / len(together)).round(3))
-            suspects = likely(counts, ideas) or ("wrong_distribution",)
+            suspects = ("fixed_rng",) if all_alike(draws) else likely(counts, ideas) or ("wrong_distribution",)
             return Verdict(False, expected, Text(f"各位置的比例 {shares}", f"shares {shares}"), suspects)
         return Verdict(True, expected, seen)
 
@@ -311,7 +312,7 @@ def draws_case(
             return Verdict(False, expected, Text("k 行都一样", "all k rows alike"), ("one_draw_repeated",))
         if exact and not fits(counts, uniform(candidates)):
             shares = show((counts[allowed] / len(together)).round(3))
-            suspects = likely(counts, ideas) or ("wrong_distribution",)
+            suspects = ("fixed_rng",) if all_alike(draws) else likely(counts, ideas) or ("wrong_distribution",)
             return Verdict(False, expected, Text(f"各候选的比例 {shares}", f"shares {shares}"), suspects)
         return Verdict(True, expected, show(values[0]))
 

@@ -141,14 +141,13 @@ def value_case(
 
     def judge(outcomes: Sequence[Outcome]) -> Verdict:
         got = outcomes[0].value
+        ideas = {key: idea.wrong for key, idea in misconceptions.items() if idea.wrong}
+        agree = {key for key, wrong in ideas.items() if _agrees(compare, got, wrong, plain.normalise(arguments))}
+        contradicts = tuple(ideas.keys() - agree)
         if compare(got, expected):
-            return Verdict(True, show(expected), show(got))
-        suspects = tuple(
-            key
-            for key, idea in misconceptions.items()
-            if idea.wrong and _agrees(compare, got, idea.wrong, plain.normalise(arguments))
-        )
-        return Verdict(False, show(expected), describe(got, expected) if describe else show(got), suspects)
+            return Verdict(True, show(expected), show(got), contradicts=contradicts)
+        said = describe(got, expected) if describe else show(got)
+        return Verdict(False, show(expected), said, tuple(key for key in ideas if key in agree), contradicts)
 
     return Case(name, group, (Call(arguments),), judge, expected=show(expected))
 
@@ -179,15 +178,19 @@ def fits(counts: Any, probabilities: Any, level: float = FALSE_ALARM) -> bool:
     n, cells = int(counts.sum()), len(counts)
     if not n:
         return False
-    return all(_could_be(int(count), n, p, level / cells) for count, p in zip(counts, probabilities, strict=True))
+    from scipy.special import bdtr, bdtrc
+
+    below = bdtr(counts.astype(float), n, probabilities)
+    above = np.where(counts > 0, bdtrc(np.maximum(counts - 1.0, 0), n, probabilities), 1.0)
+    impossible = ((probabilities <= 0) & (counts > 0)) | ((probabilities >= 1 - 1e-12) & (counts < n))
+    certain = (probabilities <= 0) | (probabilities >= 1 - 1e-12)
+    surprising = ~certain & (2 * np.minimum(below, above) < level / cells)
+    return not (impossible | surprising).any()
 
 
-def _could_be(count: int, n: int, p: float, level: float) -> bool:
-    from scipy.stats import binomtest
-
-    if p <= 0 or p >= 1 - 1e-12:
-        return count == (0 if p <= 0 else n)
-    return binomtest(count, n, p).pvalue >= level
+def all_alike(draws: Sequence[Any]) -> bool:
+    """Whether several calls drew the very same."""
+    return len(draws) > 1 and all(np.array_equal(draw, draws[0]) for draw in draws)
 
 
 def likely(counts: Any, ideas: Mapping[str, Any]) -> tuple[str, ...]:

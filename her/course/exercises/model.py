@@ -85,12 +85,17 @@ Runner = Callable[[Sequence[Call]], Sequence[Outcome]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """On one case: what was expected, what came, and which wrong ideas would give that; the likeliest first."""
+    """On one case: what was expected and what came.
+
+    ``suspects`` are the wrong ideas that give what came, the likeliest first. ``contradicts`` are those that would have
+    given something else; also where the case passed, which is how one wrong idea is told from another.
+    """
 
     passed: bool
     expected: Text | str = ""
     got: Text | str = ""
     suspects: tuple[str, ...] = ()
+    contradicts: tuple[str, ...] = ()
 
     @property
     def misconception(self) -> str | None:
@@ -209,7 +214,7 @@ class CaseResult:
         return self.verdict.passed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """What became of an answer.
 
@@ -246,6 +251,9 @@ class Result:
     def first_failing(self) -> tuple[int, CaseResult] | None:
         """The number of the first case that failed, counted from 1, and the case."""
         return next(((i, case) for i, case in enumerate(self.cases, start=1) if not case.passed), None)
+
+    def __repr__(self) -> str:
+        return f"Result({self.exercise} {self.score}/{self.maximum}, {self.status})"
 
 
 def judge_exercise(exercise: Exercise, runner: Runner, seed: int, hidden: bool) -> Result:
@@ -342,10 +350,11 @@ def _status(results: list[CaseResult], outcomes: list[Outcome]) -> str:
 
 
 def _likeliest(exercise: Exercise, results: list[CaseResult]) -> str | None:
-    """The wrong idea that explains most failed cases."""
-    votes = Counter(name for result in results if not result.passed for name in dict.fromkeys(result.verdict.suspects))
+    """The wrong idea that explains most failed cases and is contradicted by fewest of all."""
+    explained = Counter(name for r in results if not r.passed for name in dict.fromkeys(r.verdict.suspects))
+    against = Counter(name for r in results for name in r.verdict.contradicts)
     order = [*exercise.misconceptions, MUTATES]
-    return min(votes, key=lambda name: (-votes[name], order.index(name)), default=None)
+    return min(explained, key=lambda name: (against[name] - explained[name], order.index(name)), default=None)
 
 
 @cache

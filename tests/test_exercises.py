@@ -1,0 +1,97 @@
+"""Exercises: right answers are accepted however they are written, and of wrong ones the check knows what is wrong."""
+
+from collections import Counter
+
+import mutants
+import pytest
+
+from her.course.exercises import registry
+from her.course.exercises.model import MUTATES, judge_exercise, say, weights
+from her.course.exercises.running import here
+
+WRONG, RIGHT = mutants.load()
+EXERCISES = registry.exercises().values()
+
+
+def name_of(answer):
+    return f"{answer.exercise}-{answer.function.__name__}"
+
+
+def judged(exercise, function, hidden, seed=0):
+    return judge_exercise(registry.find(exercise), here(function), seed, hidden)
+
+
+def failures(result):
+    return [(case.name.en, case.verdict.expected, case.verdict.got) for case in result.cases if not case.passed]
+
+
+@pytest.mark.parametrize("hidden", [False, True], ids=["check", "grading"])
+@pytest.mark.parametrize("answer", WRONG, ids=name_of)
+def test_a_wrong_answer_is_rejected_and_its_misconception_named(answer, hidden):
+    result = judged(answer.exercise, answer.function, hidden)
+    assert result.status == "failed"
+    assert result.misconception == answer.idea, failures(result)
+    assert 0 <= result.points < result.max_points
+
+
+@pytest.mark.parametrize("answer", RIGHT, ids=name_of)
+def test_a_right_answer_is_accepted_however_it_is_written(answer):
+    for seed in range(3):
+        result = judged(answer.exercise, answer.function, hidden=True, seed=seed)
+        assert result.passed, failures(result)
+        assert result.points == result.max_points
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+def test_the_reference_is_accepted(exercise):
+    result = judge_exercise(exercise, here(exercise.solve()), seed=1, hidden=True)
+    assert result.passed, failures(result)
+    assert result.misconception is None
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+def test_every_exercise_has_mutants_and_two_more_right_answers(exercise):
+    ideas = {answer.idea for answer in WRONG if answer.exercise == exercise.name}
+    assert len(ideas) >= 4
+    assert ideas <= {*exercise.misconceptions, MUTATES}
+    assert len([answer for answer in RIGHT if answer.exercise == exercise.name]) >= 2
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+def test_every_text_is_there_in_both_languages(exercise):
+    texts = [exercise.title, *exercise.hints, *(idea.text for idea in exercise.misconceptions.values())]
+    assert len(exercise.hints) == 3
+    for text in texts:
+        assert text.zh != text.en
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in text.zh)
+        assert not any("\u4e00" <= letter <= "\u9fff" for letter in text.en)
+        assert say(text, "zh") == text.zh
+
+
+def test_names_and_contracts_are_those_of_the_chapters():
+    assert {chapter: [e.name for e in registry.of_chapter(chapter)] for chapter in (1, 2, 3)} == {
+        1: ["sparse_reward", "random_success_probability", "success_rate"],
+        2: ["relabel_transition", "relabel_final", "expected_success_share"],
+        3: ["future_indices", "candidate_goals", "substitute_goals"],
+    }
+
+
+def test_the_same_seed_gives_the_same_cases():
+    from her.course import plain
+
+    for exercise in EXERCISES:
+        import numpy as np
+
+        one, two = (
+            [plain.encode((call.arguments, call.keywords)) for case in exercise.cases(rng, True) for call in case.calls]
+            for rng in (np.random.default_rng(5), np.random.default_rng(5))
+        )
+        assert one == two
+
+
+def test_weights_name_every_group_and_no_exercise_that_is_not_there():
+    import numpy as np
+
+    groups = Counter(case.group for e in EXERCISES for case in e.cases(np.random.default_rng(0), True))
+    assert {*groups, "purity"} == set(weights()["default"])
+    assert set(weights()) - {"default"} <= set(registry.exercises())
