@@ -71,8 +71,8 @@ _ALTERNATIVES = {
         "climbs steeply, to thousands at 11 cells; the one with HER climbs much less.",
     ),
     "estimates": (
-        "按目标的远近，四条线。乱走策略的真值最低；拿重标注的回合算平均分，处处比它高出一截；Q 学习的点落在最优策略的线上"
-        "，比两者都高。",
+        "按目标的远近，四条线。乱走策略的真值最低；拿重标注的回合算平均分，处处比它高出一截；Q 学习的点落在最优策略"
+        "的线上，比两者都高。",
         "Four lines by how far the goal is. The random policy's true value is lowest; averaging relabelled returns "
         "lands well above it everywhere; the dots of Q-learning lie on the line of the perfect policy, above both.",
     ),
