@@ -1,4 +1,4 @@
-"""Which transition: the sum tree, priorities by TD error, rank and energy, and that they combine with everything."""
+"""Which transition: the sum tree, priorities by TD error, rank, energy, movement; they combine with everything."""
 
 import copy
 import pickle
@@ -24,6 +24,7 @@ from her.curriculum import Cher, ReachGoals
 from her.envs import BitFlipEnv, BitFlipVectorEnv, PushEnv, PushVectorEnv, ReachVectorEnv
 from her.prioritized import (
     EnergyTransitions,
+    MovedTransitions,
     ProportionalTransitions,
     RankTransitions,
     SumTree,
@@ -38,6 +39,7 @@ SAMPLERS = {
     "td": ProportionalTransitions,
     "rank": lambda: RankTransitions(sort_every=1),
     "energy": lambda: EnergyTransitions(**OBJECT),
+    "moved": lambda: MovedTransitions(OBJECT["position"]),
 }
 GOALS = {"plain": lambda strategy: None, "reach": ReachGoals, "cher": lambda strategy: Cher(strategy, group=16)}
 
@@ -263,9 +265,9 @@ def test_after_any_history_exactly_the_stored_transitions_can_be_drawn(priority,
             buffer = her_buffer(20, transitions=SAMPLERS[priority](), n_envs=n_envs)
             buffer.load(path)
     live = buffer.live_rows()
-    if priority == "energy":
+    if priority in ("energy", "moved"):
         start, position, _ = buffer.episodes_of(live)
-        live = start[position == 0]
+        live = start[position == 0]  # all of a recorded episode's states differ: each of them has moved
     tree = buffer.transitions._tree
     assert set(np.flatnonzero(tree.values)) == set(live)
     if len(live):
@@ -604,6 +606,75 @@ def test_an_open_episode_has_the_energy_it_has_so_far():
     np.testing.assert_array_equal(buffer.transitions.energies(buffer)[-n:], whole.transitions.energies(whole))
 
 
+# By whether the object moved
+
+
+def moved_buffer(capacity=100, **settings):
+    config = HERConfig("future", 4, match_reward)
+    sampler = MovedTransitions(slice(0, 2), **settings)
+    return HindsightExperienceReplay(capacity, 2, 1, 2, config, seed=0, transitions=sampler)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.8, 1.0])
+def test_a_share_of_the_batch_comes_from_episodes_that_moved_the_object_and_all_else_from_everywhere(share):
+    buffer = moved_buffer(60, share=share, distance=0.1)
+    paths = [np.linspace([0, 0], [end, 0], n + 1) for end, n in ((0, 30), (0.09, 12), (0.11, 8), (0, 16), (1, 20))]
+    for path in paths:  # the first one is dropped for the last one, which lies over the ring's end
+        buffer.store_episode(push_episode(path))
+    assert buffer._any_straddles
+    assert len(buffer) == 56
+    moved = np.repeat([False, True, False, True], [12, 8, 16, 20])
+    expected = np.zeros(60)
+    expected[buffer.live_rows()] = (1 - share) / 56 + share * moved / 28
+    assert chi_square(frequencies(buffer), expected) > 1e-4
+    assert (buffer.sample(50).weights == 1).all()
+    assert buffer.transitions.report(buffer) == {"moved_share": 0.5}
+
+
+def test_moved_there_and_back_is_moved_however_small_the_steps():
+    buffer = moved_buffer(distance=0.1)
+    there = np.linspace([0, 0], [0.15, 0], 20)
+    for path in (np.vstack([there, there[::-1]]), np.zeros((11, 2))):
+        buffer.store_episode(push_episode(path))
+    assert buffer.transitions.report(buffer) == {"moved_share": 0.5}
+
+
+def test_as_long_as_nothing_has_moved_all_transitions_are_drawn_alike():
+    buffer = moved_buffer()
+    assert buffer.transitions.report(buffer) == {"moved_share": 0.0}
+    for n in (5, 10, 20):
+        buffer.store_episode(push_episode(np.zeros((n + 1, 2))))
+    assert chi_square(frequencies(buffer)[:35], np.ones(35)) > 1e-4
+
+
+def test_an_open_episode_counts_from_the_step_on_that_moves_the_object():
+    """Step by step, over the ring's end, and in the end as for whole episodes."""
+    buffer, whole = moved_buffer(40), moved_buffer(40)
+    for path in random_paths(12, seed=3):
+        episode = push_episode(path)
+        for t in range(len(episode)):
+            fields = ("states", "actions", "rewards", "next_states", "dones", "goals", "achieved_goals")
+            buffer.add(*(getattr(episode, name)[t : t + 1] for name in fields), [t == len(episode) - 1])
+            newest = buffer.live_rows()[-1:]
+            start, _, length = buffer.episodes_of(newest)
+            has_moved = np.linalg.norm(np.float32(path[: t + 2]) - np.float32(path[0]), axis=1).max() > 0.02
+            assert buffer.transitions._tree.values[start] == (length if has_moved else 0)
+        whole.store_episode(episode)
+    np.testing.assert_array_equal(buffer.transitions._tree.values > 0, whole.transitions._tree.values > 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"share": 1.5}, r"share: expected a number in \[0, 1\]"),
+        ({"distance": 0}, "distance: expected a number above 0"),
+    ],
+)
+def test_wrong_settings_of_movement_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        moved_buffer(**settings)
+
+
 def test_environments_tell_where_their_object_is():
     for env in (PushEnv(), PushVectorEnv(3)):
         sampler = EnergyTransitions.of(env, clip=0.25)
@@ -621,6 +692,9 @@ def test_environments_tell_where_their_object_is():
     for env in (BitFlipEnv(), ReachVectorEnv(2), Fetch()):
         with pytest.raises(ValueError, match=r"^env: .* tells nothing of an object"):
             EnergyTransitions.of(env)
+        with pytest.raises(ValueError, match=r"^env: .* tells nothing of an object"):
+            MovedTransitions.of(env)
+    assert MovedTransitions.of(PushVectorEnv(2), share=0.3).position == PushEnv.object_position
 
 
 # Saving
