@@ -1,0 +1,694 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] zh="d90f1ef3"
+# # 2　Relabelling
+#
+# > **In this chapter** there is a corridor, and some hundreds of strolls through it, taken with eyes shut, *not one of which* gets where it was meant to go. Two identical tables take them for a textbook. One reads it to the end, and not one of its 243 numbers has moved. The other has every shortest path from every cell to every cell, correct to the last number. You can print them all and check by hand.
+# >
+# > **Time**: 35 minutes to read, about a minute and a half to run (2 CPU cores).
+# >
+# > **You need**: the sparse reward and $Q(s,a,g)$ of chapter 1; NumPy indexing.
+#
+# By the end you can:
+#
+# 1. relabel a transition in five lines of code, and say what changed and what did not;
+# 2. take a failed episode and swap its goals step by step, `future`, $k=4$, with your finger on the picture;
+# 3. prove, with the environment itself as the witness, that it is not cheating;
+# 4. give three reasons why it works, with a number for each;
+# 5. derive how much of what is relabelled succeeds, count it, and bring down the tale of "$k/(k+1)$" on the way;
+# 6. watch a table learn everything from failures, and say why only off-policy algorithms can digest such a textbook.
+
+# %% tags=["parameters"]
+import os
+
+LANG = os.environ.get("HER_LANG", "en")
+PROFILE = os.environ.get("HER_PROFILE", "full")
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from her.plotting import show, text, use_style
+
+use_style(LANG)
+
+# %% [markdown] zh="50fb8c9c"
+# ## 2.1　Move the goalposts
+#
+# You take a shot, and the ball goes two metres wide of the right-hand post. No goal, says the referee.
+#
+# But you know what that shot has taught you: *kick like this, and the ball goes there*. Had the goal stood two metres to the right, it would have been a beauty. The introduction of the paper says the same with ice hockey (Andrychowicz et al. 2017, §1): people learn almost as much from what did not work out as from what did, and all that ordinary RL hears is "no goal".
+#
+# Hindsight experience replay (HER) moves the goalposts to where the ball came down, and learns from that.
+#
+# We need a failed episode. Take Reach from chapter 1, 8 steps only, so that each of them can be seen; and of a hundred agents that wander, the one that ends up farthest from its start:
+
+# %%
+from her import sparse_reward
+from her.evaluation import make_envs, rollout
+
+
+def reward(achieved, desired):
+    return sparse_reward(achieved, desired, threshold=0.06)
+
+
+def wander(env_id, n, **kwargs):
+    envs = make_envs(env_id, n, **kwargs)
+    envs.action_space.seed(1)
+    return rollout(lambda observations: envs.action_space.sample(), envs, envs.horizon, seed=0)
+
+
+def distance_made(episode):
+    return np.linalg.norm(episode.achieved_goals[-1] - episode.states[0])
+
+
+# %%
+episode = max(wander("her/Reach-v0", 100, horizon=8).episodes(), key=distance_made)
+print(episode.rewards)
+
+# %% [markdown] zh="50c9f6bf"
+# Eight steps, eight times −1. Now move the goal to where it stood at the end, and touch nothing else. Spot the difference:
+
+# %%
+from her import Episode
+from her.plotting.relabelling import alt, draw_pursuit
+
+moved = Episode(episode.transitions)
+moved.goal = episode.achieved_goals[-1]
+fig, axes = plt.subplots(1, 2, figsize=(7.6, 4))
+draw_pursuit(axes[0], episode, 0.06, text(LANG, "原来的目标", "the goal as it was"), LANG)
+draw_pursuit(axes[1], moved, 0.06, text(LANG, "挪过的目标", "the goal, moved"), LANG)
+show(fig, alt=alt("moved", LANG))
+
+# %% [markdown] zh="60363cb5"
+# The path, the start, every single action are the same; only the green ring has moved house. Failure on the left, success on the right, and *what happened* is identical.
+#
+# In formulas, a transition was
+#
+# $$(s_t,\;a_t,\;r_g(s_t,a_t,s_{t+1}),\;s_{t+1},\;g)$$
+#
+# Choose a goal that was really achieved later on, $g'=m(s_{j+1})$ with $j\ge t$, and relabel it as
+#
+# $$(s_t,\;a_t,\;r_{g'}(s_t,a_t,s_{t+1}),\;s_{t+1},\;g')$$
+#
+# Two things in five have changed: the goal is $g'$, and the reward is *computed again* for it. The code is hardly longer. `achieved_goal` is what was reached after the action, that is $m(s_{t+1})$:
+
+# %%
+from dataclasses import replace
+
+
+def relabel(transition, new_goal):
+    new_reward = float(reward(transition.achieved_goal, new_goal))
+    return replace(transition, goal=new_goal, reward=new_reward)
+
+
+# %% [markdown] zh="7d2f1510"
+# Give the last step the place that it reached for a goal. Before and after, field by field: which ones differ?
+
+# %%
+before = episode[7]
+after = relabel(before, new_goal=episode.achieved_goals[7])
+for name in ("state", "action", "reward", "next_state", "done", "goal"):
+    print(f"{name:11} {np.round(1.0 * getattr(before, name), 2)!s:15} {np.round(1.0 * getattr(after, name), 2)}")
+
+# %% [markdown] zh="2a7af6a6"
+# ## 2.2　Step by step: `future`, k = 4
+#
+# There are many ways to choose where the goal goes, and the next chapter looks at all of them. This one uses the most common, `future`: for step $t$, draw $k$ goals evenly from the places reached **by this step and later**. With $k=4$ each step gets four relabelled copies beside the original: one step, five lessons.
+
+# %%
+def future(t, k, rng):
+    return rng.integers(t, len(episode), size=k)
+
+
+rng = np.random.default_rng(7)
+chosen = [future(t, 4, rng) for t in range(len(episode))]
+
+# %% [markdown] zh="376de395"
+# All eight steps in print. A row is a step: where it led, the old reward, the four $j$ drawn, the four new rewards. Compare the first row with the last:
+
+# %%
+for t, j in enumerate(chosen):
+    old, new = episode[t], [relabel(episode[t], episode.achieved_goals[i]).reward for i in j]
+    print(f"t = {t}  ({old.achieved_goal[0]:+.2f}, {old.achieved_goal[1]:+.2f})  {old.reward:+.0f}   {j}  {np.array(new)}")
+
+# %% [markdown] zh="de481958"
+# The last step has only one place to draw, the one it has just reached, and all four are 0. The first has eight, and only its own would make a 0. The rest stay −1: *another goal is not a goal reached*.
+#
+# Now as a picture. The thick arrow is the step at hand, hollow rings are candidates, full dots are drawn; green ones earn 0, blue ones −1. From top left to bottom right the candidates dwindle:
+
+# %%
+from her.plotting.relabelling import draw_step
+
+fig, axes = plt.subplots(2, 4, figsize=(9, 4.9))
+for t, ax in enumerate(axes.flat):
+    draw_step(ax, episode, t, list(chosen[t]), 0.06, LANG)
+show(fig, alt=alt("steps", LANG))
+
+# %% [markdown] zh="872795dc"
+# Your turn. Run the next cell in JupyterLab and you get two sliders: `t` is the step, `k` how many goals are drawn. Push `t` from 0 to 7, then `k` up to 16; see how the candidates change, and when the green dots multiply. (On a static page there is one picture only, $t=2$, $k=4$.)
+
+# %%
+from her.plotting.relabelling import explore
+
+explore(episode, lambda t, k: list(future(t, k, np.random.default_rng(0))), 0.06, LANG)
+
+# %% [markdown] zh="253dfb05"
+# ## 2.3　Why should it be true?
+#
+# That was the question at the end of chapter 1: swapping goals afterwards sounds like cheating, so why should anything learned from it be true?
+#
+# Let us not argue, let us try. Each of the 32 copies claims: "*if* the goal had been $g'$, this step would have earned that much." So do it. Put the environment back to the same start, set the goal to $g'$ from the beginning, repeat the eight actions exactly, and see what the environment itself pays.
+
+# %%
+step = np.repeat(np.arange(8), 4)
+goals = episode.achieved_goals[np.concatenate(chosen)]
+claimed = [relabel(episode[t], goal).reward for t, goal in zip(step, goals, strict=True)]
+
+# %%
+envs = make_envs("her/Reach-v0", 32, horizon=8)
+envs.reset(seed=0, options={"state": episode.states[0], "goal": goals})
+rewards, places = [], []
+for action in episode.actions:
+    observation, r, _, _, infos = envs.step(np.tile(action, (32, 1)))
+    rewards.append(r)
+    places.append(infos.get("final_obs", observation)["achieved_goal"])
+
+# %% [markdown] zh="1da9d173"
+# `rewards[t, i]` is what environment $i$ paid for step $t$, in its own words. Two questions: are all 32 claims right? And did all 32 environments go the same way as the first time?
+
+# %%
+given = np.array(rewards)[step, np.arange(32)]
+same_way = np.allclose(np.array(places), episode.achieved_goals[:, None], atol=1e-6)
+print((given == claimed).sum(), same_way)
+
+# %% [markdown] zh="6604e9f9"
+# All 32 are right, and the way is the same. Relabelling made nothing up: every sentence it says, the environment is willing to sign. There are just three reasons:
+#
+# 1. **The world does not look at the goal.** In $s_{t+1}\sim p(\cdot\mid s_t,a_t)$ there is no $g$. Push a puck, and where it slides has nothing to do with where you would like it.
+# 2. **The reward can be computed.** $r_{g'}$ is a known function; it can score anybody, without going back to ask the environment.
+# 3. **Every goal has a Bellman equation of its own.** All $Q(s,a,g')$ needs is that $(s,a,s')$ is true; it does not ask whom it was meant for.
+#
+# There are conditions. To the first: the observation must not hide the goal, or the state becomes a lie when the goal is swapped. To the third: if the environment rolls dice, a goal picked as "where it happened to end up" is biased towards the lucky times (Plappert et al. 2018, §2). The environments here are deterministic; chapter 6 settles that account with a counter-example.
+#
+# ### What stays untouched
+#
+# What relabelling does *not* touch: the experience stored, the environment, the policy that explores, the episode's real goal, and that part of a batch which keeps it. Hand the episode to the library and check one by one. Its rule is ours, except that it waits with the new goal until it samples:
+
+# %%
+from her import HERConfig, HindsightExperienceReplay
+
+buffer = HindsightExperienceReplay(1_000, 2, 2, 2, HERConfig("future", 4, reward), seed=0)
+buffer.store_episode(episode)
+batch = buffer.sample(100_000)
+rows = batch.indices
+
+# %%
+print(all(np.array_equal(getattr(batch, name), getattr(episode, name)[rows]) for name in ("states", "actions", "next_states", "dones")))
+print(np.array_equal(batch.goals[~batch.relabelled], episode.goals[rows][~batch.relabelled]))
+print(f"{(~batch.relabelled).mean():.2f}")
+
+# %% [markdown] zh="4b1438d3"
+# States, actions, next states and `done` are as they were, and in the fifth that was not relabelled the goals are too. That fifth is not for show: it is what the exam is about.
+#
+# As for the other four fifths, are they what our `relabel` makes by hand? Check the first thousand rows one by one:
+
+# %%
+pairs = list(zip(rows, batch.goals, batch.rewards, batch.relabelled, strict=True))[:1_000]
+print(all(relabel(episode[i], goal).reward == r for i, goal, r, is_new in pairs if is_new))
+
+# %% [markdown] zh="530005a9"
+# ## 2.4　Why it works: three sums
+#
+# **First, one step is many lessons.** Store an episode of 50 steps. Without HER it is 50 lessons for the rest of its life, over and over. With $k=4$ copies it is $(1+k)$ times as many. And if goals are swapped when sampling? Step $t$ goes with $50-t$ goals. In a hundred thousand draws, how many *different* pairs (transition, goal) are there?
+
+# %%
+play = wander("her/Reach-v0", 100)
+long_episode = next(play.episodes())
+for k in (0, 4):
+    single = HindsightExperienceReplay(1_000, 2, 2, 2, HERConfig("future", k, reward), seed=0)
+    single.store_episode(long_episode)
+    lessons = single.sample(100_000)
+    print(f"k = {k}   {len(np.unique(np.stack([lessons.indices, lessons.goal_indices]), axis=1).T):,}")
+
+# %% [markdown] zh="5c5c451f"
+# 50 against 1,325 (that is $50+\tfrac{50\cdot 51}{2}$). The walk was paid for once, and there are more than twenty times as many lessons in it.
+#
+# **Second, there are 0s to be seen.** A hundred episodes, five thousand steps of wandering: how many rewards are 0? And in a relabelled batch?
+
+# %%
+many = HindsightExperienceReplay(5_000, 2, 2, 2, HERConfig("future", 4, reward), seed=0)
+for one in play.episodes():
+    many.store_episode(one)
+print(f"{(play.rewards == 0).sum()} / {play.rewards.size:,}   {(many.sample(100_000).rewards == 0).mean():.0%}")
+
+# %% [markdown] zh="31dc4c7a"
+# From none at all to more than one in ten. Beside the lonely bar of chapter 1 a second one has stood up.
+#
+# **The third matters most: it learns to get *anywhere*.** Real experience is about one goal, and all it has is bad news. Relabelled experience is about every place on the way, and how many steps it takes. Get here, get there, and before long you can get where you wanted. This sum is kept for 2.6, where a table works it out in front of you.
+
+# %% [markdown] zh="590a7d52"
+# ## 2.5　How much of it succeeds?
+#
+# Chapter 1 left a riddle: four fifths of the rows had a new goal, and fewer than half succeeded. Here it was not even a fifth. Many tutorials say that relabelling makes "a share $k/(k+1)$ of the samples succeed". Let us derive it.
+#
+# Take an episode of $T$ steps whose places are *all different*. The candidates of step $t$ are what steps $t,\dots,T-1$ reached, $T-t$ of them, and only one is "reached by this step": its own. Drawn evenly, it comes up with probability
+#
+# $$P(\text{success}\mid t)=\frac{1}{T-t}$$
+#
+# Transitions are drawn evenly too, each of $t=0,1,\dots,T-1$ with $1/T$, so
+#
+# $$P(\text{success}\mid\text{relabelled})=\frac1T\sum_{t=0}^{T-1}\frac{1}{T-t}=\frac1T\Big(1+\frac12+\dots+\frac1T\Big)=\frac{H_T}{T}$$
+#
+# $H_T$ is the harmonic number. It grows very slowly, about like $\ln T+0.58$; so the longer the episode, the smaller the share of successes.
+#
+# Look at it on our eight steps: on the left the probabilities as derived, successes framed (the diagonal); on the right the shares *counted* in a hundred thousand draws from the library. The two tables should be the same, and there is a lot outside of the frames that is no success:
+
+# %%
+from her.plotting.relabelling import draw_triangle
+
+T = len(episode)
+exact = np.array([[(j >= t) / (T - t) for j in range(T)] for t in range(T)])
+counted = np.zeros((T, T))
+np.add.at(counted, (rows[batch.relabelled], batch.goal_indices[batch.relabelled]), 1)
+counted /= counted.sum(axis=1, keepdims=True)
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(7.6, 3.9), sharey=True)
+draw_triangle(axes[0], exact, text(LANG, "推出来的：1/(T−t)", "derived: 1/(T−t)"), LANG)
+draw_triangle(axes[1], counted, text(LANG, "数出来的", "counted"), LANG)
+show(fig, alt=alt("triangle", LANG))
+
+# %% [markdown] zh="fb2bc98f"
+# Every row adds up to 1, and the mean of the framed numbers over the eight rows is $H_8/8$:
+
+# %%
+def harmonic_share(length):
+    return (1 / np.arange(1, length + 1)).sum() / length
+
+
+print(abs(counted - exact).max() < 0.02, exact.diagonal().mean().round(4), harmonic_share(8).round(4))
+
+# %% [markdown] zh="864c06cf"
+# Now count longer episodes. To have all places different, let somebody walk along the number line, one cell a step; for several $T$ and $k$ draw two hundred thousand rows from the library and count:
+
+# %%
+def count_success(length, k):
+    x = np.arange(length + 1.0)
+    straight = Episode.from_arrays(x[:-1], np.ones(length), -np.ones(length), x[1:], np.zeros(length), x[1:], goal=[999.0])
+    counter = HindsightExperienceReplay(length, 1, 1, 1, HERConfig("future", k, lambda a, d: sparse_reward(a, d, threshold=0.5)), seed=0)
+    counter.store_episode(straight)
+    drawn = counter.sample(200_000)
+    return (drawn.rewards == 0)[drawn.relabelled].mean(), drawn.relabelled.mean(), (drawn.rewards == 0).mean()
+
+
+for T in (8, 50, 200):
+    among_relabelled, _, of_batch = count_success(T, k=4)
+    print(f"T = {T:3}   {harmonic_share(T):.4f} {among_relabelled:.3f}   {4 / 5 * harmonic_share(T):.1%} {of_batch:.1%}")
+
+# %% [markdown] zh="e0a85f49"
+# Formula first, count second; the left-hand pair is about relabelled rows only, the right-hand pair about the whole batch at $k=4$. At $T=50$: 0.0900 of the relabelled rows succeed, and 7.2 % of the batch. Not 80 %.
+#
+# "All different" is an assumption. In real tasks places lie close together, or come again. So here are three tasks with a wandering agent, beside $H_T/T$:
+
+# %%
+tasks = {"BitFlip": ("her/BitFlip-v0", {"n_bits": 15}, 1.0), "Reach": ("her/Reach-v0", {}, 0.06), "Push": ("her/Push-v0", {}, 0.08)}
+found = {}
+for name, (env_id, kwargs, epsilon) in tasks.items():
+    one_task = wander(env_id, 200, **kwargs)
+    sizes = one_task.states.shape[-1], one_task.actions.shape[-1], one_task.goals.shape[-1]
+    filled = HindsightExperienceReplay(10_000, *sizes, HERConfig("future", 4, lambda a, d, e=epsilon: sparse_reward(a, d, e)), seed=0)
+    for one in one_task.episodes():
+        filled.store_episode(one)
+    drawn = filled.sample(100_000)
+    found[name] = len(one_task.rewards), (drawn.rewards == 0)[drawn.relabelled].mean()
+    print(f"{name:8} T = {found[name][0]}   {harmonic_share(found[name][0]):.3f}   {found[name][1]:.3f}")
+
+# %% [markdown] zh="239ad21e"
+# Bit flipping is almost on the formula; the little it has more are patterns flipped away and back. Reach is well above: neighbours within 6 cm count as reached. Push is sky-high, for a sad reason: in most episodes nobody touches the puck, the places "it reached" are all one, and whichever is drawn is reached, which teaches nothing. **$H_T/T$ is what you get when all places differ; the more they repeat, the more success there is, and the less it is worth.**
+#
+# On the left, see what happens with $T$: the black dots should sit on the blue line, the three tasks in orange on it or above. On the right, with $k$ at $T=50$: the folklore in red, the formula in blue, the counts as black dots.
+
+# %%
+from her.plotting.relabelling import draw_share_by_k, draw_share_by_length
+
+lengths, ks = (1, 2, 4, 8, 15, 30, 50, 100, 200), (1, 2, 4, 8, 16)
+by_k = np.array([count_success(50, k) for k in ks])
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
+draw_share_by_length(axes[0], {T: harmonic_share(T) for T in range(1, 201)}, {T: count_success(T, 4)[0] for T in lengths}, found, LANG)
+draw_share_by_k(axes[1], ks, by_k[:, 1], by_k[:, 2], 50, LANG)
+show(fig, alt=alt("shares", LANG))
+
+# %% [markdown] zh="b444210c"
+# The red crosses follow the folklore, since $k/(k+1)$ is the share that *has a new goal*; the black dots lie at the bottom, and those are the successes. No $k$ gets beyond $H_T/T$.
+#
+# Is 7 % enough? It is. A −1 is news as well: "this way you are *not there yet*". Once there is a 0 to stand on, the −1 around it can tell near from far. The next section shows it.
+
+# %% [markdown] zh="e8735bac"
+# ## 2.6　A table in which you can see every number
+#
+# A network has thousands of weights, and nobody sees who learns what. So take the smallest of worlds: a corridor of 9 cells and three actions, left, stay, right. Then $Q(s,a,g)$ is a table of $9\times 9\times 3=243$ numbers.
+
+# %%
+CELLS, GAMMA = 9, 0.9
+
+
+def move(position, action, cells=CELLS):
+    return np.clip(position + action - 1, 0, cells - 1)
+
+
+def same_cell(achieved, desired):
+    return sparse_reward(achieved, desired, threshold=0.5)
+
+
+def as_episode(rows, goal):
+    before, action, after = np.array(rows, np.float32).T[..., None]
+    return Episode.from_arrays(before, action, same_cell(after, [[goal]]), after, np.zeros(len(after)), after, [goal])
+
+
+# %% [markdown] zh="98683497"
+# The textbook is strolls with eyes shut: start in any cell, name any goal, roll dice for 6 steps. Then do something harsh: whatever touched its goal, if only for one step, is *thrown away*.
+
+# %%
+def stroll(rng, steps=6):
+    position, rows = rng.integers(CELLS), []
+    for action in rng.integers(3, size=steps):
+        rows.append((position, action, move(position, action)))
+        position = rows[-1][-1]
+    return as_episode(rows, goal=rng.integers(CELLS))
+
+
+rng = np.random.default_rng(0)
+strolls = [stroll(rng) for _ in range(1_000)]
+failures = [one for one in strolls if (one.rewards == -1).all()]
+print(len(failures), sum((one.rewards == 0).sum() for one in failures))
+
+# %% [markdown] zh="e8c1eae7"
+# Some hundreds of strolls are left, and not one success among them. The same failures go into two buffers: one replays them as they are, one with HER.
+
+# %%
+def fill(k, episodes, seed=0):
+    buffer = HindsightExperienceReplay(10_000, 1, 1, 1, HERConfig("future", k, same_cell), seed=seed)
+    for one in episodes:
+        buffer.store_episode(one)
+    return buffer
+
+
+names = {0: text(LANG, "没有 HER", "without HER"), 4: "HER, k = 4"}
+buffers = {k: fill(k, failures) for k in names}
+
+# %% [markdown] zh="e1d20003"
+# Learning is the Bellman update of chapter 1, letter by letter. The corridor is deterministic, so the learning rate may be 1: compute the new value, write it into the cell.
+#
+# $$Q(s,a,g)\;\leftarrow\;r_g+\gamma\,\max_{a'}Q(s',a',g)$$
+
+# %%
+def study(q, batch):
+    s, a, after, g = (column[:, 0].astype(int) for column in (batch.states, batch.actions, batch.next_states, batch.goals))
+    q[s, g, a] = batch.rewards + GAMMA * q[after, g].max(axis=1)
+
+
+# %% [markdown] zh="589cc473"
+# Where does the table start? The network of chapter 1 ended up at $-1/(1-\gamma)$, the value of getting nowhere; with $\gamma=0.9$ that is −10. Both tables set out from this number of despair.
+#
+# First let them read *one* episode, and see which cells of the table each of them touches:
+
+# %%
+from her.plotting.relabelling import draw_touched
+
+fig, axes = plt.subplots(1, 2, figsize=(7, 3.6), sharey=True)
+for ax, (k, name) in zip(axes, names.items(), strict=True):
+    lessons, touched = fill(k, failures[1:2]).sample(1_000), np.zeros((CELLS, CELLS), bool)
+    touched[lessons.states[:, 0].astype(int), lessons.goals[:, 0].astype(int)] = True
+    draw_touched(ax, touched, name, LANG)
+show(fig, alt=alt("touched", LANG))
+
+# %% [markdown] zh="0f3087b6"
+# On the left, a single row: the episode is about its own goal and nothing else. On the right, several: every cell walked on has become a subject. That is the third sum of 2.4.
+#
+# Now they read all the failures, 300 batches each. In the table without HER, which numbers are there?
+
+# %%
+tables = {k: np.full((CELLS, CELLS, 3), -10.0) for k in names}
+for k, q in tables.items():
+    for _ in range(300):
+        study(q, buffers[k].sample(1_000))
+print(np.unique(tables[0]))
+
+# %% [markdown] zh="2171754d"
+# One: −10. Three hundred thousand updates, and nothing moved. ($-1+0.9\times(-10)=-10$, the fixed point of chapter 1.)
+#
+# And with HER? Print $V(s,g)=\max_a Q(s,a,g)$, positions across, goals down, all 81 numbers:
+
+# %%
+values = {k: q.max(axis=2) for k, q in tables.items()}
+print(values[4].T.round(1) + 0.0)
+
+# %% [markdown] zh="610e1d16"
+# Read the first row, where the goal is cell 0. In cell 0: 0. In cell 1 one step gets there, and the step that arrives earns 0, so 0 as well. Cell 2: −1. Cell 3: −1.9 … The rule is plain: from $d$ cells away the first $d-1$ steps cost one each, and then you stay put:
+#
+# $$V^*(d)=-\sum_{i=0}^{d-2}\gamma^i=-\frac{1-\gamma^{d-1}}{1-\gamma}$$
+#
+# How far off the formula are the 81 numbers?
+
+# %%
+def perfect(d):
+    return -(1 - GAMMA ** np.maximum(d - 1, 0)) / (1 - GAMMA)
+
+
+distance = abs(np.arange(CELLS)[:, None] - np.arange(CELLS))
+print(f"{abs(values[4] - perfect(distance)).max():.6f}")
+
+# %% [markdown] zh="8f03f716"
+# Not one of them is. Here are both tables side by side, dead calm on the left, slopes everywhere on the right:
+
+# %%
+from her.plotting.relabelling import draw_table
+
+fig, axes = plt.subplots(1, 2, figsize=(9, 4.3), sharey=True)
+for ax, (k, name) in zip(axes, names.items(), strict=True):
+    draw_table(ax, values[k], name, LANG, floor=-10)
+show(fig, alt=alt("tables", LANG))
+
+# %% [markdown] zh="82d82acd"
+# Wait, there is something odd. From cell 0 to cell 8 it is 8 steps, but no stroll was longer than 6, so `future` can never have paired cell 0 with goal 8. Where does that −5.2 come from?
+#
+# From failures, and from those that were *not* relabelled. Somebody stood in cell 0, meant to go to cell 8, went one step right, was not there, −1. By itself that is useless; but once the value of getting to cell 8 from cell 1 is known, it is the last link of the chain. Bootstrapping passes values back cell by cell for one goal, $g=8$: near the goal they stand on relabelled 0s, and farther away real −1s carry them on.
+#
+# If you doubt it, take that fifth out and learn from relabelled rows only. How many of the 81 are right now?
+
+# %%
+only_new = np.full((CELLS, CELLS, 3), -10.0)
+for _ in range(300):
+    lessons = buffers[4].sample(1_000)
+    s, a, after, g = (column[lessons.relabelled, 0].astype(int) for column in (lessons.states, lessons.actions, lessons.next_states, lessons.goals))
+    only_new[s, g, a] = lessons.rewards[lessons.relabelled] + GAMMA * only_new[after, g].max(axis=1)
+print(np.isclose(only_new.max(axis=2), perfect(distance)).sum(), only_new.max(axis=2)[0].round(1) + 0.0)
+
+# %% [markdown] zh="c137390b"
+# Only some sixty. The row of numbers is the value of standing in cell 0 for goals 0 to 8: far goals are still at −10, the chain ends where no stroll could reach. That is why a batch always keeps some rows as they were: they are the exam, and they are the bridge.
+#
+# Where there is a slope one can walk along it. Nine agents, one per row, all start in cell 4, in the middle; the green ring is the goal of the row. The policy is the same left and right: take the action with the largest $Q$, and roll dice where they are equal.
+
+# %%
+from her.plotting import animate
+from her.plotting.relabelling import corridor_film
+
+
+def walk_all(q, rng, steps=9):
+    position, goals = [np.full(CELLS, 4)], np.arange(CELLS)
+    for _ in range(steps):
+        action = (q[position[-1], goals] + 1e-9 * rng.random((CELLS, 3))).argmax(axis=1)
+        position.append(move(position[-1], action))
+    return np.array(position)
+
+
+paths = {names[k]: walk_all(q, np.random.default_rng(0)) for k, q in tables.items()}
+film = corridor_film({names[k]: v for k, v in values.items()}, paths, -10, LANG)
+animate(film, fps=2.5, alt=alt("film", LANG), hold=2)
+
+# %% [markdown] zh="5a6ebca8"
+# Count who stands on their goal at the end:
+
+# %%
+print([int((path[-1] == np.arange(CELLS)).sum()) for path in paths.values()])
+
+# %% [markdown] zh="0fe36221"
+# ## 2.7　Walking and learning by yourself
+#
+# That textbook was written by strollers. A real agent has to do its own walking: it always starts in cell 0, goals are random, it follows its own table, and one step in five is random. After each episode it goes over 60 rows, *as many* with HER as without. The standard is high: without exploration it must get to every goal, and be standing on it *at the last step*.
+
+# %%
+def walk(q, goal, cells, epsilon, rng):
+    position, rows = 0, []
+    for _ in range(cells + 3):
+        greedy = (q[position, goal] + 1e-9 * rng.random(3)).argmax()
+        action = rng.integers(3) if rng.random() < epsilon else greedy
+        rows.append((position, action, move(position, action, cells)))
+        position = rows[-1][-1]
+    return rows
+
+
+# %%
+def episodes_needed(cells, k, seed, limit, start=-10.0):
+    rng, q, buffer = np.random.default_rng(seed), np.full((cells, cells, 3), start), fill(k, [], seed=1_000 + seed)
+    for episodes in range(1, limit + 1):
+        goal = rng.integers(1, cells)
+        buffer.store_episode(as_episode(walk(q, goal, cells, 0.2, rng), goal))
+        study(q, buffer.sample(60))
+        if episodes % 10 == 0 and all(walk(q, g, cells, 0, rng)[-1][-1] == g for g in range(1, cells)):
+            return episodes
+    return None
+
+
+# %% [markdown] zh="fea57df8"
+# The corridor grows from 5 cells to 11, ten seeds each, at most fifteen thousand episodes. About a minute.
+
+# %% tags=["nbval-ignore-output"]
+from her.plotting.progress import progress_bar
+
+SEEDS = range(10 if PROFILE == "full" else 2)
+LIMIT = 15_000 if PROFILE == "full" else 4_000
+lengths = (5, 7, 9, 11) if PROFILE == "full" else (5, 7, 9)
+needed = {"her": {}, "none": {}}
+for cells in progress_bar(lengths):
+    for name, k in (("her", 4), ("none", 0)):
+        needed[name][cells] = [episodes_needed(cells, k, seed, LIMIT) for seed in SEEDS]
+
+# %% [markdown] zh="fc6bd170"
+# The axis is logarithmic, a dot is a seed, lines go through medians; the dotted line at the top is fifteen thousand, and whoever lies on it never mastered them all. See how steep the two lines are:
+
+# %%
+from her.plotting.relabelling import draw_episodes_needed
+
+fig, ax = plt.subplots(figsize=(6.4, 3.6))
+draw_episodes_needed(ax, needed, LIMIT, LANG)
+show(fig, alt=alt("needed", LANG))
+
+# %% [markdown] zh="730f4497"
+# The longer the corridor, the wider they part. Without HER the agent waits for luck to carry it all the way, and each cell more costs some of that luck; with HER, the farthest place of yesterday is somewhere it can go today, and from there it tries one step more.
+#
+# How many times more? Mean of logarithms, with a bootstrap interval of 95 %; those that never got there count as the limit, which can only make the difference *smaller*:
+
+# %% tags=["nbval-ignore-output"]
+from her.statistics import bootstrap
+
+for cells in lengths:
+    slow, fast = (np.log([LIMIT if n is None else n for n in needed[name][cells]]) for name in ("none", "her"))
+    ratio = bootstrap(slow - fast, np.mean)
+    print(f"{cells:2}   {np.exp(ratio.value):5.1f} x   [{np.exp(ratio.low):.1f}, {np.exp(ratio.high):.1f}]")
+if PROFILE == "full":
+    assert ratio.low > 0
+    assert ratio.value > np.log(2.5)
+
+# %% [markdown] zh="67116091"
+# In the longest corridor even the lower end of the interval is above 1, and the estimate is above two and a half, as the assertions say.
+#
+# ### To be honest
+#
+# In a *table* there are other ways out. Start from 0 instead of −10, which says "whatever has not been tried is good": optimistic initialisation. The untried is always more tempting than the tried, so the agent searches the corridor cell by cell. Nine cells, no HER, two ways to start, the episodes that five seeds need:
+
+# %% tags=["nbval-ignore-output"]
+for start in (-10.0, 0.0):
+    print(start, [episodes_needed(9, 0, seed, LIMIT, start) for seed in SEEDS[:5]])
+
+# %% [markdown] zh="f38edaaf"
+# The optimist is much faster, and no worse than HER. Then what is HER for? The trick lives and dies with the table: it needs a note *for each cell* that says "not been here". The networks of chapter 1 started near 0 too, which is optimistic enough; but bad news about one place is bad news about all of them, and after some dozens of rounds they had slid below −40 together. A network ties neighbours together. That is what it is good at, and why optimism does not last in it. HER does not rely on optimism. It relies on real 0s.
+
+# %% [markdown] zh="06d30f42"
+# ## 2.8　Why it must be off-policy
+#
+# There is something wrong with the relabelled textbook: its actions were taken on the way *to other goals*. The strollers did not even look at theirs. Who can learn from this "how to get to $g'$"?
+#
+# Try two ways, with the same textbook, the strolls.
+#
+# **Learn from outcomes** (Monte Carlo, which on-policy methods such as policy gradients build on): swap the goal for a place reached later, add up what the stroll earned, take the mean, call it the value. Swap the goal of step 0 of each stroll, and note the discounted sum over the 6 steps:
+
+# %%
+rng, returns = np.random.default_rng(0), {}
+for one in strolls:
+    for _ in range(4):
+        goal = one.achieved_goals[rng.integers(6)]
+        d = int(abs(goal - one.states[0])[0])
+        returns.setdefault(d, []).append((GAMMA ** np.arange(6) * same_cell(one.achieved_goals, goal)).sum())
+
+# %% [markdown] zh="a6ff2a2b"
+# What is **the truth**? A stroller rolls dice, and what 6 steps earn on average can be worked out backwards, exactly:
+
+# %%
+random_values, everywhere = np.zeros((CELLS, CELLS)), np.arange(CELLS)
+for _ in range(6):
+    reached = [move(everywhere, action) for action in range(3)]
+    random_values = np.mean([-1.0 * (after[:, None] != everywhere) + GAMMA * random_values[after] for after in reached], axis=0)
+
+# %% [markdown] zh="4ae4e364"
+# **Learn from single steps** (Q-learning, off-policy): that was `study` in 2.6. It only asks "where did this step lead, and what did it earn?" How to go on from there it asks *the table*, $\max_{a'}Q(s',a',g')$, and never what the stroller did next.
+#
+# Four lines in one picture, by how far the goal is. Grey is how well a stroller really does. Red claims to estimate grey: how far off is it? The blue dots claim to estimate black:
+
+# %%
+from her.plotting.relabelling import draw_estimates
+
+d = np.arange(6)
+estimates = {
+    "random": np.array([random_values[distance == i].mean() for i in d]),
+    "returns": np.array([np.mean(returns[i]) for i in d]),
+    "learned": np.array([values[4][distance == i].mean() for i in d]),
+    "perfect": perfect(d),
+}
+fig, ax = plt.subplots(figsize=(6.4, 3.6))
+draw_estimates(ax, d, estimates, LANG)
+show(fig, alt=alt("estimates", LANG))
+
+# %%
+for i in d:
+    print(i, *(f"{estimates[name][i] + 0.0:6.2f}" for name in ("random", "returns", "learned", "perfect")))
+
+# %% [markdown] zh="67d5def4"
+# Red is neither here nor there. It is well above what a stroller really earns: its goals were picked *after the outcome was known*, and the strolls that never got there were not counted. That is survivorship bias. Nor does it get near the best, since the actions were blind. To improve a policy with it is to decide on cooked books.
+#
+# Blue is exact, because it never averages over "what came next". Nobody picked the single step $(s,a,s')$: in that step the world went as it always goes. And this is what **off-policy** means: whose action it was, and what for, does not matter. So HER goes with DQN, DDPG, SAC, and not with REINFORCE, A2C, PPO (§3.3 of the paper asks for an off-policy learner).
+#
+# How beside the point are the actions in the textbook? Of the relabelled transitions, count those whose action is *not* a best one for the new goal:
+
+# %%
+drawn = buffers[4].sample(100_000)
+s, a, g = (column[:, 0].astype(int) for column in (drawn.states, drawn.actions, drawn.goals))
+best = tables[4].max(axis=2, keepdims=True) - tables[4] < 1e-9
+print(f"{1 - best[s, g, a][drawn.relabelled].mean():.0%}")
+print(f"{1 - best[s, g, a][~drawn.relabelled].mean():.0%}")
+
+# %% [markdown] zh="6f712f04"
+# More than a quarter go the wrong way (the second line is about the rows not relabelled, and those are worse), and the table learned every number all the same. Wrong moves are good for something too: they tell the table what is *bad*.
+
+# %% [markdown] zh="8527590f"
+# ## 2.9　Looking back
+#
+# 1. **Two things changed, three did not.** The goal becomes $g'$, the reward is computed for $g'$; state, action and next state stay as they were, and so does all that is stored (2.1, 2.3).
+# 2. **Step by step.** For step $t$, which has $T-t$ candidates, `future` draws $k$; the last step can only draw itself (2.2).
+# 3. **No cheating.** Set the goal to $g'$ and do it again: the environment signed all 32 rewards (2.3).
+# 4. **Three sums.** An episode of 50 steps holds 1,325 lessons; in Reach the 0s went from none to more than one in ten; an episode is about many goals (2.4, 2.6).
+# 5. **The share of successes is $H_T/T$, not $k/(k+1)$.** At $T=50$: 0.0900 of the relabelled rows and 7.2 % of a batch with $k=4$, provided that all places differ (2.5).
+# 6. **Everything from failures alone.** Without HER, 243 times −10; with HER, 81 values, each of them perfect (2.6). On its own feet, the longer the corridor the wider the gap (2.7). Averages of outcomes are fooled, single steps are not (2.8).
+#
+# ### Three misconceptions
+#
+# - **"With the new goal, the reward is 0."** It is computed again. At $T=50$, more than nine relabelled rows in ten are still −1.
+# - **"The goal was reached, so the actions are an expert's."** In the corridor more than a quarter of them were wrong. HER does not imitate; it marks the same step for another question.
+# - **"PPO with HER should be even better."** On-policy methods average over what came next, and what came next was picked: the red line is what becomes of it.
+#
+# ### Your turn
+#
+# Open `exercises/ch2.ipynb`. There are three: `relabel_transition`, `relabel_final`, `expected_success_share`. The first is the shortest and the easiest to get wrong: the check will ask whether you *really* left the old transition alone.
+#
+# To go further, shorten the strolls of 2.6 from 6 steps to 2, and then to 1, as many strolls as before. Guess first: will all 81 numbers still be right? Then think: why?
+#
+# ### The question for the next chapter
+#
+# So far it was always `future`: draw from what was reached later. But why not simply take the last place? Why not draw from other episodes? **Where should the goals come from, and how many?**
