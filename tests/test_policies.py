@@ -6,9 +6,12 @@ import sys
 import gymnasium as gym
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from her.cli import main
 from her.evaluation import evaluate, make_envs
 from her.policies import load_policy, play, policy_of, shipped
+from her.runs import Run
 from her.training import Trainer, settings_for
 
 AGENTS = [
@@ -54,6 +57,27 @@ def test_a_film_shows_the_whole_episode(tmp_path):
     assert len(film.frames) == len(film.success) == len(film.achieved_goals) == horizon + 1
     assert film.frames[0].std() > 0
     np.testing.assert_array_equal(film.frames, play(policy_of(trained(*AGENTS[1])), seed=4).frames)
+
+
+def test_her_export_stores_the_policy_of_a_run_and_judges_it(tmp_path):
+    config = settings_for("her/BitFlip-v0", {"n_bits": 5}, n_envs=8, max_steps=4000, evaluation_episodes=20)
+    summary = Run(config, tmp_path / "run").train()
+    command = ["export", str(tmp_path / "run"), "--out", str(tmp_path / "p.npz"), "--episodes", "300", "--seed", "4"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    policy = load_policy(tmp_path / "p.npz")
+    rate = evaluate(policy, make_envs("her/BitFlip-v0", 8, n_bits=5), 4, 300).success_rate("any")
+    assert policy.made["success_rate"] == rate
+    assert rate == pytest.approx(summary.success_rate, abs=0.1)
+    assert policy.made["config"]["seed"] == 0
+    assert policy.made["env_steps"] == summary.env_steps
+    assert "numpy" in policy.made["versions"]
+
+
+def test_her_export_says_when_there_is_no_run(tmp_path):
+    result = CliRunner().invoke(main, ["export", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "there is no run in" in result.output
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 but no more"])
