@@ -301,7 +301,7 @@ class Cher(LearningGoals):
         wanted = int(np.count_nonzero(relabelled))
         if not wanted:
             rows, weights = buffer._draw(batch_size)
-            return Choice(rows, weights, relabelled, rows)
+            return Choice(rows, weights, ~relabelled, rows)
         groups = -(-wanted // self.group)
         picks = -(-wanted // groups)  # in each group; what is too many is left out of the last
         of = max(self.candidates * picks, picks + 2)
@@ -317,7 +317,7 @@ class Cher(LearningGoals):
         chosen = np.arange(batch_size)
         chosen[~relabelled], chosen[relabelled] = np.arange(real), real + picked
         weights = weights[chosen]
-        return Choice(rows[chosen], weights / weights.max(), relabelled, goal_rows[chosen])
+        return Choice(rows[chosen], weights / weights.max(), ~relabelled, goal_rows[chosen])
 
     def report(self) -> dict[str, float]:
         """How far it has come: the batches so far, λ, and the mean distance of goals to the desired ones.

@@ -106,16 +106,16 @@ class Choice(NamedTuple):
 
     rows: np.ndarray  #: (n,) where the transitions are stored
     weights: np.ndarray  #: (n,) float32 importance weights
-    relabelled: np.ndarray  #: (n,) bool
-    goal_rows: np.ndarray  #: (n,) rows that achieved the substitute goals; of no meaning where not relabelled
+    kept: slice | np.ndarray  #: which keep their own goal, as a slice of the batch or (n,) bool
+    goal_rows: np.ndarray  #: (n,) rows that achieved the substitute goals; of no meaning where the own one is kept
 
 
 class HindsightExperienceReplay(GoalConditionedReplayBuffer):
     """A replay buffer that relabels a share k/(k+1) of every batch (Andrychowicz et al. 2017, Algorithm 1).
 
-    The paper stores k relabelled copies of each transition. Here nothing is copied: which rows of a batch are
-    relabelled, and with which goals, is drawn anew at every sampling. The mix is the same in expectation, for 1/(k+1)
-    of the memory.
+    The paper stores k relabelled copies of each transition. Here nothing is copied: transitions are drawn, and all but
+    every (k+1)-th of a batch, counted from a random one on, get a substitute goal, drawn anew at every sampling. The
+    mix is the same, for 1/(k+1) of the memory.
 
     **Ends of episodes.** ``batch.dones`` says where bootstrapping stops under the goal in the batch. Without a
     ``done_function``, real transitions keep their own ``done``; for relabelled ones two kinds of end are told apart:
@@ -193,32 +193,28 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
             return batch
         learns = isinstance(self.goals, LearningGoals)
         choice = self.goals.choose(self, batch_size) if learns else self.choose(batch_size)
-        rows, weights, relabelled, goal_rows = choice
-        packed = self._data.take(rows, axis=0)
-        achieved = self._goals_in(packed, self.columns.achieved).copy().view(np.float32).reshape(-1, self.goal_dim)
-        goals = self._achieved.take(goal_rows, axis=0)
-        virtual_rewards, real_rewards = self._rewards_of(rows, achieved, goals), packed[:, self.columns.reward]
-        rewards = np.where(relabelled, virtual_rewards, real_rewards)
+        rows, weights, kept, goal_rows = choice
+        packed, achieved, goals = self._gather(rows, goal_rows, kept)
+        rewards = self._rewards_of(rows, achieved, goals).copy()  # which may be the user's own
+        real_rewards = packed[:, self.columns.reward]
         dones = self._real_dones(rows)
         if self.config.done_function is not None:
-            desired = np.where(relabelled[:, None], goals, packed[:, self.columns.goal])
-            dones = self._given_dones(achieved, desired)
+            dones = self._given_dones(achieved, goals)
         elif self._any_done:
-            virtual_dones = dones & (real_rewards != self._success_reward)  # ended for another reason than the goal
+            real_dones = dones[kept].copy()
+            dones &= real_rewards != self._success_reward  # ended for another reason than the goal
             if self.success_ends_episode:
-                virtual_dones |= virtual_rewards == self._success_reward
-            dones = np.where(relabelled, virtual_dones, dones)
-        return self._batch(rows, weights, packed, achieved, rewards, dones, relabelled, goal_rows, goals)
+                dones |= rewards == self._success_reward
+            dones[kept] = real_dones
+        rewards[kept] = real_rewards[kept]
+        return self._batch(rows, weights, packed, achieved, rewards, dones, kept, goal_rows)
 
     def choose(self, batch_size: int) -> Choice:
-        """Transitions from the one sampler, each with probability k/(k+1) relabelled with a goal from the other."""
+        """Transitions from the one sampler, and goals from the other for all but every (k+1)-th of them."""
         rows, weights = self._draw(batch_size)
-        # One number in [0, 1) says whether a row is relabelled and, stretched to [0, 1) again, with which goal.
-        uniform = self.rng.random(len(rows))
-        uniform *= 1 / self.config.relabelled_share
-        relabelled = uniform < 1
-        uniform -= ~relabelled
-        return Choice(rows, weights, relabelled, self.goals.draw(self, rows, uniform, self.rng))
+        period = self.config.n_sampled_goal + 1
+        kept = slice(int(period * self.rng.random()), None, period)
+        return Choice(rows, weights, kept, self.goals.draw(self, rows, self.rng.random(len(rows)), self.rng))
 
     def _rewards_of(self, rows: np.ndarray | None, achieved: np.ndarray, goals: np.ndarray) -> np.ndarray:
         """(n,) rewards of these rows under ``goals``; rows are None for the first transitions about to be stored.

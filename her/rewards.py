@@ -39,9 +39,20 @@ def sparse_reward(achieved_goal: np.ndarray, desired_goal: np.ndarray, threshold
         )
     if achieved.dtype.kind != "f" or desired.dtype.kind != "f":  # bool has no difference, and unsigned 0 - 1 is large
         achieved, desired = achieved.astype(np.float64), desired.astype(np.float64)
-    difference = achieved - desired
-    distance = np.sqrt(np.einsum("...i,...i->...", difference, difference))
+    distance = np.sqrt(_squared_length(achieved - desired))
     return np.subtract(distance < threshold, 1, dtype=np.float32)
+
+
+def _squared_length(vectors: np.ndarray) -> np.ndarray:
+    """(…) of (…, d), which may be overwritten."""
+    dimensions = vectors.shape[-1]
+    if dimensions > 4:
+        return np.einsum("...i,...i->...", vectors, vectors)
+    vectors *= vectors  # with few dimensions, adding up columns takes a third of einsum's time
+    total = vectors[..., 0]
+    for i in range(1, dimensions):
+        total = total + vectors[..., i]
+    return total
 
 
 class BatchedReward:
@@ -151,7 +162,7 @@ def all_finite(array: np.ndarray) -> bool:
 
 
 def _check_finite(rewards: np.ndarray, achieved: np.ndarray, desired: np.ndarray) -> None:
-    if not all_finite(rewards):
+    if not (np.isfinite(rewards.dot(rewards)) or all_finite(rewards)):  # what is squared may be too large a number
         i = int(np.isfinite(rewards).argmin())
         raise ValueError(
             f"reward_function: expected finite float32 rewards, got {rewards[i]} "

@@ -100,7 +100,7 @@ def snapshot(thing):
     if isinstance(thing, np.ndarray):
         return thing.shape, thing.dtype.str, thing.tobytes()
     if isinstance(thing, np.random.Generator):
-        return thing.bit_generator.state
+        return repr(thing.bit_generator.state)
     if isinstance(thing, (list, tuple)):
         return [snapshot(part) for part in thing]
     if isinstance(thing, (HERConfig, Enum, FunctionType, partial)) or not hasattr(thing, "__dict__"):

@@ -671,7 +671,7 @@ DAMAGES = {
         path.open("wb"), **arrays | {"meta": np.array(str(arrays["meta"]).replace('"format": ', '"format": 9'))}
     ),
     "another generator": lambda path, arrays: np.savez(
-        path.open("wb"), **arrays | {"meta": np.array(str(arrays["meta"]).replace("PCG64", "MT19937"))}
+        path.open("wb"), **arrays | {"meta": np.array(str(arrays["meta"]).replace("SFC64", "MT19937"))}
     ),
 }
 

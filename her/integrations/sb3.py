@@ -40,8 +40,8 @@ class HindsightReplayBuffer(HerReplayBuffer):
       (``info["TimeLimit.truncated"]``) is never a done;
     - episodes in progress are sampled like the others, so that ``learning_starts`` may lie before the first end, and
       are kept by ``save_replay_buffer`` as well as by `save`;
-    - of every batch a share k/(k+1) is relabelled *in expectation*, in random places; in SB3's it is exact, and the
-      real transitions come first;
+    - all of a batch but every (k+1)-th transition, counted from a random one on, are relabelled; in SB3's the share is
+      rounded down, and the real transitions come first;
     - when the environments were reset without a word to the buffer, as by a second ``learn``, the episode that was
       interrupted ends there. It shows: a step then does not begin where the step before has led;
     - the goals of a step's two observations are one: the first's;
