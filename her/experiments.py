@@ -104,13 +104,15 @@ def sweep(
 ) -> list[Outcome]:
     """Run all jobs, ``n_jobs`` at a time (-1: one per core), each in its folder below ``out``.
 
-    Runs that have ended are not run again, and runs that were interrupted go on. Outcomes come in the jobs' order.
+    Runs that have ended are not run again, and their outcomes come before all others; runs that were interrupted go on.
+    What is returned is in the jobs' order.
     """
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", backend="loky")
     outcomes: dict[str, Outcome] = {}
-    for outcome in parallel(delayed(run_job)(job, out / job.name) for job in jobs):
+    ended_first = sorted(jobs, key=lambda job: not (out / job.name / "summary.json").exists())
+    for outcome in parallel(delayed(run_job)(job, out / job.name) for job in ended_first):
         outcomes[outcome.job.name] = outcome
         on_outcome(outcome)
     return [outcomes[job.name] for job in jobs]
