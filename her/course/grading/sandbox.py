@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -182,8 +182,10 @@ class Sandbox:
                             return problem, [Outcome(error=problem)] * len(calls)
                         outcomes.append(lost(problem.kind))
                     while problem is None and len(outcomes) < len(calls):
-                        data = frames.next(min(seconds, max(0.1, deadline - time.monotonic())))
-                        outcome = lost(data, seconds) if type(data) is str else _outcome(data)
+                        began = time.monotonic()
+                        data = frames.next(min(seconds, max(0.1, deadline - began)))
+                        outcome = lost(data) if type(data) is str else _outcome(data)
+                        outcome = replace(outcome, seconds=time.monotonic() - began)
                         outcomes.append(outcome)
                         if type(data) is str or outcome.error == lost("died").error:
                             break
