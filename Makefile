@@ -12,7 +12,7 @@ DEV := .venv/.has-dev
 BROWSER := .venv/.has-browser
 
 .DEFAULT_GOAL := help
-.PHONY: help lab run doctor test test-full lint format notebooks lock clean
+.PHONY: help lab run doctor test test-full lint format exercises notebooks lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ lint: $(DEV) ## what ruff has to say
 
 format: $(DEV) ## let ruff mend what it can
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+exercises: $(COURSE) ## make the exercises from the solutions
+	@$(BIN)/her exercises make $(RUNARGS)
 
 notebooks: $(COURSE) ## execute the chapters in their full profile into the committed notebooks
 	@$(BIN)/her chapters execute $(RUNARGS)

@@ -18,7 +18,10 @@ class LazyGroup(click.Group):
     COMMANDS: ClassVar[dict[str, str]] = {
         "chapters": "her.course.commands:chapters",
         "doctor": "her.course.commands:doctor",
+        "export": "her.policies.export:export",
+        "exercises": "her.course.commands:exercises",
         "lab": "her.course.commands:lab",
+        "release": "her.course.commands:release",
         "run": "her.course.commands:run",
     }
 

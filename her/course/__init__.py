@@ -1,5 +1,6 @@
-"""The course around the library: chapters, how they are executed, and whether everything is in order."""
+"""The course around the library: chapters, exercises that know what went wrong, and whether everything is in order."""
 
+from her.course.checks import attempt, check, hint, or_reference, progress, reference
 from her.course.headless import progress_bar
 
-__all__ = ["progress_bar"]
+__all__ = ["attempt", "check", "hint", "or_reference", "progress", "progress_bar", "reference"]

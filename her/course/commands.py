@@ -146,3 +146,54 @@ def check(numbers: tuple[int, ...]) -> None:
     for finding in dict.fromkeys(findings):
         click.echo(finding)
     sys.exit(bool(findings))
+
+
+@click.group()
+def exercises() -> None:
+    """For those who write the exercises: made from solutions/, executed with every check."""
+
+
+@exercises.command("make")
+@NUMBERS
+def make_exercises(numbers: tuple[int, ...]) -> None:
+    """Write exercises/ from solutions/: stubs where the answers stand."""
+    handout = _course("handout")
+    for path in _solutions(numbers):
+        target = path.parents[1] / "exercises"
+        try:
+            click.echo(f"{handout.make(path, target).relative_to(path.parents[1])}")
+        except ValueError as error:
+            raise click.ClickException(f"{path.name}, {error}") from None
+
+
+@exercises.command("execute")
+@NUMBERS
+@_profile("full")
+def execute_solutions(numbers: tuple[int, ...], profile: str) -> None:
+    """Execute the solutions into the notebooks beside them, every check included."""
+    notebooks = _course("notebooks")
+    for path in _solutions(numbers):
+        try:
+            notebooks.execute_to_committed(path, profile)
+        except notebooks.ChapterFailed as error:
+            raise click.ClickException(str(error)) from None
+        click.echo(notebooks.name_of(path))
+
+
+def _solutions(numbers: tuple[int, ...]) -> list[Path]:
+    handout = _course("handout")
+    try:
+        return handout.sources(handout.find_solutions(), numbers)
+    except (FileNotFoundError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@click.command()
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to make; empty.")
+def release(out: Path) -> None:
+    """Make the folder that a class is given: chapters and exercises, without solutions and hidden cases."""
+    try:
+        _course("handout").release(_course("notebooks").find_chapters().parent, out)
+    except (FileExistsError, FileNotFoundError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"ready to be handed out: {out}")

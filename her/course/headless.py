@@ -9,11 +9,12 @@ PROFILES = ("quick", "full")
 def environment(profile: str) -> dict[str, str]:
     """The environment variables of a kernel that executes a chapter without a reader.
 
-    No progress bars, whose timing differs in every run; a glyph missing from the font is an error.
+    No progress bars, whose timing differs in every run; a glyph missing from the font is an error; and what exercises
+    are passed is noted in no reader's file.
     """
     if profile not in PROFILES:
         raise ValueError(f'profile: expected "quick" or "full", got {profile!r}')
-    return {"HER_PROFILE": profile, "TQDM_DISABLE": "1", "PYTHONWARNINGS": "error:Glyph"}
+    return {"HER_PROFILE": profile, "TQDM_DISABLE": "1", "PYTHONWARNINGS": "error:Glyph", "HER_PROGRESS": ""}
 
 
 def progress_bar(iterable: Iterable | None = None, **options):

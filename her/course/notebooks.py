@@ -128,7 +128,7 @@ def write_notebook(notebook: NotebookNode, path: Path) -> None:
     clean.metadata["jupytext"] = filters
     seen = Counter()
     for cell in notebook.cells:
-        kept = {key: cell.metadata[key] for key in ("tags", "zh") if cell.metadata.get(key)}
+        kept = {key: cell.metadata[key] for key in ("tags", "zh", "nbgrader") if cell.metadata.get(key)}
         cell = NotebookNode(cell | {"metadata": kept, "id": _cell_id(cell, seen)})
         if cell.cell_type == "code":
             cell.outputs = [_clean_output(output) for output in cell.outputs]

@@ -86,6 +86,8 @@ def show(value: Any, limit: int = 160) -> str:
     """A plain value in a line."""
     if isinstance(value, (bool, np.bool_)) or value is None or isinstance(value, str):
         text = repr(value.item() if isinstance(value, np.bool_) else value)
+    elif isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "biuf":
+        text = show(value[()])
     elif isinstance(value, (int, float, np.number)):
         text = str(int(value)) if isinstance(value, (int, np.integer)) else _number(float(value))
     elif isinstance(value, np.ndarray):

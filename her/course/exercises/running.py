@@ -161,7 +161,7 @@ def forked(function: Callable, seconds: float) -> Runner:
             try:
                 trouble = None
                 while trouble is None and len(outcomes) < len(calls):
-                    data = _receive(pipe, seconds)
+                    data = _receive(pipe, seconds / 3 if strikes else seconds)
                     trouble = data if isinstance(data, str) else None
                     outcomes.append(lost(data, seconds) if trouble else _unpack_or_died(data))
                 strikes += trouble is not None
