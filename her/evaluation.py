@@ -96,9 +96,9 @@ class Rollout:
                 )
 
 
-def rollout(policy: Policy, envs: VectorEnv, steps: int, seed: int, goals: np.ndarray | None = None) -> Rollout:
-    """Reset all environments with ``seed``, to pursue ``goals`` if given, and take ``steps`` steps in each."""
-    observation, _ = envs.reset(seed=seed, options=None if goals is None else {"goal": goals})
+def rollout(policy: Policy, envs: VectorEnv, steps: int, seed: int, options: dict[str, Any] | None = None) -> Rollout:
+    """Reset all environments with ``seed`` and ``options``, and take ``steps`` steps in each."""
+    observation, _ = envs.reset(seed=seed, options=options)
     n, space = envs.num_envs, envs.single_action_space
     state_dim, goal_dim = observation["observation"].shape[1], observation["desired_goal"].shape[1]
     action_dim = 1 if isinstance(space, gym.spaces.Discrete) else space.shape[0]

@@ -165,7 +165,8 @@ class Run:
         if resume:
             if not path.exists():
                 raise FileNotFoundError(f"out: there is no run to resume in {str(self.folder)!r}")
-            theirs = json.loads(path.read_text(encoding="utf-8"))
+            defaults = json.loads(json.dumps(TrainingConfig(config.env_id).to_dict()))
+            theirs = defaults | json.loads(path.read_text(encoding="utf-8"))  # it may be older than some setting
             different = sorted(key for key in ours if ours[key] != theirs.get(key))
             if different:
                 changes = ", ".join(f"{key}: {theirs.get(key)!r} there, {ours[key]!r} asked for" for key in different)
@@ -230,17 +231,30 @@ class Run:
 
 
 def made_with() -> dict[str, Any]:
-    """The versions that decide what a run comes to, and the commit of this repository, None where it is none."""
+    """What decides what a run comes to: versions, the commit of this repository, and which files differed from it.
+
+    Where there is no repository, the commit is None.
+    """
     versions = {}
     for name in ("her-course", "numpy", "torch", "gymnasium", "gymnasium-robotics", "mujoco"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-    command = ["git", "-C", str(Path(__file__).resolve().parents[1]), "rev-parse", "--short=12", "HEAD"]
     try:
-        commit = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        commit = _git("rev-parse", "--short=12", "HEAD").strip()
+        uncommitted = [line[3:] for line in _git("status", "--porcelain", "--", "her/*.py").splitlines()]
     except (OSError, subprocess.SubprocessError):
-        commit = None
-    return {"python": platform.python_version(), "versions": versions, "commit": commit}
+        commit, uncommitted = None, []
+    return {
+        "python": platform.python_version(),
+        "versions": versions,
+        "commit": commit,
+        "uncommitted": uncommitted,
+    }
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(Path(__file__).resolve().parents[1]), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
 
 
 def load_trainer(folder: str | os.PathLike) -> Trainer:

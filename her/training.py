@@ -33,6 +33,7 @@ class TrainingConfig:
 
     Attributes:
         env_id, env_kwargs: the goal environment.
+        reset_options: how exploring episodes begin, as ``reset(options=…)`` of the environment; evaluations have none.
         seed: of everything: weights, exploration, goals, replay.
         agent: "dqn", "ddpg" or "sac".
         agent_settings: fields of `DQNConfig`, `DDPGConfig` or `SACConfig` that differ from the defaults.
@@ -56,6 +57,7 @@ class TrainingConfig:
 
     env_id: str
     env_kwargs: dict[str, Any] = field(default_factory=dict)
+    reset_options: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     agent: str = "ddpg"
     agent_settings: dict[str, Any] = field(default_factory=dict)
@@ -104,7 +106,7 @@ class TrainingConfig:
 
     def replace(self, **changes: Any) -> TrainingConfig:
         """A copy with some fields changed; of dictionaries, the entries."""
-        for name in ("agent_settings", "env_kwargs", "priority_settings", "curriculum_settings"):
+        for name in ("agent_settings", "env_kwargs", "reset_options", "priority_settings", "curriculum_settings"):
             if name in changes:
                 changes[name] = getattr(self, name) | changes[name]
         return dataclasses.replace(self, **changes)
@@ -215,7 +217,8 @@ class Trainer:
         config = self.config
         seed = self._seed(0)
         goals = self._rollout_goals(seed) if self._sets_goals else None
-        steps = rollout(lambda x: self.agent.act(x, explore=True), self.envs, self.horizon, seed, goals)
+        options = config.reset_options | ({} if goals is None else {"goal": goals})
+        steps = rollout(lambda x: self.agent.act(x, explore=True), self.envs, self.horizon, seed, options or None)
         for episode in steps.episodes():
             self.buffer.store_episode(episode)
             self.episodes += 1

@@ -66,6 +66,28 @@ def test_a_rollout_ends_with_the_last_observation_of_each_episode():
     np.testing.assert_array_equal(steps.success, steps.rewards == 0)
 
 
+def test_a_share_of_episodes_begins_with_the_block_grasped_and_the_goal_is_drawn_as_ever():
+    envs, plain = make_robots("FetchPickAndPlace-v4", 20), make_robots("FetchPickAndPlace-v4", 20)
+    holding = np.tile(np.array([0, 0, 0, -1], np.float32), (20, 1))
+    steps = rollout(lambda x: holding, envs, 50, seed=0, options={"grasped_share": 0.5})
+    without = rollout(lambda x: holding, plain, 50, seed=0)
+    height = steps.achieved_goals[..., 2] - without.achieved_goals[0, :, 2].min()
+    grasped = height[0] > 0.05
+    assert 4 <= grasped.sum() <= 16
+    assert (height[:, grasped] > 0.05).all()  # held for 2 seconds
+    assert (height[:, ~grasped] < 0.01).all()
+    np.testing.assert_array_equal(steps.states[:, ~grasped], without.states[:, ~grasped])
+    np.testing.assert_array_equal(steps.goals, without.goals)
+    again = rollout(lambda x: holding, envs, 50, seed=0, options={"grasped_share": 0.5})
+    assert_same(steps, again)
+    assert_same(without, rollout(lambda x: holding, envs, 50, seed=0))  # evaluations know nothing of it
+
+
+def test_a_share_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="grasped_share: expected a number in"):
+        make_robots("FetchPickAndPlace-v4", 1).reset(options={"grasped_share": 2})
+
+
 def test_success_in_a_maze_is_told_too():
     def towards_the_goal(x):
         return (5 * (x[:, 4:] - x[:, :2]) - x[:, 2:4]).clip(-1, 1)
@@ -131,7 +153,13 @@ def small(env_id="FetchPush-v4", **changes):
     return settings_for(env_id, **(settings | changes))
 
 
-@pytest.mark.parametrize("changes", [{}, {"agent": "sac"}, {"priority": "moved"}, {"priority": "energy"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"env_id": "FetchPickAndPlace-v4", "reset_options": {"grasped_share": 0.5}, "priority": "moved"},
+        {"agent": "sac", "priority": "energy"},
+    ],
+)
 def test_a_run_stopped_between_rounds_goes_on_as_if_it_had_not_been(tmp_path, changes):
     class Stop(Exception):
         pass

@@ -279,6 +279,17 @@ def test_a_run_is_never_overwritten_and_never_continued_with_another_config(tmp_
         Run(small(seed=1), tmp_path, resume=True)
 
 
+def test_a_run_from_before_a_setting_existed_counts_as_one_with_its_default(tmp_path):
+    summary = Run(small(), tmp_path).train()
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    del config["reset_options"]
+    path.write_text(json.dumps(config))
+    assert Run(small(), tmp_path, resume=True).train().env_steps == summary.env_steps
+    with pytest.raises(ValueError, match=r"reset_options: \{\} there"):
+        Run(small(reset_options={"goal": [0, 0]}), tmp_path, resume=True)
+
+
 def test_a_trained_policy_can_be_taken_from_its_folder(tmp_path):
     run = Run(small(), tmp_path)
     run.train()

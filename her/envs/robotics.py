@@ -71,7 +71,62 @@ def make_robot(env_id: str, env_kwargs: Mapping[str, Any]) -> gym.Env:
     names = getattr(env.unwrapped, "_model_names", None)
     if env_id.startswith("Fetch") and names is not None:
         names._joint_names = tuple(name for name in names.joint_names if name.startswith("robot"))[-2:]
-    return env
+    return GraspedStarts(env) if env_id.startswith("FetchPickAndPlace") else env
+
+
+class GraspedStarts(gym.Wrapper):
+    """A robot that can begin with the block in its fingers: ``reset(options={"grasped_share": 0.5})``.
+
+    Grasping by chance is rare, and as long as nothing was ever lifted, no goal in hindsight is in the air. The HER
+    paper therefore began half of its training episodes on this task from one recorded state in which the block is
+    grasped (Andrychowicz et al. 2017). So does this, for the share of episodes that is asked for; the goal is drawn as
+    always. Without the option, and so in every evaluation, the environment is the plain one.
+    """
+
+    def __init__(self, env: gym.Env):
+        super().__init__(env)
+        self._grasped: np.ndarray | None = None
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        options = dict(options or {})
+        share = options.pop("grasped_share", 0.0)
+        if not 0 <= share <= 1:
+            raise ValueError(f"grasped_share: expected a number in [0, 1], got {share!r}")
+        observation, info = self.env.reset(seed=seed, options=options or None)
+        robot = self.unwrapped
+        if share and robot.np_random.random() < share:
+            import mujoco
+
+            if self._grasped is None:
+                self._grasped = self._record()
+            mujoco.mj_setState(robot.model, robot.data, self._grasped, mujoco.mjtState.mjSTATE_INTEGRATION)
+            mujoco.mj_forward(robot.model, robot.data)
+            observation = robot._get_obs()
+        return observation, info
+
+    def _record(self) -> np.ndarray:
+        """The state after the fingers were put around the block, closed, and raised by 7 cm; always the same."""
+        import mujoco
+
+        robot = self.unwrapped
+        model, data = robot.model, robot.data
+        mujoco.mj_resetData(model, data)
+        data.time, data.qpos[:], data.qvel[:] = robot.initial_time, robot.initial_qpos, robot.initial_qvel
+        block = robot._utils.get_joint_qpos(model, data, "object0:joint").copy()
+        block[:2] = robot.initial_gripper_xpos[:2]
+        robot._utils.set_joint_qpos(model, data, "object0:joint", block)
+        mujoco.mj_forward(model, data)
+        table = robot._get_obs()["achieved_goal"][2]
+        for height, fingers, steps in ((table, 1.0, 12), (table, -1.0, 6), (table + 0.07, -1.0, 8)):
+            for _ in range(steps):
+                up = np.clip(10 * (height - robot._get_obs()["observation"][2]), -1, 1)
+                robot.step(np.array([0, 0, up, fingers], np.float32))
+        lifted = robot._get_obs()["achieved_goal"][2] - table
+        if lifted < 0.05:
+            raise RuntimeError(f"the block was to be lifted by 7 cm, and was by {100 * lifted:.1f}")
+        state = np.empty(mujoco.mj_stateSize(model, mujoco.mjtState.mjSTATE_INTEGRATION))
+        mujoco.mj_getState(model, data, state, mujoco.mjtState.mjSTATE_INTEGRATION)
+        return state
 
 
 def make_robots(env_id: str, n_envs: int, workers: int = 0, **env_kwargs: Any) -> VectorEnv:
