@@ -18,6 +18,7 @@ class LazyGroup(click.Group):
     COMMANDS: ClassVar[dict[str, str]] = {
         "chapters": "her.course.commands:chapters",
         "doctor": "her.course.commands:doctor",
+        "grade": "her.course.grading.commands:grade",
         "export": "her.policies.export:export",
         "exercises": "her.course.commands:exercises",
         "lab": "her.course.commands:lab",

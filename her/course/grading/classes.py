@@ -90,6 +90,7 @@ class Grading:
         self.settings = Settings(self.seed, self.hidden, self.limits, self.kind, hide, self.registry)
         unpacked = self.out / ".grading" / "unpacked"
         self.found = discover(self.submissions, unpacked, self.chapters, self.roster)
+        self._paths: dict[tuple[str, int], Path] = {}
         self.students = list(dict.fromkeys(submission.student for submission in self.found))
 
     # ----------------------------------------------------------------------------------------------------- marking
@@ -152,7 +153,13 @@ class Grading:
             yield submission, _task(i, submission, self.settings)[1]
 
     def _path(self, submission: Submission) -> Path:
-        """Where the result of this very submission goes: of these bytes, this seed and this version of the exercises."""
+        """Where the result goes: of these very bytes, this seed, and this version of the exercises."""
+        key = submission.student, submission.chapter
+        if key not in self._paths:
+            self._paths[key] = self._new_path(submission)
+        return self._paths[key]
+
+    def _new_path(self, submission: Submission) -> Path:
         said = [submission.student, submission.chapter, submission.suffix, submission.problem, _digest(submission)]
         said += [self.seed, self.hidden, asdict(self.limits), self.registry, _version()]
         return self.results / f"{hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]}.json"
