@@ -15,6 +15,7 @@ from her.cli import main
 from her.envs import robotics
 from her.envs.robotics import WorkerError, make_robots
 from her.evaluation import evaluate, make_envs, rollout
+from her.policies import load_policy, play
 from her.runs import Run
 from her.training import Trainer, reward_of, settings_for
 
@@ -104,6 +105,23 @@ def test_an_evaluation_in_rounds_has_as_many_episodes_as_it_was_asked_for():
     again = evaluate(lambda x: np.zeros(len(x), int), envs, seed=3, episodes=10)
     np.testing.assert_array_equal(evaluation.returns, again.returns)
     assert len(set(evaluate(lambda x: np.zeros(len(x), int), envs, seed=3, episodes=400).returns)) > 1
+
+
+def test_a_robot_can_be_filmed():
+    try:
+        film = play(load_policy("FetchReach-v4"), seed=3, width=120, height=96)
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    assert film.frames.shape == (51, 96, 120, 3)
+    assert film.success[-1]
+    assert np.abs(film.frames[0].astype(int) - film.frames[-1]).mean() > 0.5  # it has moved
+    assert film.achieved_goals.shape == (51, 3)
+
+
+def test_a_missing_driver_is_named(monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "telescope")
+    with pytest.raises(RuntimeError, match=r"robots cannot be drawn here .*apt install libegl1"):
+        robotics.make_filmed("FetchReach-v4", {}, 64, 64)
 
 
 # ---------------------------------------------------------------------- processes

@@ -65,13 +65,39 @@ def make_robot(env_id: str, env_kwargs: Mapping[str, Any]) -> gym.Env:
     of a step's time. The observations are the same to the last bit.
     """
     register(env_id)
-    if env_kwargs.get("render_mode") == "rgb_array" and sys.platform == "linux" and not _has_screen():
-        os.environ.setdefault("MUJOCO_GL", "egl")  # left to itself, it opens a window that nobody has
     env = gym.make(env_id, disable_env_checker=True, **env_kwargs)
     names = getattr(env.unwrapped, "_model_names", None)
     if env_id.startswith("Fetch") and names is not None:
         names._joint_names = tuple(name for name in names.joint_names if name.startswith("robot"))[-2:]
     return GraspedStarts(env) if env_id.startswith("FetchPickAndPlace") else env
+
+
+def make_filmed(env_id: str, env_kwargs: Mapping[str, Any], width: int, height: int) -> gym.Env:
+    """One environment with ``render_mode="rgb_array"``; a Fetch robot is seen from near enough to see what it does.
+
+    Raises:
+        RuntimeError: nothing is there that could draw.
+    """
+    if sys.platform == "linux" and not _has_screen():
+        os.environ.setdefault("MUJOCO_GL", "egl")  # left to itself, mujoco opens a window that nobody has
+    how = {"render_mode": "rgb_array", "width": width, "height": height}
+    if env_id.startswith("Fetch"):
+        far = 2.0 if env_id.startswith("FetchSlide") else 1.6
+        look_at = np.array([1.25, 0.75, 0.5])
+        how["default_camera_config"] = {"distance": far, "azimuth": 132.0, "elevation": -24.0, "lookat": look_at}
+    env = make_robot(env_id, how | dict(env_kwargs))
+    model = env.unwrapped.model
+    handles = np.isin(model.geom_bodyid, np.flatnonzero(model.body_mocapid >= 0))
+    model.geom_rgba[handles, 3] = 0  # the cross of lines that the arm hangs on
+    try:
+        env.reset(seed=0)
+        env.render()
+    except Exception as error:  # an import, an attribute of a driver that is not there, or OpenGL's own
+        raise RuntimeError(
+            f"robots cannot be drawn here ({type(error).__name__}: {error}). On Debian and Ubuntu, apt install libegl1 "
+            "lets MUJOCO_GL=egl draw without a screen, apt install libosmesa6 lets MUJOCO_GL=osmesa"
+        ) from error
+    return env
 
 
 class GraspedStarts(gym.Wrapper):

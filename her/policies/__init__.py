@@ -168,8 +168,7 @@ def play(policy: SavedPolicy, seed: int, width: int = 240, height: int = 240) ->
     ``MUJOCO_GL=osmesa`` draws without a driver (``apt install libosmesa6``). ``width`` and ``height`` are for robots.
     """
     if robotics.is_robotic(policy.env_id):
-        size = {"width": width, "height": height}
-        env = robotics.make_robot(policy.env_id, {"render_mode": "rgb_array", **size, **policy.env_kwargs})
+        env = robotics.make_filmed(policy.env_id, policy.env_kwargs, width, height)
     else:
         env = gym.make(policy.env_id, render_mode="rgb_array", **policy.env_kwargs)
     observation, _ = env.reset(seed=seed)
