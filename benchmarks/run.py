@@ -20,6 +20,7 @@ SCRIPTS = {
     "replay_memory": [],
     "prioritized_replay": [],
     "gradient_steps": [],
+    "robot_workers": [],
     "sb3_learning": [],
 }
 
