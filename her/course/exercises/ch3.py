@@ -138,7 +138,7 @@ def _future_indices_cases(rng: np.random.Generator) -> list[Case]:
             Text("每个位置一样常见", "every position equally often"), "sampling", 3, 10, 100, generators(rng, 60)
         ),
         indices_case(
-            Text("一次只抽一个也均匀", "uniform also one at a time"), "sampling", 2, 6, 1, generators(rng, 1200)
+            Text("一次只抽一个也均匀", "uniform also one at a time"), "sampling", 2, 6, 1, generators(rng, 400)
         ),
         seeded_case(lambda r: (0, 1000, 12, r), rng.integers(2**62, size=2), "fixed_rng", "ignores_rng"),
     ]
