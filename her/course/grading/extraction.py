@@ -54,10 +54,15 @@ class Source:
     broken: dict[str, str]
 
     def definition(self, name: str) -> Statement | None:
-        """The last function of this name that is not the stub, or else the last one."""
+        """What gives the function `name`: the last one that is not the stub, or else another statement that binds it.
+
+        An import is no definition: whoever imports the library's function has not written it.
+        """
         found = [s for s in self.statements if isinstance(s.node, ast.FunctionDef) and s.node.name == name]
         done = [s for s in found if not is_stub(s.node)]
-        return (done or found or [None])[-1]
+        binding = (ast.Assign, ast.AnnAssign, ast.If, ast.Try, ast.With)
+        others = [s for s in self.statements if isinstance(s.node, binding) and name in s.binds]
+        return (done or others or found or [None])[-1]
 
 
 def read_cells(data: bytes, suffix: str) -> list[str]:
@@ -245,7 +250,7 @@ def inspect(source: Source, names: Sequence[str]) -> dict[str, dict[str, Any]]:
 
     Returns:
         For each name: ``status`` ("there", "not_done", "missing" or "syntax_error"), ``problem``, and ``fingerprint``
-        and ``size`` of its normalised tree.
+        and ``size`` of the normalised tree of it and its helpers.
     """
     found = {}
     for name in names:
@@ -253,17 +258,19 @@ def inspect(source: Source, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         if target is None:
             status = "syntax_error" if name in source.broken else "missing"
             found[name] = {"status": status, "problem": source.broken.get(name, ""), "fingerprint": "", "size": 0}
-        elif is_stub(target.node):
+        elif isinstance(target.node, ast.FunctionDef) and is_stub(target.node):
             found[name] = {"status": "not_done", "problem": "", "fingerprint": "", "size": 0}
         else:
-            print_, size = fingerprint(target.node)
-            found[name] = {"status": "there", "problem": "", "fingerprint": print_, "size": size}
+            kinds = (ast.FunctionDef, ast.ClassDef)
+            nodes = [s.node for s in needed(source, target) if s is target or isinstance(s.node, kinds)]
+            digest, size = fingerprint(nodes)
+            found[name] = {"status": "there", "problem": "", "fingerprint": digest, "size": size}
     return found
 
 
-def fingerprint(function: ast.FunctionDef) -> tuple[str, int]:
-    """A digest that ignores layout, comments, docstrings, annotations and the names a function gives; and its nodes."""
-    copy = ast.parse(ast.unparse(function)).body[0]
+def fingerprint(nodes: Sequence[ast.stmt]) -> tuple[str, int]:
+    """A digest that ignores layout, comments, docstrings, annotations and the names given; and how many nodes."""
+    copy = ast.parse("\n".join(map(ast.unparse, nodes)))
     own: dict[str, str] = {}
     for node in ast.walk(copy):
         if isinstance(node, ast.arg):

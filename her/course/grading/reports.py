@@ -1,7 +1,8 @@
 """What a grading leaves behind: tables for machines, pages for people. Every page escapes all that strangers wrote.
 
 ========================  ======================================================================================
-``grades.csv``            a row for every student and exercise; equal submissions and seeds give equal files
+``grades.csv``            a row for every student and exercise; equal submissions and seeds give equal files, so its
+                          column ``seconds`` counts only those after which calls were stopped
 ``chapters.csv``          a row for every student, a column for every chapter: what a learning platform imports
 ``seconds.csv``           the measured wall time of every exercise, which no two runs share
 ``similar.csv``           who handed in the same but for names and layout
@@ -127,11 +128,19 @@ def _environment(lang: str) -> jinja2.Environment:
     loader = jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8"))
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
     texts = SimpleNamespace(**{name: text.of(lang) for name, text in TEXTS.items()})
+    environment.filters["prose"] = _prose
     environment.globals |= {"lang": lang, "t": texts, "style": Markup(style)}
     return environment
 
 
-# --------------------------------------------------------------------------------------------------------------- tables
+def _prose(text: str) -> Markup:
+    """The course's own prose, with ``code`` and *stress* as Markdown has them; whatever else it contains is escaped."""
+    escaped = str(Markup.escape(text))
+    escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped)
+    return Markup(re.sub(r"(?<!\*)\*([^*\s][^*]*)\*(?!\*)", r"<em>\1</em>", escaped))
+
+
+# -------------------------------------------------------------------------------------------------------------- tables
 
 
 class _Table:

@@ -137,7 +137,7 @@ class Sandbox:
         """Which of these functions a submission has.
 
         Args:
-            file: descriptor of the submission, at its beginning.
+            file: descriptor of the submission.
             suffix: ".ipynb" or ".py".
 
         Returns:
@@ -145,8 +145,12 @@ class Sandbox:
             and ``found``, as `her.course.grading.extraction.inspect` gives it.
         """
         request = {"kind": "inspect", "suffix": suffix, "names": list(names), "limit": MAX_SUBMISSION}
-        with self._work(request, file) as frames:
-            data = frames.next(self.limits.total)
+        for _ in range(2):
+            os.lseek(file, 0, os.SEEK_SET)
+            with self._work(request, file) as frames:
+                data = frames.next(self.limits.total)
+            if data != "died" or self._process is not None:
+                break  # otherwise the sandbox is lost, maybe to what came before: nobody pays for others
         if type(data) is bytes:
             with contextlib.suppress(plain.Malformed):
                 answer = plain.decode(data)
@@ -166,7 +170,7 @@ class Sandbox:
         """
         encoded = [plain.encode((call.arguments, call.keywords)) for call in calls]
         outcomes: list[Outcome] = []
-        strikes, deadline = 0, time.monotonic() + self.limits.total
+        strikes, deadline, fresh = 0, time.monotonic() + self.limits.total, False
         while len(outcomes) < len(calls):
             if strikes == STRIKES or time.monotonic() > deadline:
                 outcomes += [lost("not_run")] * (len(calls) - len(outcomes))
@@ -177,10 +181,6 @@ class Sandbox:
                 file.seek(0)
                 with self._work({"kind": "answer"}, file.fileno()) as frames:
                     problem = _header(frames.next(max(seconds, 5.0)))
-                    if problem is not None:
-                        if problem.kind == "raised" or not outcomes:
-                            return problem, [Outcome(error=problem)] * len(calls)
-                        outcomes.append(lost(problem.kind))
                     while problem is None and len(outcomes) < len(calls):
                         began = time.monotonic()
                         data = frames.next(min(seconds, max(0.1, deadline - began)))
@@ -189,6 +189,13 @@ class Sandbox:
                         outcomes.append(outcome)
                         if type(data) is str or outcome.error == lost("died").error:
                             break
+            if problem is not None:
+                if problem.kind == "died" and self._process is None and not fresh:
+                    fresh = True  # the sandbox is lost, maybe to what came before: nobody pays for others
+                    continue
+                if problem.kind == "raised" or not outcomes:
+                    return problem, [Outcome(error=problem)] * len(calls)
+                outcomes.append(lost(problem.kind))
             strikes += 1
         return None, outcomes
 

@@ -119,9 +119,14 @@ def _name(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip() or "?"
 
 
+def _is_ignored(name: str) -> bool:
+    """What file managers and editors leave behind; two dots are somebody's idea of a name."""
+    return name in _IGNORED or (name.startswith(".") and not name.startswith(".."))
+
+
 def _take(path: Path, unpacked: Path, students: dict[str, None], found: list[Submission]) -> None:
     """One entry of the folder of submissions: a student's folder, or a flat file."""
-    if path.name in _IGNORED or path.name.startswith("."):
+    if _is_ignored(path.name):
         return
     mode = path.lstat().st_mode
     if stat.S_ISDIR(mode):
@@ -156,7 +161,7 @@ def _of_folder(folder: Path, student: str, unpacked: Path) -> Iterator[Submissio
             seen += 1
             if seen > MAX_ENTRIES:
                 return
-            if entry.name in _IGNORED or entry.name.startswith("."):
+            if _is_ignored(entry.name):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 stack.append(Path(entry.path))
@@ -206,7 +211,7 @@ def _members(path: Path, unpacked: Path, student: str | None) -> Iterator[Submis
         wrapped = student is None and len(top) == 1 and all(len(_parts(e)) != 2 or e.is_dir() for e in entries)
         for number, entry in enumerate(entries):
             parts = _parts(entry)
-            if entry.is_dir() or not parts or _IGNORED & set(parts) or parts[-1].startswith("."):
+            if entry.is_dir() or not parts or _IGNORED & set(parts) or _is_ignored(parts[-1]):
                 continue
             match = _FILE.fullmatch(parts[-1])
             if match is None or match["suffix"].lower() == ".zip":

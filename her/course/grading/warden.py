@@ -37,6 +37,7 @@ _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 2, 4, 409
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 _SYS_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE = 442, -100, 0x8000
 
+STOP = b"stop\n"
 SCRATCH = "/dev/shm"  # where the child's own folder is mounted: a place that exists and that holds no library
 
 
@@ -95,7 +96,10 @@ def _address_space() -> int:
 
 
 def _line(control: socket.socket) -> tuple[bytes, list[int]]:
-    """The next line, and the descriptors that came with it; an empty line at the end."""
+    """The next line, and the descriptors that came with it; an empty line at the end.
+
+    A "stop" that comes when all has ended already is passed over.
+    """
     data, descriptors = b"", []
     while not data.endswith(b"\n"):
         part, more, _, _ = socket.recv_fds(control, 65536, 4)
@@ -103,6 +107,8 @@ def _line(control: socket.socket) -> tuple[bytes, list[int]]:
         if not part:
             return b"", descriptors
         data += part
+        while data.startswith(STOP):
+            data = data.removeprefix(STOP)
     return data, descriptors
 
 
@@ -116,7 +122,7 @@ def _wait(guard: int, control: socket.socket) -> dict[str, Any]:
         readable = select.select([control], [], [], 0.002)[0] if not asked else time.sleep(0.002)
         if readable:
             asked = True
-            if not control.recv(16):
+            if not control.recv(len(STOP)):
                 os._exit(0)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(guard, signal.SIGTERM)
