@@ -271,24 +271,32 @@ def inspect(source: Source, names: Sequence[str]) -> dict[str, dict[str, Any]]:
 def fingerprint(nodes: Sequence[ast.stmt]) -> tuple[str, int]:
     """A digest that ignores layout, comments, docstrings, annotations and the names given; and how many nodes."""
     copy = ast.parse("\n".join(map(ast.unparse, nodes)))
-    own: dict[str, str] = {}
-    for node in ast.walk(copy):
+    shared = {node.name: f"given{i}" for i, node in enumerate(copy.body) if hasattr(node, "name")}
+    for statement in copy.body:
+        _anonymise(statement, shared)
+    size = sum(1 for _ in ast.walk(copy))
+    return hashlib.sha256(ast.dump(copy).encode()).hexdigest()[:16], size
+
+
+def _anonymise(statement: ast.stmt, shared: dict[str, str]) -> None:
+    """Number the names that a statement gives, in their order, and take out what does not run."""
+    defining = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    own = dict(shared)
+    for node in ast.walk(statement):
         if isinstance(node, ast.arg):
             node.annotation = None
             own.setdefault(node.arg, f"name{len(own)}")
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             own.setdefault(node.id, f"name{len(own)}")
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            own.setdefault(node.name, f"name{len(own)}")
-            if isinstance(node, ast.FunctionDef):
-                node.returns = None
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and ast.get_docstring(node, False):
-            node.body = node.body[1:] or [ast.Pass()]
-    for node in ast.walk(copy):
-        if isinstance(node, ast.AnnAssign):
+        elif isinstance(node, ast.AnnAssign):
             node.annotation = ast.Constant(None)
+        elif isinstance(node, defining):
+            own.setdefault(node.name, f"name{len(own)}")
+            if ast.get_docstring(node, False) is not None:
+                node.body = node.body[1:] or [ast.Pass()]
+            if not isinstance(node, ast.ClassDef):
+                node.returns = None
+    for node in ast.walk(statement):
         for field in ("id", "arg", "name"):
             if getattr(node, field, None) in own:
                 setattr(node, field, own[getattr(node, field)])
-    size = sum(1 for _ in ast.walk(copy))
-    return hashlib.sha256(ast.dump(copy).encode()).hexdigest()[:16], size
