@@ -227,5 +227,24 @@ def plot(folder, lang, out) -> None:
     click.echo(f"drawn: {out}")
 
 
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--threshold", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="Of the success rate.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File.  [default: FOLDER/table.md]")
+def compare(folder, threshold, out) -> None:
+    """Compare the variants of the sweep in FOLDER: steps to a success rate, and success in the end, with intervals."""
+    try:
+        from her.comparison import as_markdown
+        from her.comparison import compare as compare_variants
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error.name} is missing: pip install 'her-course[train]'") from None
+    try:
+        table = as_markdown(compare_variants(folder, threshold), threshold)
+    except FileNotFoundError as error:
+        raise click.ClickException(f"folder: {error.filename} is missing; make it with `her sweep`") from None
+    (out or folder / "table.md").write_text(table, encoding="utf-8")
+    click.echo(table)
+
+
 if __name__ == "__main__":
     main()

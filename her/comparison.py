@@ -1,0 +1,115 @@
+"""What the variants of a sweep come to: steps until they succeed, success in the end, with intervals over seeds."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from her.statistics import Estimate, bootstrap, iqm, steps_to_threshold
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One variant on one task.
+
+    Attributes:
+        task, variant: their names in the sweep.
+        seeds: how many runs were finished.
+        reached: in how many of them an evaluation came up to the threshold.
+        steps: environment steps until then, the mean over seeds; a run that never got there counts with all its steps,
+            so that with ``reached < seeds`` it is a lower bound.
+        times: ``steps`` divided by those of the first variant; NaN where neither has two runs.
+        final: success rate of the final evaluation, fresh goals, the IQM over seeds.
+        success_at: "end" of the episode or "any" of its steps.
+    """
+
+    task: str
+    variant: str
+    seeds: int
+    reached: int
+    steps: Estimate
+    times: Estimate
+    final: Estimate
+    success_at: str
+
+
+def compare(folder: Path, threshold: float = 0.9) -> list[Comparison]:
+    """Every variant of every task in a sweep's ``runs.csv`` and ``curves.csv``, beside the first variant of its task.
+
+    Intervals are 95 % percentile bootstrap intervals over seeds (Efron), for ``times`` resampling both variants.
+
+    Raises:
+        FileNotFoundError: the folder has no sweep's tables.
+    """
+    points: dict[tuple[str, str, str], list[tuple[int, float]]] = defaultdict(list)
+    with open(folder / "curves.csv", newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            points[row["task"], row["variant"], row["seed"]].append((int(row["env_steps"]), float(row["success_rate"])))
+    runs: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
+    with open(folder / "runs.csv", newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["status"] == "done":
+                runs[row["task"], row["variant"]].append(row)
+    found, first = [], {}
+    for (task, variant), rows in runs.items():
+        reached = [
+            steps_to_threshold(*zip(*points[task, variant, row["seed"]], strict=True), threshold) for row in rows
+        ]
+        steps = [float(row["env_steps"]) if at is None else at for at, row in zip(reached, rows, strict=True)]
+        first.setdefault(task, steps)
+        found.append(
+            Comparison(
+                task,
+                variant,
+                seeds=len(rows),
+                reached=len(rows) - reached.count(None),
+                steps=bootstrap(steps, np.mean),
+                times=_ratio(steps, first[task]),
+                final=bootstrap([float(row["success_rate"]) for row in rows], iqm),
+                success_at=rows[0]["success_at"],
+            )
+        )
+    return found
+
+
+def _ratio(steps: list[float], reference: list[float]) -> Estimate:
+    if steps is reference or min(len(steps), len(reference)) < 2:
+        value = 1.0 if steps is reference else float("nan")
+        return Estimate(value, value, value)
+
+    def ratio(a, b, axis=-1):
+        return np.mean(a, axis=axis) / np.mean(b, axis=axis)
+
+    value = float(ratio(np.array(steps), np.array(reference)))
+    if np.ptp(steps) == np.ptp(reference) == 0:
+        return Estimate(value, value, value)
+    interval = stats.bootstrap(
+        (steps, reference), ratio, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    return Estimate(value, float(interval.low), float(interval.high))
+
+
+def as_markdown(comparisons: list[Comparison], threshold: float = 0.9) -> str:
+    """A table for each task."""
+    tables = []
+    for task in dict.fromkeys(c.task for c in comparisons):
+        of_task = [c for c in comparisons if c.task == task]
+        at = {"end": "at the end", "any": "at any step"}[of_task[0].success_at]
+        lines = [
+            f"| {task} | reached {threshold:g} | steps until then, thousands | times {of_task[0].variant} "
+            f"| final success {at}, IQM |",
+            "|---|---:|---:|---:|---:|",
+        ]
+        for c in of_task:
+            more = "≥ " if c.reached < c.seeds else ""
+            steps = Estimate(*(number / 1000 for number in c.steps))
+            interval = f"{more}{steps.value:.0f} [{steps.low:.0f}, {steps.high:.0f}]"
+            times = "1" if c is of_task[0] else f"{more}{c.times}"
+            lines.append(f"| {c.variant} | {c.reached} of {c.seeds} | {interval} | {times} | {c.final} |")
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables) + "\n"

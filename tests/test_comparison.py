@@ -1,0 +1,65 @@
+"""The table that says what each variant of a sweep brought."""
+
+import csv
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from her.cli import main
+from her.comparison import as_markdown, compare
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """Two variants: "slow" takes twice the steps and gets there with two of three seeds; one run failed."""
+    with open(tmp_path / "curves.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["task", "variant", "seed", "env_steps", "success_rate"])
+        for variant, arrivals in (("plain", (100, 200, 300)), ("slow", (200, 400, None))):
+            for seed, arrival in enumerate(arrivals):
+                for steps in range(100, 1001, 100):
+                    writer.writerow(["push", variant, seed, steps, float(arrival is not None and steps >= arrival)])
+    with open(tmp_path / "runs.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["task", "variant", "seed", "status", "env_steps", "success_rate", "success_at"])
+        for seed, (plain, slow) in enumerate(zip((1.0, 0.9, 0.95), (0.5, 0.6, 0.0), strict=True)):
+            writer.writerow(["push", "plain", seed, "done", 1000, plain, "end"])
+            writer.writerow(["push", "slow", seed, "done", 1000, slow, "end"])
+        writer.writerow(["push", "slow", 3, "failed: out of memory", "", "", ""])
+    return tmp_path
+
+
+def test_a_run_that_never_got_there_counts_with_all_its_steps(sweep):
+    plain, slow = compare(sweep, threshold=0.9)
+    assert (plain.reached, plain.seeds, slow.reached, slow.seeds) == (3, 3, 2, 3)
+    assert plain.steps.value == 200
+    assert slow.steps.value == pytest.approx((200 + 400 + 1000) / 3)
+    assert slow.times.value == pytest.approx(slow.steps.value / 200)
+    assert slow.steps.low <= slow.steps.value <= slow.steps.high
+    assert slow.times.low < slow.times.value < slow.times.high
+
+
+def test_the_threshold_decides_what_reached_means(sweep):
+    assert [c.reached for c in compare(sweep, threshold=0.0)] == [3, 3]
+
+
+def test_the_final_success_is_that_of_the_summaries(sweep):
+    plain, slow = compare(sweep)
+    assert plain.final.value == pytest.approx(np.mean([1.0, 0.9, 0.95]))
+    assert slow.final.value == pytest.approx(np.mean([0.5, 0.6, 0.0]))
+
+
+def test_the_command_writes_the_table_and_marks_lower_bounds(sweep):
+    result = CliRunner().invoke(main, ["compare", str(sweep)])
+    assert result.exit_code == 0, result.output
+    table = (sweep / "table.md").read_text(encoding="utf-8")
+    assert table.strip() == result.output.strip() == as_markdown(compare(sweep)).strip()
+    assert "| plain | 3 of 3 | 0 [" in table
+    assert "| slow | 2 of 3 | ≥ 1 [" in table
+
+
+def test_a_folder_without_a_sweep_is_refused_by_name(tmp_path):
+    result = CliRunner().invoke(main, ["compare", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "curves.csv is missing" in result.output
