@@ -1,7 +1,7 @@
 """Drive JupyterLab as a learner does: start it as `make lab` does, open a chapter in Chromium, run every cell.
 
 with lab() as url, page(url) as tab:
-    report = run_all_cells(tab, "zh/01_sparse_rewards.ipynb")
+    report = run_all_cells(tab, "chapters/zh/01_sparse_rewards.ipynb")
 """
 
 import os

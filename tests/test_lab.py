@@ -43,10 +43,12 @@ def test_no_browser_is_sought_without_a_display(monkeypatch):
 def test_serves_the_chapters_with_this_environments_kernel_and_python_files_as_notebooks(tmp_path):
     zh, _ = write_chapters(tmp_path)
     notebooks.execute_to_committed(zh)
+    (tmp_path / "exercises").mkdir()
     with browser.lab(tmp_path) as url:
-        names = {item["name"] for item in fetch(url, "/api/contents/zh")["content"]}
+        assert {"chapters", "exercises"} <= {item["name"] for item in fetch(url, "/api/contents")["content"]}
+        names = {item["name"] for item in fetch(url, "/api/contents/chapters/zh")["content"]}
         assert {"01_sample.py", "01_sample.ipynb"} <= names
-        assert fetch(url, "/api/contents/zh/01_sample.py")["type"] == "notebook"
+        assert fetch(url, "/api/contents/chapters/zh/01_sample.py")["type"] == "notebook"
         kernels = fetch(url, "/api/kernelspecs")
         assert kernels["default"] == "python3"
         assert kernels["kernelspecs"]["python3"]["spec"]["argv"][0] in ("python", "python3", sys.executable)
@@ -65,8 +67,8 @@ def test_a_chapter_opens_runs_and_is_saved_as_a_pair(tmp_path):
         pytest.skip("no chapters yet")
     source, name = chapters[0].read_bytes(), notebooks.name_of(chapters[0])
     with browser.lab(tmp_path) as url, browser.page(url) as tab:
-        assert browser.open_file(tab, f"{name}.py") == "Notebook"
-        report = browser.run_all_cells(tab, f"{name}.ipynb")
+        assert browser.open_file(tab, f"chapters/{name}.py") == "Notebook"
+        report = browser.run_all_cells(tab, f"chapters/{name}.ipynb")
         browser.save(tab)
     assert report["errors"] == []
     assert report["executed"] == report["code"] > 0

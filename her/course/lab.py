@@ -1,4 +1,4 @@
-"""Start JupyterLab in the chapters, ready to use: this environment's kernel, and a ``.py`` that opens as a notebook."""
+"""Start JupyterLab in the chapters, exercises beside them: this kernel, and a ``.py`` that opens as a notebook."""
 
 import json
 import os
@@ -30,8 +30,12 @@ def write_settings() -> None:
 
 
 def arguments(chapters: Path) -> list[str]:
-    """JupyterLab's options. Root is let in only where one is root; no browser is sought without a display."""
-    given = [f"--ServerApp.root_dir={chapters}", "--log-level=WARN"]
+    """JupyterLab's options. Root is let in only where one is root; no browser is sought without a display.
+
+    What is served is the folder above `chapters`, where the exercises are as well; Lab opens in the chapters.
+    """
+    given = [f"--ServerApp.root_dir={chapters.parent}", f"--FileContentsManager.preferred_dir={chapters.name}"]
+    given.append("--log-level=WARN")
     if zmq.has("curve"):  # else every kernel warns that others on this machine can listen
         given.append("--KernelManager.transport_encryption=auto")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -49,7 +53,7 @@ def has_display() -> bool:
 
 
 def start(chapters: Path, more: Sequence[str] = ()) -> None:
-    """Serve JupyterLab in the folder `chapters` until it is stopped; `more` are JupyterLab's own options."""
+    """Serve JupyterLab, opened in the folder `chapters`, until it is stopped; `more` are JupyterLab's own options."""
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     from jupyterlab.labapp import LabApp
 
