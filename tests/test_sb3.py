@@ -680,3 +680,36 @@ def test_what_is_not_supported_is_named(match, settings):
 def test_strategies_are_named_as_in_sb3_or_as_here(strategy):
     name = strategy if isinstance(strategy, str) else strategy.name
     assert buffer_of(goal_selection_strategy=strategy).goal_selection_strategy.value == name.lower()
+
+
+@pytest.mark.slow
+def test_sac_learns_fetch_reach():
+    """What is not learned with the desired goals alone: nothing but the buffer's k differs."""
+    robotics = pytest.importorskip("gymnasium_robotics")
+    gym.register_envs(robotics)
+    success = {}
+    for k in (4, 0):
+        envs = make_vec_env("FetchReach-v4", 8, seed=0)
+        model = SAC(
+            "MultiInputPolicy",
+            envs,
+            learning_rate=1e-3,
+            gamma=0.95,
+            tau=0.02,
+            ent_coef="auto_0.1",
+            learning_starts=800,
+            gradient_steps=8,
+            replay_buffer_class=HindsightReplayBuffer,
+            replay_buffer_kwargs={"n_sampled_goal": k},
+            policy_kwargs={"net_arch": [64, 64]},
+            seed=0,
+            device="cpu",
+        ).learn(8000)
+        envs.seed(1000)
+        observation, reached = envs.reset(), []
+        while len(reached) < 32:
+            observation, _, ended, infos = envs.step(model.predict(observation, deterministic=True)[0])
+            reached += [info["is_success"] for info, end in zip(infos, ended, strict=True) if end]
+        success[k] = np.mean(reached)
+    assert success[4] > 0.7
+    assert success[4] > success[0]
