@@ -11,7 +11,7 @@
 #
 # > **这一章你会看到**：同一个网络、同样三万步的练习，一个智能体学会了把 15 个比特全部翻对，另一个始终停在零附近。两者之间只差三行数组运算。这三行会从一段谁都看得懂的循环里长出来，每走一步我们都*证明*它没有走样。
 # >
-# > **时间**：阅读 40 分钟，运行约 2 分钟（2 核 CPU）。
+# > **时间**：阅读 50 分钟，运行约 4 分钟（2 核 CPU）。
 # >
 # > **需要**：会用 NumPy 的数组下标，知道 Q 值和重放缓冲区（replay buffer）是做什么的。
 #
@@ -22,7 +22,8 @@
 # 3. 避开三个坑：达到的目标（achieved goal）取在动作*之后*，`done` 要跟着目标走，归一化器（normalizer）要看网络真正吃到的东西；
 # 4. 数出一个批次里有多少成功。很多教程说八成，可在绕墙任务里数出来，连两成都不到；
 # 5. 用十来行训练循环让 DQN 翻对 15 个比特，再让 DDPG 学会绕墙；
-# 6. 看懂评论家（critic）心里的那张地图。
+# 6. 看懂评论家（critic）心里的那张地图；
+# 7. 认出六种“写错了也能学一点”的毛病，并把同一个缓冲区装进 Stable-Baselines3。
 
 # %% tags=["parameters"]
 import os
@@ -772,7 +773,139 @@ frames = side_by_side(film(reach_runs["none"][0][0].agent), film(reach_runs["her
 animate(frames, fps=8, alt=alt("walk", LANG))
 
 # %% [markdown]
-# ## 4.13　回头看
+# ## 4.13　犯了错，也能学一点
+#
+# HER 的程序有个坏脾气：写错了也不报错，还常常能学一点，所以错误能活很多年。把常见的错误一个一个打开，看看曲线上留下什么痕迹。先备一份最朴素的数据：每轮的练习摊平，15 行一个回合，首尾相接。
+
+# %%
+def flatten(play):
+    fields = (play.states, play.actions, play.next_states, play.goals, play.achieved_goals, play.rewards, play.ended)
+    return [field.swapaxes(0, 1).reshape(-1, *field.shape[2:]) for field in fields]
+
+
+# %% [markdown]
+# 再写一个抽样器，六个错误各占一处。请逐行读：每个 `if mistake == …` 都是有人真写过、真发布过的。
+
+# %%
+from her.replay import TorchBatch
+
+
+def mistaken_sample(memory, n, rng, mistake):
+    states, actions, next_states, desired, achieved, old_rewards, ended = memory
+    row, draw = rng.integers(len(states), size=n), rng.random(n)
+    left = 15 - row % 15
+    ahead = np.round(draw * (left - 1)) if mistake == "rounded" else np.floor(draw * left)
+    relabelled = rng.random((n, 1)) < 0.8
+    goals = np.where(relabelled, achieved[row + ahead.astype(int)], desired[row])
+    next_goals = desired[row] if mistake == "old next goal" else goals
+    reached = states[row] if mistake == "before the action" else achieved[row]
+    rewards = old_rewards[row] if mistake == "old rewards" else all_bits(reached, goals)
+    rewards = np.where(relabelled[:, 0], 0, rewards) if mistake == "all successes" else rewards
+    dones = ended[row] if mistake == "time limit" else np.zeros(n)
+    inputs, next_inputs = np.hstack([states[row], goals]), np.hstack([next_states[row], next_goals])
+    arrays = (inputs, actions[row], rewards, next_inputs, dones, np.ones(n))
+    return TorchBatch(*(torch.from_numpy(np.asarray(array, np.float32)) for array in arrays))
+
+
+# %% [markdown]
+# - `old rewards`：目标换了，奖励照抄旧的；
+# - `old next goal`：`state` 那边的目标换了，`next_state` 那边忘了；
+# - `all successes`：以为重标注的都算成功，奖励一律填 0；
+# - `before the action`：拿动作*之前*到达的去比；
+# - `time limit`：时间用完，当成了终点；
+# - `rounded`：4.4 节那个“四舍五入”。
+#
+# 训练循环还是 4.10 那十来行，一个字不改，只换抽样器：
+
+# %%
+rounds = 16 if PROFILE == "full" else 12
+
+
+def learn(mistake, seed):
+    rng, agent = np.random.default_rng(seed), DQN(30, 15, DQNConfig(learning_rate=2e-3, tau=0.02), seed=seed)
+    memory, successes = None, []
+    for i in range(rounds):
+        played = flatten(rollout(lambda x: agent.act(x, explore=True), envs, steps=15, seed=100 * seed + i))
+        memory = played if memory is None else [np.concatenate(pair) for pair in zip(memory, played, strict=True)]
+        for _ in range(80):
+            agent.update(mistaken_sample(memory, 256, rng, mistake))
+        successes.append(evaluate(agent.act, test_envs, seed=10_000 + i).success_rate("any"))
+    return successes
+
+
+# %% tags=["nbval-ignore-output"]
+mistakes = ("none", "old rewards", "old next goal", "all successes", "before the action", "time limit", "rounded")
+jobs = [(mistake, seed) for mistake in mistakes for seed in seeds]
+outcomes = [learn(*job) for job in progress_bar(jobs)]
+mistaken = {mistake: np.array(outcomes[i * len(seeds) :][: len(seeds)]) for i, mistake in enumerate(mistakes)}
+
+# %% [markdown]
+# 先猜再看：六条线里，哪几条你会当场发现不对劲？黑线是没有错误的。左图是学坏了的，右图是只晚了一点、甚至一点不晚的。
+
+# %%
+from her.plotting.implementation import draw_mistakes
+
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+draw_mistakes(axes, 64 * 15 * np.arange(1, rounds + 1), mistaken, LANG)
+show(fig, alt=alt("mistakes", LANG))
+
+# %% tags=["nbval-ignore-output"]
+last = {mistake: curves[:, -3:].mean() for mistake, curves in mistaken.items()}
+print(*(f"{mistake:18}{success:.2f}" for mistake, success in last.items()), sep="\n")
+assert last["none"] > 0.85
+assert last["old rewards"] < 0.05
+assert last["old next goal"] < last["all successes"] + 0.2 < last["none"]
+
+# %% [markdown]
+# 表里是每条曲线最后三次小考的平均（任何一步翻对就算）。最好抓的是抄旧奖励：一动不动。填 0 和忘了 `next_state` 的最阴险：它们*在涨*，你会去调学习率，而不是去找错误。动作之前的奖励只是晚些才到；把时间用完当终点，在这个任务里代价很小；四舍五入干脆看不出来，要靠 4.4 节那样的统计检验才抓得住。
+#
+# 所以“能学”证明不了“没写错”。在 FetchReach 上尤其如此：Plappert 等人（2018）提醒过，那个任务太容易，写坏一部分的程序有时也学得会。
+
+# %% [markdown]
+# ## 4.14　装进 Stable-Baselines3
+#
+# 手上已经有一套 Stable-Baselines3（SB3）的代码？不用搬家。`her.integrations.sb3.HindsightReplayBuffer` 的构造参数和 SB3 自带的 HER 缓冲区一样，换一个类名就行。下面的 DQN、网络、探索全是 SB3 的，只有缓冲区是我们的。
+
+# %%
+from stable_baselines3 import DQN as SB3DQN
+from stable_baselines3.common.env_util import make_vec_env
+
+from her.integrations.sb3 import HindsightReplayBuffer
+
+settings = {"learning_rate": 2e-3, "gamma": 0.98, "batch_size": 256, "policy_kwargs": {"net_arch": [256]}}
+rhythm = {"learning_starts": 200, "train_freq": 10, "gradient_steps": 40, "target_update_interval": 400}
+
+
+def sb3_model(k, seed):
+    envs = make_vec_env("her/BitFlip-v0", 16, seed=seed, env_kwargs={"n_bits": 10})
+    replay = {"replay_buffer_class": HindsightReplayBuffer, "replay_buffer_kwargs": {"n_sampled_goal": k}}
+    return SB3DQN("MultiInputPolicy", envs, **settings, **rhythm, **replay, seed=seed)
+
+
+# %% [markdown]
+# 10 个比特，八千步。`n_sampled_goal=0` 就是一个目标也不换：同一个类，没有 HER。考试用我们的 `evaluate`，把 SB3 的 `predict` 包一层即可。
+
+# %% tags=["nbval-ignore-output"]
+def sb3_success(k, seed):
+    model = sb3_model(k, seed).learn(8_000)
+
+    def act(x):
+        parts = {"observation": x[:, :10], "achieved_goal": x[:, :10], "desired_goal": x[:, 10:]}
+        return model.predict(parts, deterministic=True)[0]
+
+    return evaluate(act, make_envs("her/BitFlip-v0", 100, n_bits=10), seed=1).success_rate("any")
+
+
+sb3 = {k: [sb3_success(k, seed) for seed in progress_bar(seeds, description=f"k = {k}")] for k in (4, 0)}
+print(sb3)
+assert min(sb3[4]) > 0.8
+assert max(sb3[0]) < 0.2
+
+# %% [markdown]
+# 每个种子都一样：换四个目标，学会；不换，学不会。SB3 自带的那个类也能学会，差别在细处，而细处正是这一章讲过的：`done` 跟着新目标走（4.7）；回合没完就能抽；存盘不丢进行中的回合；还有 `random` 策略、优先级和课程（第 5 章）可选。
+
+# %% [markdown]
+# ## 4.15　回头看
 #
 # 1. **七行变三行。** 63 个格子的卡方检验分不出循环、三行和库，却当场抓住了“四舍五入”（4.4）。
 # 2. **抽样时才换目标。** 内存是五分之一，同一条转移见到的目标多出一个数量级（4.2）。
@@ -780,6 +913,8 @@ animate(frames, fps=8, alt=alt("walk", LANG))
 # 4. **不是八成。** 被重标注的占 $k/(k+1)$，成功的下限是 $\frac{k}{k+1}\cdot\frac{H_T}{T}$，$T=50$ 时 7.2 %（4.8）。
 # 5. **十来行训练循环**翻对了 15 个比特，绕过了墙；同样的预算，没有 HER 的两样都没学会（4.10、4.12）。
 # 6. **评论家的地图**量的是路程，不是直线（4.12）。
+# 7. **“能学”证明不了“没写错”。** 六个错误里，只有抄旧奖励的一眼看得出；有两个会爬到半路，还有一个曲线上根本看不见（4.13）。
+# 8. **换个类名**，SB3 的 DQN 就用上了这个缓冲区：10 个比特，换目标的学会，不换的学不会（4.14）。
 #
 # ### 三个常见的误会
 #

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Rectangle, Wedge
 
 from her.envs.reach import GAP, WALL, Reach
+from her.plotting.curves import draw_curve, label_success_axes
 from her.plotting.style import COLORS, text
 from her.replay import Episode, GoalConditionedReplayBuffer
 
@@ -61,6 +62,13 @@ _ALTERNATIVES = {
         "A heat map of values over the arena, the goal top right behind the wall. Brightness spreads from the"
         " goal down to the gap and through it; M, upper left, is dark though near, and the arrows point to "
         "the gap.",
+    ),
+    "mistakes": (
+        "两幅学习曲线，黑线没有错误，很快升到接近 1。左：照抄旧奖励的贴着 0；忘了下一状态的目标，只爬到一成左右；"
+        "重标注一律算成功，停在一半附近。右：动作之前的奖励晚一倍才到；时间当终点的略慢；四舍五入与黑线重合。",
+        "Two panels of learning curves; black, without a mistake, soon nears 1. Left: old rewards stay at 0, an old "
+        "next goal climbs to about a tenth, all successes stop near a half. Right: rewards from before the action "
+        "take twice as long, a time limit as an end a little longer, and rounding lies on the black line.",
     ),
     "walk": (
         "动画，四列两排。上排没有 HER，点各自跑偏；下排带 HER，点绕过墙上的缺口，停进绿圈。",
@@ -292,3 +300,33 @@ def side_by_side(*films: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
         quarters = [frame[i::2, j::2] for i in (0, 1) for j in (0, 1)]
         frames.append((sum(quarters) // 4).astype(np.uint8))
     return frames
+
+
+#: names of mistakes as the chapter's code has them, and what they are called in a legend
+_MISTAKES = {
+    "none": ("没有错误", "no mistake"),
+    "old rewards": ("照抄旧奖励", "old rewards"),
+    "old next goal": ("next_state 的目标没换", "old goal in next_state"),
+    "all successes": ("重标注一律算成功", "all successes"),
+    "before the action": ("动作之前到达的", "before the action"),
+    "time limit": ("时间用完当终点", "time limit as an end"),
+    "rounded": ("四舍五入", "rounded"),
+}
+
+
+def draw_mistakes(axes: Sequence[Axes], steps: np.ndarray, curves: Mapping[str, np.ndarray], lang: str) -> None:
+    """Learning curves with one mistake each: the first three go to the left axes, the others to the right.
+
+    Args:
+        steps: (n,) environment steps.
+        curves: by mistake, (n_seeds, n) success rates at any step; "none" is drawn on both sides.
+    """
+    wrong = [mistake for mistake in curves if mistake != "none"]
+    for ax, shown in zip(axes, (wrong[:3], wrong[3:]), strict=True):
+        styles = [("none", "black", "-"), *zip(shown, ("vermilion", "blue", "green"), ("--", "-.", ":"), strict=True)]
+        for mistake, color, dashes in styles:
+            style = {"color": COLORS[color], "linestyle": dashes}
+            draw_curve(ax, steps, curves[mistake], text(lang, *_MISTAKES[mistake]), style)
+        label_success_axes(ax, lang, "any")
+        ax.legend(fontsize=9)
+    axes[1].set_ylabel("")
