@@ -249,12 +249,12 @@ class Sandbox:
             return
         try:
             answer = self._line(0.02)
-            if answer is None:
+            if answer is None and self._process.poll() is None:
                 self._control.send(b"stop\n")
                 answer = self._line(5.0)
         except OSError:
             answer = None
-        if answer is None or not json.loads(answer)["clean"]:
+        if not answer or not json.loads(answer)["clean"]:
             self._stop()
 
     def _start(self) -> None:
@@ -294,7 +294,7 @@ class Sandbox:
         }
 
     def _line(self, seconds: float) -> bytes | None:
-        """The next line from the warden, or None if there is none in time; OSError if the warden is gone."""
+        """The next line from the warden; None if there is none in time, and an empty one if the warden is gone."""
         data, deadline = b"", time.monotonic() + seconds
         while not data.endswith(b"\n"):
             left = deadline - time.monotonic()
