@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock
 # The long ones first: while one process executes the chapters with papermill, the other does with nbval.
 PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder --nbval --nbval-current-env --nbval-cell-timeout 1200 \
-	tests/test_chapters.py chapters tests
+	tests/test_chapters.py chapters solutions exercises tests
 TORCH := $(shell grep '^torch==' requirements.lock)
 COURSE := .venv/.has-course
 DEV := .venv/.has-dev
