@@ -107,7 +107,7 @@ def test_whatever_an_answer_does_the_learner_reads_what_it_was(body, capsys):
 def test_an_endless_loop_is_stopped(capsys):
     start = time.perf_counter()
     result = check(answer("while True: pass"))
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 20
     assert result.status == "timed_out"
     assert "超时" in capsys.readouterr().out
 
