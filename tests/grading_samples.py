@@ -36,7 +36,11 @@ def source_of(answer: mutants.Answer) -> str:
             continue
         kept.append(ast.unparse(node))
     target = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == answer.function.__name__)
-    kept.append("\n\n" + ast.unparse(target).partition("\n")[2].replace(target.name, answer.exercise))
+    for node in ast.walk(ast.Module([target], [])):
+        if isinstance(node, ast.Name) and node.id == answer.function.__name__:
+            node.id = answer.exercise  # it calls itself
+    target.name, target.decorator_list = answer.exercise, []
+    kept.append(ast.unparse(target))
     return "\n".join(kept)
 
 

@@ -122,6 +122,10 @@ class Sandbox:
     def close(self) -> None:
         """End the warden and whatever runs in its sandbox."""
         self._closed = True
+        if self._control is not None:
+            self._control.close()  # the warden takes that for the end
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(2)
         self._stop()
         _open.discard(self)
 
@@ -168,7 +172,7 @@ class Sandbox:
         Returns:
             What is wrong with the function itself, or None; and an outcome for each call.
         """
-        encoded = [plain.encode((call.arguments, call.keywords)) for call in calls]
+        encoded = [_encoded(call) for call in calls]
         outcomes: list[Outcome] = []
         strikes, deadline, fresh = 0, time.monotonic() + self.limits.total, False
         while len(outcomes) < len(calls):
@@ -342,6 +346,13 @@ class _Frames:
                     return "died"
                 need += size
         return bytes(data[8:])
+
+
+def _encoded(call: Call) -> bytes:
+    """The arguments, as bytes that are kept with the call: it is the same for every submission."""
+    if "_encoded" not in call.__dict__:
+        object.__setattr__(call, "_encoded", plain.encode((call.arguments, call.keywords)))
+    return call.__dict__["_encoded"]
 
 
 def _header(data: bytes | str) -> Problem | None:
