@@ -45,9 +45,9 @@ use_style(LANG)
 
 # %%
 TASKS = {
-    "bit_flip_15": ("her/BitFlip-v0", {"n_bits": 15}, 30_000, "any"),
-    "reach": ("her/Reach-v0", {}, 64_000, "end"),
-    "push": ("her/Push-v0", {}, 240_000, "end"),
+    "bit_flip_15": ("her/BitFlip-v0", {"n_bits": 15}, 20_000, "any"),
+    "reach": ("her/Reach-v0", {}, 48_000, "end"),
+    "push": ("her/Push-v0", {}, 220_000, "end"),
 }
 
 # %%
@@ -140,7 +140,7 @@ needed = {task: episodes_needed("first_look", task, horizon) for task, horizon i
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.2), sharey=True)
 for ax, (task, (found, played)) in zip(axes, needed.items(), strict=True):
     draw_needed(ax, found, played, titles[task], LANG)
-axes[0].legend(loc="lower left")
+axes[0].legend(loc="center")
 show(fig, alt=alt("needed", LANG))
 
 # %% [markdown]
@@ -246,7 +246,7 @@ print(text(LANG, "还没有训练好的策略：", "no trained policy yet:"), *m
 # %% [markdown]
 # 论文和 Plappert 等（2018）报过抓取也能学会，可那是许多进程、几百万步的事。给不起，就不画一条假装的曲线。
 #
-# 看它们干活。下面是真策略录的像，四个回合并排，各有各的目标（小红点）。录的命令是 `python -m her.policies.films FetchReach-v4 results/fetch/films/FetchReach-v4.png`，装了 `her-course[robotics]` 就能自己再录，换几个种子：
+# 看它们干活。下面是真策略录的像，四个回合并排，各有各的目标（小红点）。录的命令是 `python -m her.policies.films FetchReach-v4 results/fetch/films/FetchReach-v4.png --steps 15 --size 140`，装了 `her-course[robotics]` 就能自己再录，换几个种子：
 
 # %%
 from her.plotting import animate

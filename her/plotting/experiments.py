@@ -78,7 +78,7 @@ def draw_needed(
     thresholds = list(next(iter(needed.values())))
     ax.set(xscale="log", ylim=(len(thresholds) - 0.5, -0.5), title=title, xlabel=text(lang, "回合数", "episodes"))
     seen = [n for by_threshold in needed.values() for of_seeds in by_threshold.values() for n in of_seeds if n]
-    ticks = [n for n in (100, 200, 500, 1000, 2000, 5000, 10_000) if 0.8 * min(seen) < n < 1.2 * max(limits.values())]
+    ticks = [n for n in (100, 200, 500, 1000, 2000, 4000, 6000) if 0.8 * min(seen) < n < 1.2 * max(limits.values())]
     ax.set_xticks(ticks, [f"{n:,}" for n in ticks])
     ax.minorticks_off()
     ax.set_yticks(range(len(thresholds)), [f"{threshold:.0%}" for threshold in thresholds])

@@ -27,8 +27,8 @@ def film_row(policy: SavedPolicy, seeds: Sequence[int], steps: int, size: int) -
 
 
 def write_film(frames: Sequence[np.ndarray], path: str | os.PathLike, colours: int = 48) -> None:
-    """Store frames as an animated PNG of few colours, those of the last frame."""
-    palette = Image.fromarray(frames[-1]).quantize(colours, dither=Image.Dither.NONE)
+    """Store frames as an animated PNG of few colours, the rare ones of the first frame among them: a goal is small."""
+    palette = Image.fromarray(frames[0]).quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     images = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     images[0].save(path, save_all=True, append_images=images[1:], duration=100, loop=0, optimize=True)
