@@ -69,9 +69,9 @@ _ALTERNATIVES = {
         "random, some of them touching; middle, λ = 0, spread out; right, a large λ, close to the star.",
     ),
     "variants": (
-        "两幅学习曲线，各有几条变体的线和区间带。多数变体和均匀的 HER 纠缠在一起，带子互相重叠。",
-        "Two panels of learning curves, with a line and a band for each variant. Most variants are entangled with "
-        "uniform HER, and their bands overlap.",
+        "左：翻比特，几条线和带子叠在一起。右：推冰球，能量最先起飞，TD 误差其次，由近及远再次，CHER 和均匀的最晚。",
+        "Left, bit flipping: all lines and bands on top of one another. Right, Push: energy takes off first, then TD "
+        "error, then the curriculum of reach; CHER and uniform come last.",
     ),
 }
 
