@@ -33,6 +33,7 @@ from her.plotting import show, strategy_style, text, use_style
 use_style(LANG)
 RewardFunction = Callable[[np.ndarray, np.ndarray], float]
 
+
 # %% [markdown]
 # ## 2.1　给一个转移换目标 / Another goal for a transition
 #
@@ -46,7 +47,7 @@ RewardFunction = Callable[[np.ndarray, np.ndarray], float]
 #
 # Mind two things: `achieved_goal` is what was reached *after* the action, and a reward function takes (achieved, desired).
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "relabel_transition", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "relabel_transition", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def relabel_transition(transition: Transition, new_goal: np.ndarray, reward_function: RewardFunction) -> Transition:
     """The transition as it would have been under another goal.
 
@@ -62,8 +63,9 @@ def relabel_transition(transition: Transition, new_goal: np.ndarray, reward_func
     raise NotImplementedError
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_relabel_transition", "locked": true, "solution": false, "points": 6}
+# %% nbgrader={"grade": true, "grade_id": "check_relabel_transition", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
 check(relabel_transition).score
+
 
 # %% [markdown]
 # ## 2.2　整个回合换成最后到达的地方 / An episode that meant to end where it did
@@ -74,7 +76,7 @@ check(relabel_transition).score
 #
 # The strategy `final`: pretend that the episode had meant, all along, to go where it ended. Every transition gets this *one* goal, every reward is computed anew: passing through that place on the way earns 0 too.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "relabel_final", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "relabel_final", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def relabel_final(episode: Episode, reward_function: RewardFunction) -> Episode:
     """The episode as it would have been under the goal that it achieved last.
 
@@ -88,8 +90,9 @@ def relabel_final(episode: Episode, reward_function: RewardFunction) -> Episode:
     raise NotImplementedError
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_relabel_final", "locked": true, "solution": false, "points": 6}
+# %% nbgrader={"grade": true, "grade_id": "check_relabel_final", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
 check(relabel_final).score
+
 
 # %% [markdown]
 # ## 2.3　换了目标，有多少真的成功？ / How many of them really succeed?
@@ -100,7 +103,7 @@ check(relabel_final).score
 #
 # The strategy `future` gives the transition at t a goal achieved after action t, t + 1, … or T − 1, uniformly. Suppose that no two goals achieved in an episode are alike, so that none counts as reaching another. Pick a position at random and draw a goal: how probable is a reward of 0? Many tutorials say "what is relabelled succeeds". Guess, then compute.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "expected_success_share", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "expected_success_share", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def expected_success_share(horizon: int) -> float:
     """Of relabelled transitions under `future`, the share with reward 0, when no two achieved goals are alike.
 
@@ -114,7 +117,7 @@ def expected_success_share(horizon: int) -> float:
     raise NotImplementedError
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_expected_success_share", "locked": true, "solution": false, "points": 5}
+# %% nbgrader={"grade": true, "grade_id": "check_expected_success_share", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 check(expected_success_share).score
 
 # %% [markdown]
@@ -126,7 +129,7 @@ check(expected_success_share).score
 #
 # The buffer knows nothing of hindsight (`strategy="none"`). Write `store`: keep the episode, and with `hindsight` keep *your* relabelled one as well. The rest is there. Then look: after the same number of steps, what is that line worth?
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "bit_flip_reward", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "bit_flip_reward", "locked": false, "schema_version": 3, "solution": true, "task": false}
 from her.evaluation import rollout
 from her.training import Trainer, settings_for
 

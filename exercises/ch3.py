@@ -29,6 +29,7 @@ from her.plotting import show, strategy_style, text, use_style
 
 use_style(LANG)
 
+
 # %% [markdown]
 # ## 3.1　抽未来的位置 / Positions in the future
 #
@@ -38,7 +39,7 @@ use_style(LANG)
 #
 # An episode has `length` steps; `achieved_goals[j]` is reached *after* action j. Draw k positions in the future of the transition at t: uniformly, each by itself, so they may repeat. Is t itself in the future? Think of what comes after action t.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "future_indices", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "future_indices", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def future_indices(t: int, length: int, k: int, rng: np.random.Generator) -> np.ndarray:
     """k positions whose achieved goals action t may have led to.
 
@@ -54,7 +55,7 @@ def future_indices(t: int, length: int, k: int, rng: np.random.Generator) -> np.
     raise NotImplementedError
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_future_indices", "locked": true, "solution": false, "points": 8}
+# %% nbgrader={"grade": true, "grade_id": "check_future_indices", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
 check(future_indices).score
 
 # %% [markdown]
@@ -70,6 +71,7 @@ if drawn is not None:
     ax.set(xlim=(-0.5, 10.5), xlabel=text(LANG, "抽到的位置（t = 3，共 10 步）", "position drawn (t = 3, 10 steps)"), ylabel=text(LANG, "次数", "times"))
     show(fig, alt=text(LANG, "柱状图：位置 3 到 9 各抽到七百次左右，别处没有。", "Bars: positions 3 to 9 are drawn some seven hundred times each, no others."))
 
+
 # %% [markdown]
 # ## 3.2　四种策略各能抽什么 / What each strategy may draw
 #
@@ -79,7 +81,7 @@ if drawn is not None:
 #
 # Return all goals that the strategy *may draw*, one a row, in any order: `"final"`, the one achieved last; `"future"`, those achieved after action t and later; `"episode"`, all of the episode; `"random"`, anything achieved in training so far, which is `history` and contains this episode already. A single candidate is (1, d).
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "candidate_goals", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "candidate_goals", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def candidate_goals(strategy: str, achieved_goals: np.ndarray, t: int, history: np.ndarray) -> np.ndarray:
     """The goals among which a strategy draws for the transition at t.
 
@@ -96,8 +98,9 @@ def candidate_goals(strategy: str, achieved_goals: np.ndarray, t: int, history: 
     raise NotImplementedError
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_candidate_goals", "locked": true, "solution": false, "points": 9}
+# %% nbgrader={"grade": true, "grade_id": "check_candidate_goals", "locked": true, "points": 9, "schema_version": 3, "solution": false, "task": false}
 check(candidate_goals).score
+
 
 # %% [markdown]
 # ## 3.3　抽 k 个替代目标 / Draw k substitute goals
@@ -108,7 +111,7 @@ check(candidate_goals).score
 #
 # Draw k of the candidates uniformly, each by itself. Leave the arrays you are given alone (`rng.shuffle` does not).
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "substitute_goals", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "substitute_goals", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def substitute_goals(
     strategy: str, achieved_goals: np.ndarray, t: int, k: int, rng: np.random.Generator, history: np.ndarray
 ) -> np.ndarray:
@@ -124,7 +127,7 @@ def substitute_goals(
     raise NotImplementedError
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_substitute_goals", "locked": true, "solution": false, "points": 8}
+# %% nbgrader={"grade": true, "grade_id": "check_substitute_goals", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
 check(substitute_goals).score
 
 # %% [markdown]
@@ -136,7 +139,7 @@ check(substitute_goals).score
 #
 # Relabel when *storing*, as in Algorithm 1 of the paper: k substitute goals for each transition, one copy for each goal. Write `relabelled_copies` with your `substitute_goals`. Hint: in copy i, position t has the goal `goals[t, i]`, and `Episode.from_arrays` takes a (T, d) array as `goal`, one for each step.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "bit_flip_reward", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "bit_flip_reward", "locked": false, "schema_version": 3, "solution": true, "task": false}
 from her.evaluation import rollout
 from her.training import Trainer, settings_for
 

@@ -32,6 +32,7 @@ from her.plotting import COLORS, show, text, use_style
 
 use_style(LANG)
 
+
 # %% [markdown]
 # ## 1.1　稀疏奖励 / The sparse reward
 #
@@ -41,7 +42,7 @@ use_style(LANG)
 #
 # 0 when reached, −1 when not. "Reached" means *closer* than the threshold; exactly on the line does not count. The input may be one pair of goals or a batch: the last axis holds the coordinates, and there may be any number of axes before it.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "sparse_reward", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "sparse_reward", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def sparse_reward(achieved_goal: np.ndarray, desired_goal: np.ndarray, threshold: float) -> np.ndarray:
     """0.0 where the distance is below the threshold, else -1.0.
 
@@ -58,8 +59,9 @@ def sparse_reward(achieved_goal: np.ndarray, desired_goal: np.ndarray, threshold
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_sparse_reward", "locked": true, "solution": false, "points": 9}
+# %% nbgrader={"grade": true, "grade_id": "check_sparse_reward", "locked": true, "points": 9, "schema_version": 3, "solution": false, "task": false}
 check(sparse_reward).score
+
 
 # %% [markdown]
 # ## 1.2　乱翻也能成功吗？ / Can chance do it?
@@ -70,7 +72,7 @@ check(sparse_reward).score
 #
 # n bits, start and goal drawn uniformly. Each step flips a random bit. How probable is it that at least one of the steps 0, 1, …, horizon is the goal? A start that is the goal already (step 0) counts. The exact value, no simulation.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "random_success_probability", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "random_success_probability", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def random_success_probability(n_bits: int, horizon: int) -> float:
     """The exact probability that uniformly random flips hit a uniform goal from a uniform start.
 
@@ -93,8 +95,9 @@ def random_success_probability(n_bits: int, horizon: int) -> float:
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_random_success_probability", "locked": true, "solution": false, "points": 7}
+# %% nbgrader={"grade": true, "grade_id": "check_random_success_probability", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
 check(random_success_probability).score
+
 
 # %% [markdown]
 # ## 1.3　成功率，说清楚是哪一种 / A success rate that says which
@@ -105,7 +108,7 @@ check(random_success_probability).score
 #
 # The paper judges bit flipping by "at any step", and robots by "at the last step". For the same episodes the two may be far apart. A reward of 0 says that the goal was reached at that step.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "success_rate", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "success_rate", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def success_rate(episodes: Sequence[Episode], at: str) -> float:
     """The share of successful episodes.
 
@@ -122,7 +125,7 @@ def success_rate(episodes: Sequence[Episode], at: str) -> float:
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_success_rate", "locked": true, "solution": false, "points": 6}
+# %% nbgrader={"grade": true, "grade_id": "check_success_rate", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
 check(success_rate).score
 
 # %% [markdown]
@@ -138,7 +141,7 @@ check(success_rate).score
 #
 # You need the lines above: a `Trainer`, its `round()`, and a `rollout` of `agent.act`, which does not explore.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "learning_curve", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "learning_curve", "locked": false, "schema_version": 3, "solution": true, "task": false}
 from her.evaluation import rollout
 from her.training import Trainer, settings_for
 

@@ -32,6 +32,7 @@ from her.plotting import show, strategy_style, text, use_style
 use_style(LANG)
 torch.set_num_threads(1)  # on networks of this size more threads only cost
 
+
 # %% [markdown]
 # ## 4.1　大多数时候选最好的 / Mostly the best
 #
@@ -41,7 +42,7 @@ torch.set_num_threads(1)  # on networks of this size more threads only cost
 #
 # ε-greedy: each row takes, with probability ε, an action drawn uniformly from *all* actions, and otherwise the one of the largest Q-value. Each row tosses a coin of its own and draws an action of its own.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "epsilon_greedy", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "epsilon_greedy", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def epsilon_greedy(q_values: np.ndarray, epsilon: float, rng: np.random.Generator) -> np.ndarray:
     """Actions for a batch of states.
 
@@ -58,8 +59,9 @@ def epsilon_greedy(q_values: np.ndarray, epsilon: float, rng: np.random.Generato
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_epsilon_greedy", "locked": true, "solution": false, "points": 7}
+# %% nbgrader={"grade": true, "grade_id": "check_epsilon_greedy", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
 check(epsilon_greedy).score
+
 
 # %% [markdown]
 # ## 4.2　目标网络慢慢跟 / A target network that follows slowly
@@ -70,7 +72,7 @@ check(epsilon_greedy).score
 #
 # Each tensor of the target takes a small step towards the online one: target ← (1 − τ)·target + τ·online. *In place*, returning nothing; the online network stays as it is. Both arguments are lists of tensors, as `list(network.parameters())` gives them.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "polyak_update", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "polyak_update", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def polyak_update(target: Sequence[torch.Tensor], online: Sequence[torch.Tensor], tau: float) -> None:
     """Let the target follow the online network, in place.
 
@@ -86,8 +88,9 @@ def polyak_update(target: Sequence[torch.Tensor], online: Sequence[torch.Tensor]
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_polyak_update", "locked": true, "solution": false, "points": 4}
+# %% nbgrader={"grade": true, "grade_id": "check_polyak_update", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 check(polyak_update).score
+
 
 # %% [markdown]
 # ## 4.3　TD 目标，带论文的截断 / The TD target, clipped as in the paper
@@ -98,7 +101,7 @@ check(polyak_update).score
 #
 # y = r + γ·V(s′), and no next step after a `done`. With rewards of −1 and 0, returns have a least and a largest value, and the paper (Andrychowicz et al. 2017, Appendix A) clips y to them. What are they?
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "td_target", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "td_target", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def td_target(rewards: np.ndarray, next_values: np.ndarray, dones: np.ndarray, gamma: float) -> np.ndarray:
     """What Q(s, a) is moved towards.
 
@@ -116,8 +119,9 @@ def td_target(rewards: np.ndarray, next_values: np.ndarray, dones: np.ndarray, g
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_td_target", "locked": true, "solution": false, "points": 7}
+# %% nbgrader={"grade": true, "grade_id": "check_td_target", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
 check(td_target).score
+
 
 # %% [markdown]
 # ## 4.4　一次抽一整批 / A whole batch at once
@@ -128,7 +132,7 @@ check(td_target).score
 #
 # The buffer is a handful of arrays, one row an episode. Episode e has `lengths[e]` steps; what follows is padding and must not be drawn. Draw `batch_size` transitions, every *transition* equally often, and give k/(k+1) of them a goal by `future`: uniformly one that their own episode achieved at step t or later. Recompute the rewards. A loop is right too; as array operations it is the three lines of chapter 4.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "sample_her_batch", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "sample_her_batch", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def sample_her_batch(
     buffer_arrays: dict[str, np.ndarray],
     batch_size: int,
@@ -166,7 +170,7 @@ def sample_her_batch(
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_sample_her_batch", "locked": true, "solution": false, "points": 9}
+# %% nbgrader={"grade": true, "grade_id": "check_sample_her_batch", "locked": true, "points": 9, "schema_version": 3, "solution": false, "task": false}
 check(sample_her_batch).score
 
 # %% [markdown]
@@ -178,7 +182,7 @@ check(sample_her_batch).score
 #
 # All four are there, one step is missing: write `learn`, a single gradient update. The next value is the largest Q-value of the *target* network, y is your `td_target` (there is no done here), the loss is `torch.nn.functional.smooth_l1_loss`, and `polyak_update` comes last. The rest is written. k = 0 is the DQN without HER: the same code, one number apart.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "learn", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "learn", "locked": false, "schema_version": 3, "solution": true, "task": false}
 from her.evaluation import make_envs, rollout
 
 epsilon_greedy = or_reference(epsilon_greedy)

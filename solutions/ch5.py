@@ -28,6 +28,7 @@ from her.plotting import COLORS, show, text, use_style
 
 use_style(LANG)
 
+
 # %% [markdown]
 # ## 5.1　误差大的多抽几次 / Large errors come oftener
 #
@@ -37,7 +38,7 @@ use_style(LANG)
 #
 # Prioritised replay (Schaul et al. 2016, §3.3): P(i) = pᵢ^α / Σⱼ pⱼ^α with pᵢ = |δᵢ| + ε. The ε leaves a chance to transitions without error.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "priority_probabilities", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "priority_probabilities", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def priority_probabilities(td_errors: np.ndarray, alpha: float, epsilon: float) -> np.ndarray:
     """How probable each transition is to be drawn.
 
@@ -55,8 +56,9 @@ def priority_probabilities(td_errors: np.ndarray, alpha: float, epsilon: float) 
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_priority_probabilities", "locked": true, "solution": false, "points": 7}
+# %% nbgrader={"grade": true, "grade_id": "check_priority_probabilities", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
 check(priority_probabilities).score
+
 
 # %% [markdown]
 # ## 5.2　抽得多的，每次算轻一点 / Drawn more often, counted less
@@ -67,7 +69,7 @@ check(priority_probabilities).score
 #
 # Uneven draws bias the gradient. Importance weights wᵢ = (N·P(i))^−β pull it back (same paper, §3.4); divided by the largest *of the batch*, so that the largest is exactly 1. N is the number of transitions stored.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "importance_weights", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "importance_weights", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def importance_weights(probabilities: np.ndarray, indices: np.ndarray, beta: float) -> np.ndarray:
     """How much each drawn transition counts.
 
@@ -85,8 +87,9 @@ def importance_weights(probabilities: np.ndarray, indices: np.ndarray, beta: flo
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_importance_weights", "locked": true, "solution": false, "points": 7}
+# %% nbgrader={"grade": true, "grade_id": "check_importance_weights", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
 check(importance_weights).score
+
 
 # %% [markdown]
 # ## 5.3　在和树里找到那片叶子 / Find the leaf in a sum tree
@@ -97,7 +100,7 @@ check(importance_weights).score
 #
 # The tree lies in an array like a heap: the root at 1, the children of i at 2i and 2i + 1, each node the sum of its children; the second half, `tree[len(tree)//2:]`, are the leaves. (Position 0 is not used.) Given a target, find which leaf: the sum of the leaves before it ≤ target < that plus its own. A target right on a boundary belongs to the leaf on its right; a leaf of value 0 is never found.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "sum_tree_find", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "sum_tree_find", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def sum_tree_find(tree: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """The leaves in which cumulative sums lie.
 
@@ -120,8 +123,9 @@ def sum_tree_find(tree: np.ndarray, targets: np.ndarray) -> np.ndarray:
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_sum_tree_find", "locked": true, "solution": false, "points": 7}
+# %% nbgrader={"grade": true, "grade_id": "check_sum_tree_find", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
 check(sum_tree_find).score
+
 
 # %% [markdown]
 # ## 5.4　机器人给了物体多少能量 / How much energy the robot gave
@@ -132,7 +136,7 @@ check(sum_tree_find).score
 #
 # Energy-based priorities (Zhao & Tresp 2018): the object has E = m·g·(z − z₀) + ½·m·‖v‖²; each step's *gain*, clipped to [0, clip], is added up. Losses do not count, the robot did not give them. z is the third coordinate. Where `velocities` is None, the object starts at rest (v₀ = 0), and later velocities are differences of positions over `dt`.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "trajectory_energy", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "trajectory_energy", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def trajectory_energy(
     positions: np.ndarray, velocities: np.ndarray | None, mass: float, gravity: float, dt: float, clip: float
 ) -> float:
@@ -156,8 +160,9 @@ def trajectory_energy(
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_trajectory_energy", "locked": true, "solution": false, "points": 9}
+# %% nbgrader={"grade": true, "grade_id": "check_trajectory_energy", "locked": true, "points": 9, "schema_version": 3, "solution": false, "task": false}
 check(trajectory_energy).score
+
 
 # %% [markdown]
 # ## 5.5　先易后难 / Easy first
@@ -168,7 +173,7 @@ check(trajectory_energy).score
 #
 # Candidate goals are near or far, and the agent reliably reaches as far as `reach`. Weights ∝ exp(−(1 − stage)·max(d − reach, 0)/reach): within reach all alike, beyond it the farther the lighter; `stage` goes from 0 to 1, where all are alike. Where every goal is far away it still has to be probabilities, not NaN.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "curriculum_weights", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "curriculum_weights", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def curriculum_weights(distances: np.ndarray, reach: float, stage: float) -> np.ndarray:
     """How probable each candidate goal is to be chosen.
 
@@ -187,7 +192,7 @@ def curriculum_weights(distances: np.ndarray, reach: float, stage: float) -> np.
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_curriculum_weights", "locked": true, "solution": false, "points": 7}
+# %% nbgrader={"grade": true, "grade_id": "check_curriculum_weights", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
 check(curriculum_weights).score
 
 # %% [markdown]
@@ -216,7 +221,7 @@ if stages:
 #
 # Write `choose`: from the TD errors of all transitions draw n (with replacement), and return their indices and importance weights, by your `priority_probabilities` and `importance_weights` (α = 0.6, ε = 0.1). `Priorities` plugs it into the library's buffer. Both curves have HER and differ in *which transition* is drawn, nothing else. Ask first: do the two bands come apart? If not, nobody may say "faster".
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "choose", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "choose", "locked": false, "schema_version": 3, "solution": true, "task": false}
 from her.training import Trainer, settings_for
 
 priority_probabilities = or_reference(priority_probabilities)

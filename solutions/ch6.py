@@ -31,6 +31,7 @@ from her.plotting import show, strategy_style, text, use_style
 
 use_style(LANG)
 
+
 # %% [markdown]
 # ## 6.1　第一次达到是什么时候 / When it first got there
 #
@@ -40,7 +41,7 @@ use_style(LANG)
 #
 # The steps taken when success *first* reached the threshold (equal counts). Never reached is None: not 0, not the last step, and not some large number.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "steps_to_threshold", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "steps_to_threshold", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def steps_to_threshold(steps: np.ndarray, success: np.ndarray, threshold: float) -> float | None:
     """The first of the steps at which success is at least the threshold.
 
@@ -56,8 +57,9 @@ def steps_to_threshold(steps: np.ndarray, success: np.ndarray, threshold: float)
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_steps_to_threshold", "locked": true, "solution": false, "points": 7}
+# %% nbgrader={"grade": true, "grade_id": "check_steps_to_threshold", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
 check(steps_to_threshold).score
+
 
 # %% [markdown]
 # ## 6.2　四分位平均 / The interquartile mean
@@ -68,7 +70,7 @@ check(steps_to_threshold).score
 #
 # Leave out the ⌊n/4⌋ lowest and highest scores and average the rest (IQM; Agarwal et al. 2021). No single unlucky seed drags it along, and it uses more of the scores than a median.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "iqm", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "iqm", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def iqm(scores: np.ndarray) -> float:
     """The mean of the middle half.
 
@@ -84,8 +86,9 @@ def iqm(scores: np.ndarray) -> float:
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_iqm", "locked": true, "solution": false, "points": 8}
+# %% nbgrader={"grade": true, "grade_id": "check_iqm", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
 check(iqm).score
+
 
 # %% [markdown]
 # ## 6.3　几个种子能说多准 / How sure a few seeds can be
@@ -96,7 +99,7 @@ check(iqm).score
 #
 # The percentile bootstrap: draw n of the n scores with replacement and compute the statistic; do that at least 2000 times; take the quantiles that leave (1 − level)/2 at either end. `statistic` takes a one-dimensional array and returns a number.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "bootstrap_interval", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "bootstrap_interval", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def bootstrap_interval(
     scores: np.ndarray, statistic: Callable[[np.ndarray], float], level: float, rng: np.random.Generator
 ) -> tuple[float, float]:
@@ -118,8 +121,9 @@ def bootstrap_interval(
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_bootstrap_interval", "locked": true, "solution": false, "points": 6}
+# %% nbgrader={"grade": true, "grade_id": "check_bootstrap_interval", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
 check(bootstrap_interval).score
+
 
 # %% [markdown]
 # ## 6.4　快了几倍，没达到的也算上 / How many times faster, counting those that never got there
@@ -130,7 +134,7 @@ check(bootstrap_interval).score
 #
 # The input: for each seed the steps to a threshold, None where it never got there. Never counts as *infinitely long* and must not be dropped: without its failures, the worse a method is, the faster it looks. Return the ratio of medians, baseline over treatment. If only the baseline's median never got there, that is `math.inf`; if only the treatment's, 0.0; if neither did, nothing can be said: None.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "speed_up", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "speed_up", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def speed_up(baseline: Sequence[float | None], treatment: Sequence[float | None]) -> float | None:
     """How many times fewer steps the treatment takes than the baseline.
 
@@ -148,7 +152,7 @@ def speed_up(baseline: Sequence[float | None], treatment: Sequence[float | None]
     ### END SOLUTION
 
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": true, "grade_id": "check_speed_up", "locked": true, "solution": false, "points": 8}
+# %% nbgrader={"grade": true, "grade_id": "check_speed_up", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
 check(speed_up).score
 
 # %% [markdown]
@@ -160,7 +164,7 @@ check(speed_up).score
 #
 # Each seed is trained once and gives a curve of success rates. Write `summarise`: with your four functions, turn two groups of curves into a few numbers that fit in a sentence. For the interval of steps, bootstrap the log₁₀ of each seed's steps and turn it back; seeds that never got there stay out of the interval, but say how many there are.
 
-# %% nbgrader={"schema_version": 3, "task": false, "grade": false, "grade_id": "train", "locked": false, "solution": true}
+# %% nbgrader={"grade": false, "grade_id": "train", "locked": false, "schema_version": 3, "solution": true, "task": false}
 from her.training import Trainer, settings_for
 
 steps_to_threshold = or_reference(steps_to_threshold)

@@ -23,15 +23,18 @@ CHROMIUM_OPTIONS = [
 
 
 @contextmanager
-def lab(folder: Path, *options: str) -> Iterator[str]:
-    """JupyterLab by `her lab` in the `folder` that holds chapters/, with no settings of the user; yields its URL."""
+def lab(folder: Path, *options: str, **variables: str) -> Iterator[str]:
+    """JupyterLab by `her lab` in the `folder` that holds chapters/, with no settings of the user; yields its URL.
+
+    `variables` are set in its environment.
+    """
     with tempfile.TemporaryDirectory() as home:
         private = {f"JUPYTER_{name}_DIR": f"{home}/{name.lower()}" for name in ("CONFIG", "DATA", "RUNTIME")}
         private["JUPYTERLAB_WORKSPACES_DIR"] = f"{home}/workspaces"
         server = subprocess.Popen(
             [sys.executable, "-m", "her.cli", "lab", "--no-browser", "--expose-app-in-browser", *options],
             cwd=folder,
-            env={k: v for k, v in os.environ.items() if not k.startswith("HER_")} | private,
+            env={k: v for k, v in os.environ.items() if not k.startswith("HER_")} | private | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -121,4 +124,28 @@ def run_all_cells(tab, path: str, timeout: float = 600) -> dict:
                 errors: outputs.filter(o => o.output_type === 'error').map(o => `${o.ename}: ${o.evalue}`),
             };
         }"""
+    )
+
+
+def run_cell(tab, containing: str, source: str | None = None) -> str:
+    """Run the first cell that contains a text, with another source if given; returns what it printed.
+
+    Errors are told as "Name: text", which is what a learner should not get to see.
+    """
+    tab.evaluate(
+        """async ([containing, source]) => {
+            const {content, sessionContext} = window.opened;
+            const at = content.widgets.findIndex(w => w.model.sharedModel.getSource().includes(containing));
+            if (source) content.widgets[at].model.sharedModel.setSource(source);
+            content.activeCellIndex = at;
+            await window.jupyterapp.shell.activateById(window.opened.id);
+            await window.jupyterapp.commands.execute('notebook:run-cell');
+            window.at = at;
+        }""",
+        [containing, source],
+    )
+    tab.wait_for_function("() => window.opened.sessionContext.session?.kernel?.status === 'idle'")
+    return tab.evaluate(
+        """() => window.opened.content.widgets[window.at].model.toJSON().outputs.map(
+            o => o.output_type === 'error' ? `${o.ename}: ${o.evalue}` : [].concat(o.text ?? '').join('')).join('')"""
     )

@@ -58,18 +58,24 @@ def sources(folder: Path, numbers: Iterable[int] = ()) -> list[Path]:
 
 
 def with_metadata(notebook: NotebookNode) -> NotebookNode:
-    """The notebook with nbgrader's metadata on cells to be solved and on those that check; the former keep their id."""
+    """The notebook with nbgrader's metadata on cells to be solved and on those that check.
+
+    Keys are sorted, and blank lines between cells are left to jupytext: so JupyterLab would write the source from the
+    notebook, and it refuses to open a pair that differs.
+    """
     for cell in notebook.cells:
-        cell.metadata.pop("nbgrader", None)
+        for key in ("nbgrader", "lines_to_next_cell", "lines_to_end_of_cell_marker"):
+            cell.metadata.pop(key, None)
         if cell.cell_type != "code":
             continue
         common = {"schema_version": 3, "task": False}
         if BEGIN in cell.source:
             name = _DEFINES.search(cell.source)[1]
-            cell.metadata["nbgrader"] = common | {"grade": False, "grade_id": name, "locked": False, "solution": True}
+            solved = {"grade": False, "grade_id": name, "locked": False, "solution": True}
+            cell.metadata["nbgrader"] = dict(sorted((common | solved).items()))
         elif found := _CHECK.search(cell.source):
             grade = {"grade": True, "grade_id": f"check_{found[1]}", "locked": True, "solution": False}
-            cell.metadata["nbgrader"] = common | grade | {"points": cases(found[1])}
+            cell.metadata["nbgrader"] = dict(sorted((common | grade | {"points": cases(found[1])}).items()))
     return notebook
 
 

@@ -1,0 +1,139 @@
+"""Exercise notebooks are what is made from the solutions, run as handed out, and say with a solution that all is right.
+
+nbval compares the outputs besides: `pytest --nbval solutions exercises`.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from her.course import handout, notebooks
+from her.course.consistency import check_pair
+from her.course.exercises import registry
+
+REPOSITORY = Path(__file__).parents[1]
+SOLUTIONS = handout.sources(REPOSITORY / "solutions")
+EXERCISES = handout.sources(REPOSITORY / "exercises")
+BOTH = [*SOLUTIONS, *EXERCISES]
+
+
+def printed(notebook):
+    return "".join(o.text for cell in notebook.cells for o in cell.get("outputs", []) if o.output_type == "stream")
+
+
+def test_every_chapter_has_a_solution_and_an_exercise():
+    names = [f"ch{chapter}.py" for chapter in registry.CHAPTERS if registry.of_chapter(chapter)]
+    assert [path.name for path in SOLUTIONS] == names
+    assert [path.name for path in EXERCISES] == names
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_exercises_are_what_is_made_from_the_solutions(path, tmp_path):
+    for folder in ("solutions", "exercises"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "jupytext.toml").write_bytes((REPOSITORY / folder / "jupytext.toml").read_bytes())
+    copy = tmp_path / "solutions" / path.name
+    copy.write_bytes(path.read_bytes())
+    made = handout.make(copy, tmp_path / "exercises")
+    committed = REPOSITORY / "exercises" / path.name
+    assert copy.read_text() == path.read_text(), "her exercises make"
+    for suffix in (".py", ".ipynb"):
+        assert made.with_suffix(suffix).read_text() == committed.with_suffix(suffix).read_text(), "her exercises make"
+
+
+@pytest.mark.parametrize("path", BOTH, ids=notebooks.name_of)
+def test_notebook_holds_the_same_cells_as_its_source(path):
+    assert check_pair(path) == []
+    assert notebooks.source_text(notebooks.read(path.with_suffix(".ipynb")), path) == path.read_text(), "JupyterLab"
+
+
+@pytest.mark.parametrize("path", EXERCISES, ids=lambda path: path.stem)
+def test_an_exercise_runs_as_it_is_handed_out_and_says_what_is_to_do(path, tmp_path):
+    [result] = notebooks.run([path], os.environ["HER_PROFILE"], tmp_path, progress=False)
+    assert result.failure is None, str(result.failure)
+    said = printed(nbformat.read(tmp_path / os.environ["HER_PROFILE"] / f"exercises/{path.stem}.ipynb", 4))
+    for exercise in registry.of_chapter(int(path.stem[2:])):
+        assert re.search(rf"^{exercise.name}   0/\d+   还没写", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_a_solution_runs_and_every_check_is_full(path, tmp_path):
+    [result] = notebooks.run([path], os.environ["HER_PROFILE"], tmp_path, progress=False)
+    assert result.failure is None, str(result.failure)
+    said = printed(nbformat.read(tmp_path / os.environ["HER_PROFILE"] / f"solutions/{path.stem}.ipynb", 4))
+    for exercise in registry.of_chapter(int(path.stem[2:])):
+        assert re.search(rf"^{exercise.name}   (\d+)/\1   ✓", said, re.MULTILINE)
+    assert "还没写" not in said
+    assert "参考实现" not in said
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_stored_solutions_ran_to_their_end(path):
+    cells = [cell for cell in notebooks.read(path.with_suffix(".ipynb")).cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in cells)
+    assert not any(output.output_type == "error" for cell in cells for output in cell.outputs)
+
+
+@pytest.mark.parametrize("path", EXERCISES, ids=lambda path: path.stem)
+def test_every_exercise_has_a_statement_in_both_languages_a_stub_and_a_check(path):
+    cells = notebooks.read(path).cells
+    for exercise in registry.of_chapter(int(path.stem[2:])):
+        stub = next(i for i, cell in enumerate(cells) if f"def {exercise.name}(" in cell.source)
+        statement, check = cells[stub - 1].source, cells[stub + 1].source
+        assert "★" * exercise.difficulty + "☆" * (4 - exercise.difficulty) in statement
+        assert f"{exercise.minutes} 分钟 / {exercise.minutes} minutes" in statement
+        assert f"{exercise.title.zh} / {exercise.title.en}" in statement
+        assert check == f"check({exercise.name}).score"
+        assert "raise NotImplementedError" in cells[stub].source
+        assert "Returns" in cells[stub].source or "in place" in cells[stub].source
+        assert ">>>" in cells[stub].source
+        assert cells[stub].metadata["nbgrader"]["grade_id"] == exercise.name
+        assert cells[stub + 1].metadata["nbgrader"]["points"] == handout.cases(exercise.name)
+
+
+def test_marks_that_do_not_come_in_pairs_are_found():
+    broken = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("def f():\n    ### BEGIN SOLUTION\n    1")])
+    with pytest.raises(ValueError, match="cell 1"):
+        handout.without_solutions(broken)
+
+
+@pytest.fixture(scope="module")
+def handed_out(tmp_path_factory):
+    out = tmp_path_factory.mktemp("class") / "out"
+    handout.release(REPOSITORY, out)
+    return out
+
+
+def test_a_hand_out_gives_no_answers_away(handed_out):
+    names = {path.relative_to(handed_out).as_posix() for path in handed_out.rglob("*")}
+    assert {"exercises/ch1.ipynb", "her/course/checks.py", "chapters/zh/01_sparse_rewards.ipynb", "Makefile"} <= names
+    assert not [
+        name for name in names if "hidden" in name or "mutants" in name or name.startswith(("solutions", "tests"))
+    ]
+    for path in handed_out.joinpath("exercises").iterdir():
+        assert handout.BEGIN not in path.read_text(encoding="utf-8")
+
+
+def test_a_hand_out_checks_answers_and_has_no_hidden_cases(handed_out):
+    program = (
+        "import numpy as np, her; from her.course import check; from her.course.exercises.registry import find;"
+        f"assert her.__file__.startswith({str(handed_out)!r});"
+        "from her import sparse_reward; assert check(sparse_reward).passed;"
+        "find('sparse_reward').cases(np.random.default_rng(0), hidden=True)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(handed_out)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=handed_out, capture_output=True, text=True
+    )
+    assert "handed out without the hidden cases" in done.stderr
+
+
+def test_a_hand_out_does_not_overwrite(tmp_path):
+    (tmp_path / "something").touch()
+    with pytest.raises(FileExistsError, match="out"):
+        handout.release(REPOSITORY, tmp_path)
