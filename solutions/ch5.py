@@ -281,6 +281,7 @@ if curves:
         ax.plot(steps, np.mean(runs, axis=0), color=color, linestyle=line, label=label)
         ax.fill_between(steps, np.min(runs, axis=0), np.max(runs, axis=0), color=color, alpha=0.15)
     ax.set(xlabel=text(LANG, "练习轮数", "rounds of practice"), ylabel=text(LANG, "成功率（任意一步）", "success at any step"), ylim=(-0.02, 1.02))
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_title(text(LANG, f"都带 HER，翻 {n_bits} 个比特：三个种子的均值与范围", f"Both with HER, {n_bits} bits: mean and range of three seeds"))
     ax.legend()
     show(fig, alt=text(LANG, "两条带 HER 的学习曲线，一条均匀抽样，一条按你的优先级。", "Two learning curves with HER, one sampling uniformly, one by your priorities."))

@@ -211,9 +211,10 @@ if summary:
     fig, ax = plt.subplots(figsize=(7, 2.6))
     for row, (strategy, steps, interval) in enumerate(zip(curves, summary["steps"], summary["intervals"])):
         style = strategy_style(strategy)
-        ax.plot([s for s in steps if s is not None], [row] * (seeds - steps.count(None)), "o", color=style["color"])
+        reached = [s for s in steps if s is not None]
+        ax.plot(reached, row - 0.06 * np.arange(len(reached)), "o", color=style["color"])  # one below the other: some are equal
         if interval:
-            ax.plot(interval, [row + 0.2] * 2, color=style["color"], linewidth=4)
+            ax.plot(interval, [row + 0.2] * 2, "-", color=style["color"], linewidth=4)
     ax.set(yticks=[0, 1], yticklabels=[text(LANG, "没有 HER", "without HER"), "HER (future)"], ylim=(-0.5, 1.6), xscale="log")
     ax.set_xlabel(text(LANG, f"成功率第一次达到 {threshold:.0%} 时的步数", f"steps when success first reached {threshold:.0%}"))
     ratio = summary["speed_up"]

@@ -47,6 +47,21 @@ def test_a_right_answer_is_told_so_within_a_second(capsys):
     assert capsys.readouterr().out.endswith(f"sparse_reward   {result.maximum}/{result.maximum}   ✓ 全对\n")
 
 
+@pytest.mark.skipif(not running.CAN_FORK, reason="needs a process of its own")
+@pytest.mark.parametrize("exercise", registry.exercises().values(), ids=lambda exercise: exercise.name)
+def test_every_check_takes_less_than_a_second_of_cpu(exercise, capsys):
+    import resource
+
+    def used():  # by this process and by its children, however busy the machine is
+        times = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(time.ru_utime + time.ru_stime for time in times)
+
+    check(exercise.solve())  # what is imported for the first time does not count
+    before = used()
+    assert check(exercise.solve()).passed
+    assert used() - before < 1
+
+
 def test_a_wrong_answer_is_told_the_case_and_the_idea(capsys, monkeypatch):
     result = check(answer(INCLUSIVE))
     said = capsys.readouterr().out
