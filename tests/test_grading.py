@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,6 +141,19 @@ def test_a_cluster_gives_the_same_grades(small_class, tmp_path):
         )
     assert done.exit_code == 0, done.output
     assert (tmp_path / "out" / "grades.csv").read_bytes() == (grading.out / "grades.csv").read_bytes()
+
+
+def test_notebooks_as_handed_out_are_not_done_and_the_solutions_are_right(tmp_path):
+    chapters = [c for c in registry.CHAPTERS if registry.of_chapter(c)]
+    for folder in ("exercises", "solutions"):
+        (tmp_path / "s" / folder).mkdir(parents=True)
+        for path in (HERE.parent / folder).glob("ch*.ipynb"):
+            shutil.copy(path, tmp_path / "s" / folder)
+    grading = Grading(tmp_path / "s", tmp_path / "out", chapters, seed=2)
+    grading.run(jobs=2)
+    for folder, status in (("exercises", "not_done"), ("solutions", "passed")):
+        found = {row["exercise"]: row["status"] for record in grading.records(folder) for row in record["rows"]}
+        assert found == dict.fromkeys(registry.exercises(), status)
 
 
 # --------------------------------------------------------------------------------------------------------------- rules

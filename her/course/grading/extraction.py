@@ -56,12 +56,13 @@ class Source:
     def definition(self, name: str) -> Statement | None:
         """What gives the function `name`: the last one that is not the stub, or else another statement that binds it.
 
-        An import is no definition: whoever imports the library's function has not written it.
+        An import is no definition: whoever imports the library's function has not written it. Nor is a statement that
+        makes a function from itself, such as ``f = or_reference(f)``.
         """
         found = [s for s in self.statements if isinstance(s.node, ast.FunctionDef) and s.node.name == name]
         done = [s for s in found if not is_stub(s.node)]
         binding = (ast.Assign, ast.AnnAssign, ast.If, ast.Try, ast.With)
-        others = [s for s in self.statements if isinstance(s.node, binding) and name in s.binds]
+        others = [s for s in self.statements if isinstance(s.node, binding) and name in s.binds - s.uses]
         return (done or others or found or [None])[-1]
 
 
