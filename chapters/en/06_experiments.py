@@ -401,7 +401,7 @@ for k, q in tables.items():
     agrees = abs(q[0, goals, 0].mean() - believed(k)) < 0.2
     print(f"k = {k:2}   {agrees}   {q[0, goals, goals].mean():.2f}   {(button == 0).sum():2}   {success:.0%}")
 
-# %% [markdown] zh="175535f4"
+# %% [markdown] zh="13f9933a"
 # At $k\le 1$ it still takes the stairs and always succeeds; at $k\ge 4$ it turns the wheel for every goal, and success falls to a tenth. More data make it all the surer: this is not noise but **bias**. The stairs' column stays at −2.71, since stairs do not spin: **about the part of the world that is certain, HER makes no mistake.**
 #
 # Why? Having fallen into room $g$ became the criterion for what goes into the textbook, and the nine tenths that fell elsewhere do not occur in the lesson "the goal is $g$". In the words of USHER (2022), it underestimates the likelihood of bad outcomes.
