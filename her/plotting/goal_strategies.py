@@ -44,7 +44,7 @@ _ALTERNATIVES = {
         "两幅累积分布图。左：绕墙，future 的目标最近，episode、final 依次远些，random 远得多。右：推冰球，除 random "
         "外九成以上的目标离冰球为零。",
         "Two cumulative distributions. Left, Reach: goals of future are nearest, then episode, then final; random "
-        "is much farther. Right, Push: but for random, over nine goals in ten are at distance zero.",
+        "is much farther. Right, Push: but for random, over eight goals in ten are at distance zero.",
     ),
     "offsets": (
         "三条线，横轴是目标比转移晚几步。future 从 0 起逐渐下降；final 平；episode 以 0 为中心两边对称，左半边是过去。",
@@ -59,19 +59,21 @@ _ALTERNATIVES = {
         "there” but for random.",
     ),
     "live": (
-        "左：翻比特的学习曲线，future 最先升到顶，final 和 episode 随后，random 贴着 0。右：平均成功率对 k，三条线缓"
-        "缓变化，random 始终是 0。",
-        "Left: learning curves in bit flipping; future is first to the top, final and episode follow, random stays "
-        "at 0. Right: mean success against k; three lines change slowly, random is always 0.",
+        "左：翻比特的学习曲线，future 最先升到顶，final 和 episode 随后，random 贴着 0。右：一路平均的成功率，future 的"
+        "三种 k 几乎一样高，k=4 处另外三种都在它下面，random 是 0。",
+        "Left: learning curves in bit flipping; future is first to the top, final and episode follow, random stays at "
+        "0. Right: mean success on the way; future is about as high at all three k, at k = 4 the others are below it, "
+        "random at 0.",
     ),
     "shipped": (
-        "两幅误差棒图，横轴是 k，纵轴是一路上的平均成功率，四种策略各一条线。左是翻比特，右是推冰球；random 都在底部"
-        "，推冰球里 episode 也很低。",
-        "Two panels with error bars, k across, mean success over the run up, a line for each strategy. Left bit "
-        "flipping, right Push; random is at the bottom in both, and in Push episode is low as well.",
+        "两幅误差棒图，横轴是 k，纵轴是一路平均的成功率。左，翻比特：future 的线最高也最平，final 和 episode 低一截，"
+        "random 是 0。右，推冰球：future 和 final 的区间重叠，episode 和 random 在底部。",
+        "Two panels with error bars, k across, mean success on the way up. Left, bit flipping: the line of future is "
+        "highest and flat, final and episode are well below, random at 0. Right, Push: the intervals of future and "
+        "final overlap, episode and random are at the bottom.",
     ),
     "curves": (
-        "两幅学习曲线，k=4。左，翻比特：future 最快，final 和 episode 稍慢，random 为 0。右，推冰球：future 和 "
+        "两幅学习曲线，k=4。左，翻比特：future 最快，final 和 episode 慢一截，random 为 0。右，推冰球：future 和 "
         "final 升到接近 1，episode 和 random 留在底部。",
         "Two panels of learning curves at k = 4. Left, bit flipping: future first, final and episode later, random "
         "at 0. Right, Push: future and final rise close to 1, episode and random stay at the bottom.",
@@ -211,7 +213,7 @@ def draw_by_k(
         value, low, high = np.array(list(by_k.values())).T
         look = strategy_style(strategy) | {"marker": MARKERS[strategy], "markersize": 6, "capsize": 3}
         ax.errorbar(at, value, np.maximum([value - low, high - value], 0), **look, label=strategy)
-    ks = list(next(iter(estimates.values())))
+    ks = sorted({k for by_k in estimates.values() for k in by_k})
     at = {"end": text(lang, "回合结束时", "at the end"), "any": text(lang, "任意一步", "at any step")}[success_at]
     ax.set(xticks=np.log2(ks), xticklabels=ks, xlabel="k", title=title, ylim=(-0.03, 1.03))
     ax.set_ylabel(text(lang, f"一路平均的成功率（{at}）", f"mean success over the run ({at})"))
