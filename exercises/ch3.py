@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 3　练习：目标从哪里来 / Exercises: where goals come from
 #
-# 四种策略，差别只在"从哪里抽"。三个函数，一个开放任务，大约 50 分钟。抽样的函数都收一个 `rng`（`np.random.Generator`）：随机数全部从它来，别的人才能重现你的结果。
+# 四种策略，差别只在“从哪里抽”。三个函数，一个开放任务，大约 50 分钟。抽样的函数都收一个 `rng`（`np.random.Generator`）：随机数全部从它来，别的人才能重现你的结果。
 #
 # Four strategies that differ only in where they draw from. Three functions and an open task, some 50 minutes. Whatever draws takes an `rng` (`np.random.Generator`): all random numbers come from it, or nobody can repeat your results.
 
@@ -35,7 +35,7 @@ use_style(LANG)
 #
 # ★☆☆☆　5 分钟 / 5 minutes
 #
-# 回合有 `length` 步，`achieved_goals[j]` 是动作 j *之后*达到的。给位置 t 的转移抽 k 个"未来"的位置：均匀，各抽各的，可以重复。t 自己算不算未来？想想动作 t 之后发生了什么。
+# 回合有 `length` 步，`achieved_goals[j]` 是动作 j *之后*达到的。给位置 t 的转移抽 k 个“未来”的位置：均匀，各抽各的，可以重复。t 自己算不算未来？想想动作 t 之后发生了什么。
 #
 # An episode has `length` steps; `achieved_goals[j]` is reached *after* action j. Draw k positions in the future of the transition at t: uniformly, each by itself, so they may repeat. Is t itself in the future? Think of what comes after action t.
 

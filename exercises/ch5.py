@@ -197,7 +197,7 @@ if stages:
 #
 # ★★★☆　20 分钟 / 20 minutes
 #
-# 写 `choose`：给所有转移的 TD 误差，抽 n 个（有放回），返回下标和重要性权重，用你的 `priority_probabilities` 和 `importance_weights`（α = 0.6，ε = 0.1）。`Priorities` 把它接到库里的缓冲区上。两条曲线都带 HER，只差*抽哪个转移*。看完先问：两条带子分开了吗？没有分开，就别说"更快"。
+# 写 `choose`：给所有转移的 TD 误差，抽 n 个（有放回），返回下标和重要性权重，用你的 `priority_probabilities` 和 `importance_weights`（α = 0.6，ε = 0.1）。`Priorities` 把它接到库里的缓冲区上。两条曲线都带 HER，只差*抽哪个转移*。看完先问：两条带子分开了吗？没有分开，就别说“更快”。
 #
 # Write `choose`: from the TD errors of all transitions draw n (with replacement), and return their indices and importance weights, by your `priority_probabilities` and `importance_weights` (α = 0.6, ε = 0.1). `Priorities` plugs it into the library's buffer. Both curves have HER and differ in *which transition* is drawn, nothing else. Ask first: do the two bands come apart? If not, nobody may say "faster".
 

@@ -38,7 +38,7 @@ use_style(LANG)
 #
 # ★☆☆☆　5 分钟 / 5 minutes
 #
-# 到了 0 分，没到 −1 分。"到了"是说距离*小于*阈值；正好等于，不算。输入可能是一对目标，也可能是一批：最后一个轴是坐标，前面有几个轴都行。
+# 到了 0 分，没到 −1 分。“到了”是说距离*小于*阈值；正好等于，不算。输入可能是一对目标，也可能是一批：最后一个轴是坐标，前面有几个轴都行。
 #
 # 0 when reached, −1 when not. "Reached" means *closer* than the threshold; exactly on the line does not count. The input may be one pair of goals or a batch: the last axis holds the coordinates, and there may be any number of axes before it.
 
@@ -104,7 +104,7 @@ check(random_success_probability).score
 #
 # ★★☆☆　10 分钟 / 10 minutes
 #
-# 论文里翻比特按"任意一步到过"算成功，机械臂按"最后一步停在那里"算。同一批回合，两个数可以差很多。奖励为 0 的那一步就是到了目标。
+# 论文里翻比特按“任意一步到过”算成功，机械臂按“最后一步停在那里”算。同一批回合，两个数可以差很多。奖励为 0 的那一步就是到了目标。
 #
 # The paper judges bit flipping by "at any step", and robots by "at the last step". For the same episodes the two may be far apart. A reward of 0 says that the goal was reached at that step.
 

@@ -103,7 +103,7 @@ check(relabel_final).score
 #
 # ★★★☆　15 分钟 / 15 minutes
 #
-# `future` 策略给位置 t 的转移均匀地抽一个 t, t + 1, …, T − 1 之后达到的目标。假设一个回合里达到的目标*两两不同*（远到互不算到）。随便挑一个位置，抽一个目标：奖励是 0 的概率是多少？很多教程说"重标注的都成功"。先猜，再算。
+# `future` 策略给位置 t 的转移均匀地抽一个 t, t + 1, …, T − 1 之后达到的目标。假设一个回合里达到的目标*两两不同*（远到互不算到）。随便挑一个位置，抽一个目标：奖励是 0 的概率是多少？很多教程说“重标注的都成功”。先猜，再算。
 #
 # The strategy `future` gives the transition at t a goal achieved after action t, t + 1, … or T − 1, uniformly. Suppose that no two goals achieved in an episode are alike, so that none counts as reaching another. Pick a position at random and draw a goal: how probable is a reward of 0? Many tutorials say "what is relabelled succeeds". Guess, then compute.
 
@@ -186,7 +186,7 @@ if curves:
     show(fig, alt=text(LANG, "两条学习曲线：存入重标注回合的那条明显更早升高，不重标注的落在后面。", "Two learning curves: with relabelled episodes it rises much earlier, without them it lags behind."))
 
 # %% [markdown]
-# 想多走一步：`final` 只给了一个目标。每个回合再存一份"换成中途某个目标"的，曲线会更快还是更慢？第 3 章接着问。
+# 想多走一步：`final` 只给了一个目标。每个回合再存一份“换成中途某个目标”的，曲线会更快还是更慢？第 3 章接着问。
 #
 # To go further: `final` gives a single goal. Store one more twin, with a goal from the middle of the episode: faster or slower? Chapter 3 goes on from there.
 

@@ -250,7 +250,7 @@ def test_forged_outcomes_are_refused():
 
     good = running.pack(model.Outcome(1.0, None, ((), {}), "", 0.1))
     assert running.unpack(good).value == 1.0
-    for forged in (1.0, (1.0,) * 7, (1.0, ("raised", 3), None, "", 0.0, False, False)):
+    for forged in (1.0, (1.0,) * 6, (1.0, ("raised", 3), None, "", 0.0, False)):
         with pytest.raises(plain.Malformed):
             running.unpack(plain.encode(forged))
 

@@ -684,7 +684,7 @@ def _sample_her_batch_cases(rng: np.random.Generator) -> list[Case]:
             exact=False,
         ),
         batch_case(
-            Text("比例和分布", "shares and distribution"), "sampling", unequal, 4, rng, batch_size=1000, calls=10
+            Text("比例和分布", "shares and distribution"), "sampling", unequal, 4, rng, batch_size=500, calls=10
         ),
         batch_case(Text("k = 1：换一半", "k = 1: one half"), "sampling", equal, 1, rng, batch_size=500, calls=6),
         seeded_case(

@@ -68,7 +68,6 @@ class Outcome:
         printed: the beginning of what was printed.
         seconds: wall time.
         timed_out: whether the call was stopped.
-        shares_memory: whether an array in the value is (part of) an array in the arguments.
     """
 
     value: Any = None
@@ -77,7 +76,6 @@ class Outcome:
     printed: str = ""
     seconds: float = 0.0
     timed_out: bool = False
-    shares_memory: bool = False
 
 
 Runner = Callable[[Sequence[Call]], Sequence[Outcome]]

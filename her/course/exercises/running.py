@@ -19,9 +19,6 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
-
-import numpy as np
 
 from her.course import plain
 from her.course.exercises.model import Call, Outcome, Problem, Runner
@@ -56,7 +53,7 @@ class Capped(io.TextIOBase):
 def perform(function: Callable, call: Call) -> Outcome:
     """Make one call, with copies of its arguments, and put down what comes of it. Nothing gets out but `Outcome`."""
     arguments, keywords = plain.normalise((call.arguments, call.keywords))
-    printed, value, problem, shares = Capped(), None, None, False
+    printed, value, problem = Capped(), None, None
     start = time.perf_counter()
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
@@ -69,17 +66,15 @@ def perform(function: Callable, call: Call) -> Outcome:
     seconds = time.perf_counter() - start
     if problem is None:
         try:
-            value, shares = plain.normalise(value), _shares_memory(value, (arguments, keywords))
+            value = plain.normalise(value)
         except Exception as error:
-            value, problem = (
-                None,
-                Problem("refused", _message(error) if type(error) is not plain.NotPlain else str(error)),
-            )
+            what = str(error) if type(error) is plain.NotPlain else _message(error)
+            value, problem = None, Problem("refused", what)
     try:
         after = plain.normalise((arguments, keywords))
     except Exception:  # an argument was turned into something else
         after = ((), {})
-    return Outcome(value, problem, after, printed.text(), seconds, False, shares)
+    return Outcome(value, problem, after, printed.text(), seconds)
 
 
 def _message(error: BaseException) -> str:
@@ -94,19 +89,14 @@ def _message(error: BaseException) -> str:
         return type(error).__name__
 
 
-def _shares_memory(value: Any, given: Any) -> bool:
-    theirs = list(plain.arrays(given))
-    return any(np.may_share_memory(a, b) and np.shares_memory(a, b) for a in plain.arrays(value) for b in theirs)
-
-
 def pack(outcome: Outcome) -> bytes:
     """As bytes that `unpack` reads."""
     error = None if outcome.error is None else tuple(outcome.error)
     fields = (outcome.value, error, outcome.arguments_after, outcome.printed, outcome.seconds, outcome.timed_out)
     try:
-        return plain.encode((*fields, outcome.shares_memory))
+        return plain.encode(fields)
     except plain.NotPlain as refused:
-        return plain.encode((None, ("refused", str(refused)), None, outcome.printed, outcome.seconds, False, False))
+        return plain.encode((None, ("refused", str(refused)), None, outcome.printed, outcome.seconds, False))
 
 
 def unpack(data: bytes) -> Outcome:
@@ -116,18 +106,18 @@ def unpack(data: bytes) -> Outcome:
         her.course.plain.Malformed: `pack` made no such bytes.
     """
     fields = plain.decode(data)
-    if type(fields) is not tuple or len(fields) != 7:
+    if type(fields) is not tuple or len(fields) != 6:
         raise plain.Malformed("data: no outcome")
-    value, error, after, printed, seconds, timed_out, shares = fields
+    value, error, after, printed, seconds, timed_out = fields
     if error is not None:
         if type(error) is not tuple or [type(part) for part in error] != [str, str]:
             raise plain.Malformed("data: no outcome")
         error = Problem(*error)
     if after is not None and (type(after) is not tuple or [type(part) for part in after] != [tuple, dict]):
         raise plain.Malformed("data: no outcome")
-    if [type(printed), type(seconds), type(timed_out), type(shares)] != [str, float, bool, bool]:
+    if [type(printed), type(seconds), type(timed_out)] != [str, float, bool]:
         raise plain.Malformed("data: no outcome")
-    return Outcome(value, error, after, printed, seconds, timed_out, shares)
+    return Outcome(value, error, after, printed, seconds, timed_out)
 
 
 def lost(kind: str, seconds: float = 0.0) -> Outcome:
