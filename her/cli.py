@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import threading
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,6 +24,7 @@ class LazyGroup(click.Group):
         "export": "her.policies.export:export",
         "exercises": "her.course.commands:exercises",
         "lab": "her.course.commands:lab",
+        "play": "her.policies.playing:play_command",
         "release": "her.course.commands:release",
         "run": "her.course.commands:run",
     }
@@ -82,6 +85,7 @@ CURRICULA = click.Choice(["none", "reach", "cher"])
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out (or begin, if there is none).")
 @click.option("--checkpoint-seconds", type=click.FloatRange(0), default=10, show_default=True, help="Between two.")
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that step robots.")
+@click.option("--tensorboard", is_flag=True, help="Also write curves for TensorBoard into --out.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(
     env_id,
@@ -98,6 +102,7 @@ def train(
     resume,
     checkpoint_seconds,
     workers,
+    tensorboard,
     quiet,
 ) -> None:
     """Train an agent on the goal environment ENV_ID.
@@ -111,6 +116,7 @@ def train(
     her train her/Push-v0 --priority energy --curriculum reach --set curriculum_settings.rollouts=0.5
     her train her/Reach-v0 --set agent_settings.learning_rate=1e-3 --set n_envs=16
     her train FetchPush-v4 --priority moved --until-success 0.95 --workers 2
+    her train her/Push-v0 --tensorboard --out runs/push && tensorboard --logdir runs
     """
     try:
         from her.runs import Run
@@ -135,9 +141,10 @@ def train(
         config = settings_for(env_id, env_kwargs, **changes)
         resume = resume and (out / "config.json").exists()
         run = Run(config, out, resume=resume, checkpoint_seconds=checkpoint_seconds, workers=workers)
+        log = _tensorboard_log(run) if tensorboard else None
     except (ValueError, TypeError, FileExistsError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from None
-    summary = _with_progress_bar(run, quiet)
+    summary = _with_progress_bar(run, quiet, log)
     low, high = summary.success_interval
     judged = "at the end" if summary.success_at == "end" else "at any step"
     click.echo(
@@ -146,7 +153,15 @@ def train(
     )
 
 
-def _with_progress_bar(run, quiet: bool):
+def _tensorboard_log(run):
+    try:
+        from her.tensorboard import TensorBoardLog
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error.name} is missing: pip install 'her-course[tensorboard]'") from None
+    return TensorBoardLog(run.folder / "tensorboard", run.rows)
+
+
+def _with_progress_bar(run, quiet: bool, log=None):
     """Train with a bar that counts environment steps and tells the success rate."""
     from tqdm import tqdm
 
@@ -157,71 +172,173 @@ def _with_progress_bar(run, quiet: bool):
             bar.update(min(progress.env_steps, run.config.max_steps) - bar.n)
             if progress.success_rate is not None:
                 bar.set_postfix(success=f"{progress.success_rate:.2f}", refresh=False)
+            if log:
+                log.write(run.rows)
 
         return run.train(show)
 
 
+def grids(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, list]:
+    """KEY=V1,V2,… words; values read as Python literals where they are."""
+    grid: dict[str, list] = {}
+    for word in given:
+        key, equals, values = word.partition("=")
+        if not (key and equals and values):
+            raise click.BadParameter(f"expected KEY=V1,V2,…, got {word!r}", ctx=ctx, param=param)
+        try:
+            grid[key.strip()] = list(ast.literal_eval(f"({values},)"))
+        except (ValueError, SyntaxError):
+            grid[key.strip()] = [key_values(ctx, param, (f"_={value}",))["_"] for value in values.split(",")]
+    return grid
+
+
+def numbers(ctx: click.Context, param: click.Parameter, given: str | None) -> list[int] | None:
+    """Whole numbers: "0-4", "0,3,7", or both."""
+    if given is None:
+        return None
+    parts = [re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part) for part in given.split(",")]
+    if not all(parts):
+        raise click.BadParameter(f"expected whole numbers as in 0-4 or 0,3,7, got {given!r}", ctx=ctx, param=param)
+    return [n for part in parts for n in range(int(part[1]), int(part[2] or part[1]) + 1)]
+
+
 @main.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("what", metavar="FILE|ENV_ID")
+@click.option(
+    "--grid", multiple=True, metavar="KEY=V1,V2,…", callback=grids, help="Of a setting, or of env_kwargs.KEY."
+)
+@click.option("--seeds", metavar="0-4", callback=numbers, help="Of each combination.  [default: 0-4]")
+@click.option("--env-kwargs", multiple=True, metavar="KEY=VALUE", callback=key_values, help="Of the environment.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", callback=key_values, help="Settings of all runs."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the runs.  [default: runs/NAME]")
-@click.option("--results", type=click.Path(path_type=Path), help="Folder for the tables.  [default: FILE's folder]")
+@click.option("--results", type=click.Path(path_type=Path), help="For the tables.  [default: FILE's folder, or --out]")
 @click.option("--jobs", type=int, default=-1, show_default=True, help="Runs at a time; -1 is one per core.")
-def sweep(file, out, results, jobs) -> None:
-    """Train every variant on every task with every seed, as the TOML FILE says.
+@click.option("--backend", type=click.Choice(["loky", "dask"]), default="loky", show_default=True)
+@click.option("--scheduler", metavar="ADDRESS", help="Of dask, such as tcp://host:8786.  [default: one started here]")
+def sweep(what, grid, seeds, env_kwargs, settings, out, results, jobs, backend, scheduler) -> None:
+    """Train every variant on every task with every seed: as the TOML FILE says, or a grid of settings on ENV_ID.
 
     Runs that have ended are not run again and interrupted ones go on, so the same command resumes a sweep. A run that
-    fails does not end the others; the table says why it failed.
+    fails does not end the others; the table says why it failed. One bar counts the environment steps of all runs.
+    The tables are runs.csv (a row per run), curves.csv (a row per evaluation) and how.json (versions and settings).
+    On a cluster, --out is a folder that all machines share.
 
     \b
     her sweep results/first_look/sweep.toml
+    her sweep her/Push-v0 --grid strategy=future,final --grid k=1,4,8 --seeds 0-4 --out runs/push-goals
+    her sweep her/BitFlip-v0 --grid env_kwargs.n_bits=10,20 --grid agent_settings.learning_rate=1e-3,2e-3
+    her sweep results/first_look/sweep.toml --backend dask --scheduler tcp://host:8786
     """
-    from tqdm import tqdm
-
-    from her.experiments import read_sweep, write_results
-    from her.experiments import sweep as run_sweep
-
     try:
-        runs = read_sweep(file)
-    except ValueError as error:
+        from her.experiments import plan, read_sweep, write_results
+        from her.experiments import sweep as run_sweep
+
+        if backend == "dask":
+            import_module("distributed")
+    except ModuleNotFoundError as error:
+        extra = "cluster" if error.name == "distributed" else "train"
+        raise click.ClickException(f"{error.name} is missing: pip install 'her-course[{extra}]'") from None
+    file = Path(what)
+    from_file = file.suffix == ".toml"
+    if from_file and (grid or seeds or env_kwargs or settings):
+        raise click.ClickException("a sweep's file says all: --grid, --seeds, --env-kwargs and --set go with an ENV_ID")
+    if scheduler and backend != "dask":
+        raise click.ClickException(f"scheduler: only --backend dask has one, got {scheduler!r}")
+    try:
+        if from_file:
+            runs, words = read_sweep(file), [file.as_posix()]
+        else:
+            seeds = seeds or [0, 1, 2, 3, 4]
+            task = {"name": what.split("/")[-1], "env_id": what, "env_kwargs": env_kwargs}
+            runs = plan({"seeds": seeds, "settings": settings, "task": [task], "grid": grid})
+            words = [what, *(f"--grid {k}={','.join(map(str, v))}" for k, v in grid.items())]
+            words += [f"--seeds {','.join(map(str, seeds))}"]
+            words += [f"--env-kwargs {k}={v}" for k, v in env_kwargs.items()] + [
+                f"--set {k}={v}" for k, v in settings.items()
+            ]
+    except FileNotFoundError:
+        raise click.ClickException(f"no file {what!r}") from None
+    except (TypeError, ValueError) as error:
         raise click.ClickException(str(error)) from None
-    results = results or file.parent
-    out = out or Path("runs") / file.resolve().parent.name
-    command, ended = f"her sweep {file.as_posix()}", []
-    with tqdm(total=len(runs), unit="run") as bar:
+    out = out or Path("runs") / (file.resolve().parent.name if from_file else f"sweep-{task['name']}")
+    results = results or (file.parent if from_file else out)
+    command, ended = " ".join(["her sweep", *words]), []
+    with _sweep_bar(runs, out) as bar:
 
         def show(outcome) -> None:
             ended.append(outcome)
-            write_results(sorted(ended, key=lambda one: runs.index(one.job)), out, results, command)
-            bar.update()
+            write_results(sorted(ended, key=lambda one: runs.index(one.job)), results, command)
             said = f"{outcome.summary.success_rate:.2f}" if outcome.summary else outcome.row()["status"]
+            bar.set_postfix(runs=f"{len(ended)}/{len(runs)}", refresh=False)
             bar.write(f"{outcome.job.name}: {said}", file=sys.stderr)
 
-        outcomes = run_sweep(runs, out, jobs, show)
+        outcomes = run_sweep(runs, out, jobs, show, backend, scheduler)
     failed = sum(outcome.summary is None for outcome in outcomes)
     click.echo(f"{len(outcomes) - failed} of {len(outcomes)} runs done; tables in {results}")
     if failed:
         sys.exit(1)
 
 
+@contextmanager
+def _sweep_bar(runs, out: Path):
+    """A bar of the environment steps of all runs, as their folders tell; one that ended early counts in full."""
+    from tqdm import tqdm
+
+    from her.experiments import steps_done
+
+    total = sum(job.config.max_steps for job in runs)
+    with tqdm(total=total, unit="step", unit_scale=True, file=sys.stderr) as bar:
+        stop = threading.Event()
+
+        def watch() -> None:
+            while not stop.wait(2.0):
+                bar.update(sum(steps_done(job, out / job.name) for job in runs) - bar.n)
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield bar
+        finally:
+            stop.set()
+            watcher.join()
+            bar.update(sum(steps_done(job, out / job.name) for job in runs) - bar.n)
+
+
 @main.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--against", metavar="SETTING", help="Final success over a setting, such as env_kwargs.n_bits.")
 @click.option("--lang", type=click.Choice(["zh", "en"]), default="en", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Where to draw.  [default: FOLDER/figure.png]")
-def plot(folder, lang, out) -> None:
-    """Draw the curves that a sweep left in FOLDER: means over seeds with 95 % bootstrap intervals."""
+def plot(folder, against, lang, out) -> None:
+    """Draw the curves of the runs in FOLDER: means over seeds with 95 % bootstrap intervals.
+
+    FOLDER holds the tables of a sweep, or runs of `her train`, however deep. A panel for each environment; a curve for
+    each of the settings in which the runs differ.
+
+    \b
+    her plot runs
+    her plot results/bit_flip --against env_kwargs.n_bits
+    """
     try:
         from her.plotting import use_style
-        from her.plotting.curves import draw_sweep
+        from her.plotting.curves import draw_records, draw_records_against
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is missing: pip install 'her-course[course]'") from None
-    from her.experiments import read_titles
+    from her.records import read_records, read_titles
 
     use_style(lang)
     try:
+        records = read_records(folder)
         file = folder / "sweep.toml"
-        figure = draw_sweep(folder, lang, read_titles(file, lang) if file.exists() else None)
+        titles = read_titles(file, lang) if file.exists() else {}
+        figure = draw_records_against(records, against, lang) if against else draw_records(records, lang, titles)
     except FileNotFoundError as error:
-        raise click.ClickException(f"folder: {error.filename} is missing; make it with `her sweep`") from None
+        message = f"folder: {error.filename} is missing; make it with `her sweep`" if error.filename else str(error)
+        raise click.ClickException(message) from None
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
     out = out or folder / "figure.png"
     figure.savefig(out, dpi=144, metadata={"Software": None})
     click.echo(f"drawn: {out}")

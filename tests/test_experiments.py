@@ -2,14 +2,19 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from her.cli import main
-from her.experiments import read_sweep, write_results
-from her.statistics import bootstrap, iqm, steps_to_threshold
+from her.experiments import plan, read_sweep, write_results
+from her.records import read_records
 
 SWEEP = """
 seeds = [0, 1]
@@ -17,6 +22,8 @@ seeds = [0, 1]
 [settings]
 max_steps = 500
 n_envs = 8
+updates_per_round = 2
+agent_settings = { hidden = [16] }
 evaluation_episodes = 10
 
 [[task]]
@@ -49,8 +56,8 @@ def test_the_tables_grow_with_every_run_that_ends(tmp_path, monkeypatch):
     """A sweep of hours that is killed leaves the results of what it has finished."""
     lengths = []
 
-    def spy(outcomes, runs, results, command):
-        write_results(outcomes, runs, results, command)
+    def spy(outcomes, results, command):
+        write_results(outcomes, results, command)
         lengths.append(len(table(results / "runs.csv")))
 
     monkeypatch.setattr("her.experiments.write_results", spy)
@@ -109,23 +116,194 @@ def test_a_wrong_sweep_file_is_refused_before_anything_runs(tmp_path, change, me
     assert not (tmp_path / "runs").exists()
 
 
-def test_iqm_is_the_mean_of_the_middle_half():
-    assert iqm([0, 1, 2, 3, 4, 5, 6, 100]) == np.mean([2, 3, 4, 5])
-    assert iqm([7.0]) == 7.0
+def test_a_grid_makes_tasks_of_environments_and_variants_of_settings(tmp_path):
+    grid = """
+[grid]
+"env_kwargs.n_bits" = [4, 5]
+strategy = ["final", "future"]
+"agent_settings.learning_rate" = [1e-3, 2e-3]
+"""
+    file = tmp_path / "sweep.toml"
+    file.write_text(SWEEP.split("[[variant]]")[0].replace("seeds = [0, 1]", "seeds = [3]") + grid)
+    jobs = read_sweep(file)
+    assert len(jobs) == 2 * 2 * 2
+    assert jobs[0].name == "bits,n_bits=4-strategy=final,learning_rate=0.001-3"
+    assert {(job.config.env_kwargs["n_bits"], job.config.strategy, job.config.max_steps) for job in jobs} == {
+        (n, strategy, 500) for n in (4, 5) for strategy in ("final", "future")
+    }
+    assert [job.config.agent_settings["learning_rate"] for job in jobs[:2]] == [1e-3, 2e-3]
+    assert jobs[0].config.agent_settings["gamma"] == 0.98  # the others stay as they are
+
+    file.write_text(SWEEP + "[grid]\nk = [1, 8]\n")
+    assert [(job.variant, job.config.k) for job in read_sweep(file)][::2] == [
+        ("her,k=1", 1),
+        ("her,k=8", 8),
+        ("broken,k=1", 1),
+        ("broken,k=8", 8),
+    ]
+    with pytest.raises(ValueError, match="grid: expected a list of values for 'k', got 4"):
+        plan({"seeds": [0], "task": [{"name": "bits", "env_id": "her/BitFlip-v0"}], "grid": {"k": 4}})
 
 
-def test_the_bootstrap_interval_covers_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    hits = [(e := bootstrap(rng.normal(size=30), np.mean)).low <= 0 <= e.high for _ in range(150)]
-    assert 0.86 <= np.mean(hits) <= 0.99
+FLAGS = ["her/BitFlip-v0", "--env-kwargs", "n_bits=4", "--set", "max_steps=300", "--set", "n_envs=8"]
+FLAGS += ["--set", "agent_settings.hidden=(16,)", "--set", "updates_per_round=2", "--set", "evaluation_episodes=10"]
 
 
-def test_one_seed_has_an_interval_of_no_width():
-    assert bootstrap([0.7]) == (0.7, 0.7, 0.7)
-    with pytest.raises(ValueError, match="scores: expected one number per seed"):
-        bootstrap([])
+def test_a_grid_given_by_flags_leaves_a_table_and_the_command(tmp_path):
+    command = ["sweep", *FLAGS, "--grid", "strategy=future,none", "--grid", "k=1,4", "--seeds", "0-1,5"]
+    result = CliRunner().invoke(main, [*command, "--out", str(tmp_path), "--jobs", "1"])
+    assert result.exit_code == 0, result.output
+    rows = table(tmp_path / "runs.csv")
+    assert len(rows) == 12
+    assert {row["status"] for row in rows} == {"done"}
+    assert {row["seed"] for row in rows} == {"0", "1", "5"}
+    assert {row["variant"] for row in rows} == {f"strategy={s},k={k}" for s in ("future", "none") for k in (1, 4)}
+    how = json.loads((tmp_path / "how.json").read_text())
+    assert how["command"].startswith("her sweep her/BitFlip-v0 --grid strategy=future,none --grid k=1,4 --seeds 0,1,5")
+    assert how["configs"]["BitFlip-v0-strategy=none,k=4-5"]["agent_settings"]["hidden"] == [16]
 
 
-def test_steps_to_a_threshold_may_never_come():
-    assert steps_to_threshold([10, 20, 30], [0.1, 0.9, 0.95], 0.9) == 20
-    assert steps_to_threshold([10, 20, 30], [0.1, 0.2, 0.3], 0.9) is None
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["her/BitFlip-v0", "--grid", "k"], "expected KEY=V1,V2"),
+        (["her/BitFlip-v0", "--seeds", "0..4"], "expected whole numbers as in 0-4"),
+        (["her/BitFlip-v0", "--grid", "colour=1,2"], "colour"),
+        (["her/Nowhere-v0"], "cannot make 'her/Nowhere-v0'"),
+        (["nowhere.toml"], "no file 'nowhere.toml'"),
+        (["nowhere.toml", "--seeds", "0-4"], "a sweep's file says all"),
+        (["her/BitFlip-v0", "--scheduler", "tcp://host:8786"], "only --backend dask has one"),
+    ],
+)
+def test_wrong_flags_are_refused_before_anything_runs(tmp_path, words, message):
+    result = CliRunner().invoke(main, ["sweep", *words, "--out", str(tmp_path / "runs")])
+    assert result.exit_code != 0
+    assert message in result.output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_sweep_killed_half_way_does_only_what_is_missing(tmp_path):
+    out, grid = tmp_path / "runs", ["--grid", "strategy=future,none", "--seeds", "0-2", "--set", "max_steps=4000"]
+    words = ["sweep", *FLAGS, *grid, "--out", str(out)]
+    sweep = subprocess.Popen(
+        [sys.executable, "-m", "her.cli", *words, "--jobs", "1"], start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("*/summary.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(sweep.pid, signal.SIGKILL)
+    sweep.wait()
+    ended = {path: (path.stat().st_mtime_ns, path.read_text()) for path in out.glob("*/summary.json")}
+    assert 2 <= len(ended) < 6
+
+    result = CliRunner().invoke(main, [*words, "--jobs", "2"])
+    assert result.exit_code == 0, result.output
+    assert len(list(out.glob("*/summary.json"))) == 6
+    for path, before in ended.items():
+        assert (path.stat().st_mtime_ns, path.read_text()) == before
+
+    whole = tmp_path / "whole"
+    assert CliRunner().invoke(main, [*words[:-1], str(whole), "--jobs", "1"]).exit_code == 0
+    assert without_seconds(out / "runs.csv") == without_seconds(whole / "runs.csv")
+    assert without_seconds(out / "curves.csv") == without_seconds(whole / "curves.csv")
+
+
+def without_seconds(path):
+    return [{key: value for key, value in row.items() if key != "cpu_seconds"} for row in table(path)]
+
+
+def test_a_dask_cluster_gives_the_same_table(tmp_path):
+    from dask.distributed import LocalCluster
+
+    (tmp_path / "sweep.toml").write_text(SWEEP)
+    command = ["sweep", str(tmp_path / "sweep.toml")]
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=tmp_path / "dask"
+    ) as cluster:
+        there = ["--backend", "dask", "--scheduler", cluster.scheduler_address]
+        places = ["--out", str(tmp_path / "runs_dask"), "--results", str(tmp_path / "dask_tables")]
+        assert CliRunner().invoke(main, [*command, *there, *places]).exit_code == 1  # one variant is broken
+    places = ["--out", str(tmp_path / "runs_loky"), "--results", str(tmp_path / "loky_tables")]
+    assert CliRunner().invoke(main, [*command, "--jobs", "2", *places]).exit_code == 1
+    for name in ("runs.csv", "curves.csv"):
+        assert without_seconds(tmp_path / "dask_tables" / name) == without_seconds(tmp_path / "loky_tables" / name)
+    assert [row["status"] for row in table(tmp_path / "dask_tables" / "runs.csv")][:2] == ["done", "done"]
+
+
+DEADLY = """
+import os, signal
+import gymnasium as gym
+from her.envs import BitFlipEnv
+
+class Deadly(BitFlipEnv):
+    def reset(self, **given):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+gym.register("Deadly-v0", entry_point=Deadly, max_episode_steps=4)
+"""
+
+
+def test_a_run_whose_process_dies_ends_no_other(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(DEADLY)  # which every process imports as it starts
+    task = '[[task]]\nname = "deadly"\nenv_id = "Deadly-v0"\nenv_kwargs = { n_bits = 4 }\n'
+    task += 'settings = { agent = "dqn" }\n\n[[variant]]'
+    text = SWEEP.split('[[variant]]\nname = "broken"')[0].replace("[[variant]]", task, 1)
+    (tmp_path / "sweep.toml").write_text(text.replace("seeds = [0, 1]", "seeds = [0]"))
+    words = [sys.executable, "-m", "her.cli", "sweep", str(tmp_path / "sweep.toml"), "--jobs", "2"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([*words, "--out", str(tmp_path / "runs")], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    status = {row["task"]: row["status"] for row in table(tmp_path / "runs.csv")}
+    assert status["bits"] == "done"
+    assert status["deadly"].startswith("failed: its process died")
+
+
+def test_runs_in_any_folder_are_told_apart_by_what_differs(tmp_path):
+    for n_bits, k, seed in ((4, 1, 0), (4, 4, 0), (4, 4, 1), (5, 4, 0)):
+        words = [*FLAGS, "--env-kwargs", f"n_bits={n_bits}", "--k", str(k), "--seed", str(seed), "--quiet"]
+        result = CliRunner().invoke(main, ["train", *words, "--out", str(tmp_path / "some" / f"{n_bits}-{k}-{seed}")])
+        assert result.exit_code == 0, result.output
+    records = read_records(tmp_path)
+    assert [(record.task, record.variant, record.config["seed"]) for record in records] == [
+        ("her/BitFlip-v0,n_bits=4", "k=1", 0),
+        ("her/BitFlip-v0,n_bits=4", "k=4", 0),
+        ("her/BitFlip-v0,n_bits=4", "k=4", 1),
+        ("her/BitFlip-v0,n_bits=5", "future", 0),
+    ]
+    assert all(record.steps[-1] >= 300 and 0 <= record.final <= 1 for record in records)
+
+    assert CliRunner().invoke(main, ["plot", str(tmp_path)]).exit_code == 0
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    against = [
+        "plot",
+        str(tmp_path),
+        "--against",
+        "env_kwargs.n_bits",
+        "--lang",
+        "zh",
+        "--out",
+        str(tmp_path / "n.png"),
+    ]
+    assert CliRunner().invoke(main, against).exit_code == 0
+    assert (tmp_path / "n.png").stat().st_size > 5_000
+    result = CliRunner().invoke(main, ["plot", str(tmp_path), "--against", "colour"])
+    assert "no setting 'colour'" in result.output
+
+
+def test_a_folder_without_runs_is_refused(tmp_path):
+    result = CliRunner().invoke(main, ["plot", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "no runs with evaluations" in result.output
+
+
+def test_a_sweeps_tables_and_its_folders_tell_the_same_curves(tmp_path):
+    words = ["sweep", *FLAGS, "--grid", "strategy=future,none", "--seeds", "0-1", "--jobs", "1"]
+    assert (
+        CliRunner().invoke(main, [*words, "--out", str(tmp_path / "a"), "--results", str(tmp_path / "b")]).exit_code
+        == 0
+    )
+    folders, tables = read_records(tmp_path / "a"), read_records(tmp_path / "b")
+    for one, other in zip(folders, sorted(tables, key=lambda record: record.variant), strict=True):
+        assert (one.variant, one.config, one.final) == (other.variant, other.config, other.final)
+        np.testing.assert_array_equal(one.steps, other.steps)
+        np.testing.assert_array_equal(one.success, other.success)

@@ -11,8 +11,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
-from her.plotting.style import strategy_style, text
+from her.plotting.style import COLORS, DASHES, strategy_style, text
+from her.records import RunRecord, setting
 from her.statistics import bootstrap
 
 
@@ -55,16 +57,14 @@ def read_curves(path: Path) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarra
         for row in csv.DictReader(file):
             point = (int(row["env_steps"]), float(row["success_rate"]))
             runs[row["task"], row["variant"]][row["seed"]].append(point)
-    curves = {}
-    for key, seeds in runs.items():
-        steps = np.unique([step for points in seeds.values() for step, _ in points])
-        curves[key] = steps, np.array([_held(steps, points) for points in seeds.values()])
-    return curves
+    return {key: _together([np.array(points).T for points in seeds.values()]) for key, seeds in runs.items()}
 
 
-def _held(steps: np.ndarray, points: list[tuple[int, float]]) -> np.ndarray:
-    at, success = np.array(points).T
-    return success[np.maximum(np.searchsorted(at, steps, side="right") - 1, 0)]
+def _together(runs: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """(steps, success) of each run, as (n_evaluations,) steps of them all and (n_runs, n_evaluations) success rates."""
+    steps = np.unique(np.concatenate([at for at, _ in runs]))
+    last = [np.maximum(np.searchsorted(at, steps, side="right") - 1, 0) for at, _ in runs]
+    return steps, np.array([success[i] for (_, success), i in zip(runs, last, strict=True)])
 
 
 def draw_hindsight_against_none(
@@ -77,24 +77,72 @@ def draw_hindsight_against_none(
     return ax
 
 
-def draw_sweep(folder: Path, lang: str, titles: dict[str, str] | None = None) -> Figure:
-    """A panel for each task of a sweep's ``curves.csv`` and ``runs.csv``, a curve for each of its variants.
+def draw_records(records: Sequence[RunRecord], lang: str, titles: dict[str, str] | None = None) -> Figure:
+    """A panel for each task, four in a row, and a curve for each variant: what `her plot` draws.
 
-    ``titles`` names the tasks; a task without a title keeps the name it has in the file.
+    ``titles`` names the tasks; a task without a title keeps its name.
     """
-    curves = read_curves(folder / "curves.csv")
-    with open(folder / "runs.csv", newline="", encoding="utf-8") as file:
-        success_at = {row["task"]: row["success_at"] for row in csv.DictReader(file) if row["success_at"]}
-    tasks = list(dict.fromkeys(task for task, _ in curves))
-    fig, axes = plt.subplots(1, len(tasks), figsize=(3.6 * len(tasks), 3.0), squeeze=False)
-    for ax, task in zip(axes[0], tasks, strict=True):
-        variants = {variant: curve for (of, variant), curve in curves.items() if of == task}
-        if set(variants) == {"her", "none"}:
-            draw_hindsight_against_none(ax, variants, lang, success_at[task])
-        else:
-            for variant, curve in variants.items():
-                draw_curve(ax, *curve, variant)
-            label_success_axes(ax, lang, success_at[task])
+    tasks = list(dict.fromkeys(record.task for record in records))
+    columns = min(4, len(tasks))
+    rows = -(-len(tasks) // columns)
+    fig, axes = plt.subplots(rows, columns, figsize=(max(5.0, 3.6 * columns), 3.0 * rows), squeeze=False)
+    for ax in axes.flat[len(tasks) :]:
+        ax.set_axis_off()
+    labels = _labels_and_styles(records, lang)
+    for ax, task in zip(axes.flat, tasks, strict=False):
+        of_task = [record for record in records if record.task == task]
+        for variant, some in _by_variant(of_task).items():
+            draw_curve(ax, *_together([(record.steps, record.success) for record in some]), *labels[variant])
+        label_success_axes(ax, lang, of_task[0].config["success_at"])
         ax.set_title((titles or {}).get(task, task))
-    axes[0, 0].legend()
+    lines = {line.get_label(): line for ax in axes.flat for line in ax.get_lines()}
+    fig.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=min(len(lines), 2 * columns, 5))
     return fig
+
+
+def draw_records_against(records: Sequence[RunRecord], key: str, lang: str) -> Figure:
+    """Success in the final evaluation over a setting with numbers for values, a line for each variant.
+
+    Points are means over seeds, bars their 95 % bootstrap intervals; a run that has not ended is left out.
+
+    Raises:
+        ValueError: no such setting, or values that are no numbers.
+    """
+    ended = [record for record in records if record.final is not None]
+    if not all(isinstance(setting(record.config, key), int | float) for record in ended):
+        raise ValueError(f"against: expected a setting with numbers for values, got {key!r}")
+    fig, ax = plt.subplots(figsize=(6.0, 3.4))
+    labels = _labels_and_styles(ended, lang)
+    for variant, some in _by_variant(ended).items():
+        at = sorted({setting(record.config, key) for record in some})
+        scores = [[record.final for record in some if setting(record.config, key) == x] for x in at]
+        estimates = np.array([bootstrap(score, np.mean) for score in scores])
+        mean, low, high = estimates.T
+        label, style = labels[variant]
+        marker = {"marker": "os^Dv"[len(ax.containers) % 5], "capsize": 3, "markersize": 5}
+        ax.errorbar(at, mean, np.maximum([mean - low, high - mean], 0), label=label, **marker, **style)
+    label_success_axes(ax, lang, ended[0].config["success_at"])
+    known = {"env_kwargs.n_bits": text(lang, "比特数 n", "bits, n")}
+    ax.set_xlabel(known.get(key, key))
+    ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.legend()
+    return fig
+
+
+def _by_variant(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
+    variants: dict[str, list[RunRecord]] = {}
+    for record in records:
+        variants.setdefault(record.variant, []).append(record)
+    return variants
+
+
+def _labels_and_styles(records: Sequence[RunRecord], lang: str) -> dict[str, tuple[str, dict]]:
+    """What each variant is called and looks like; where each stands for a strategy, in that one's colour and dashes."""
+    strategies = {record.variant: record.config["strategy"] for record in records}
+    names = {"her": "HER", "none": text(lang, "没有 HER", "without HER")} if set(strategies) == {"her", "none"} else {}
+    if len(set(strategies.values())) == len(strategies):
+        styles = [strategy_style(strategy) for strategy in strategies.values()]
+    else:  # with more variants than colours, these come again with other dashes
+        colours = list(COLORS.values())[:7]
+        styles = [{"color": colours[i % 7], "linestyle": DASHES[(i + i // 7) % 7]} for i in range(len(strategies))]
+    return {variant: (names.get(variant, variant), style) for variant, style in zip(strategies, styles, strict=True)}
