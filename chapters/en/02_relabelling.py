@@ -154,7 +154,7 @@ show(fig, alt=alt("steps", LANG))
 # %% [markdown] zh="872795dc"
 # Your turn. Run the next cell in JupyterLab and you get two sliders: `t` is the step, `k` how many goals are drawn. Push `t` from 0 to 7, then `k` up to 16; see how the candidates change, and when the green dots multiply. (On a static page there is one picture only, $t=2$, $k=4$.)
 
-# %%
+# %% tags=["nbval-ignore-output"]
 from her.plotting.relabelling import explore
 
 explore(episode, lambda t, k: list(future(t, k, np.random.default_rng(0))), 0.06, LANG)

@@ -154,7 +154,7 @@ show(fig, alt=alt("steps", LANG))
 # %% [markdown]
 # 轮到你动手。在 JupyterLab 里跑下面这格，会有两个滑块：`t` 是哪一步，`k` 抽几个。把 `t` 从 0 推到 7，再把 `k` 加到 16，看候选怎样变，绿点什么时候多起来。（看的要是静态页面，那就只有一幅：$t=2$，$k=4$。）
 
-# %%
+# %% tags=["nbval-ignore-output"]
 from her.plotting.relabelling import explore
 
 explore(episode, lambda t, k: list(future(t, k, np.random.default_rng(0))), 0.06, LANG)

@@ -42,7 +42,7 @@ _ALTERNATIVES = {
     ),
     "distances": (
         "两幅累积分布图。左：绕墙，future 的目标最近，episode、final 依次远些，random 远得多。右：推冰球，除 random "
-        "外九成以上的目标离冰球为零。",
+        "外八成以上的目标离冰球为零。",
         "Two cumulative distributions. Left, Reach: goals of future are nearest, then episode, then final; random "
         "is much farther. Right, Push: but for random, over eight goals in ten are at distance zero.",
     ),
