@@ -69,6 +69,7 @@ def test_a_wrong_answer_is_told_the_case_and_the_idea(capsys, monkeypatch):
     assert result.misconception == "threshold_inclusive"
     assert 0 < result.score < result.maximum
     assert "第 3 例" in said
+    assert "sparse_reward([0. 0.], [3. 4.], 5.0)" in said
     assert "应当是 -1.0" in said
     assert "你的是 0.0" in said
     assert "踩线也算到了" in said

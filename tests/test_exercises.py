@@ -3,8 +3,10 @@
 from collections import Counter
 
 import mutants
+import numpy as np
 import pytest
 
+from her.course import plain
 from her.course.exercises import registry
 from her.course.exercises.model import MUTATES, judge_exercise, say, weights
 from her.course.exercises.running import here
@@ -68,6 +70,12 @@ def test_every_text_is_there_in_both_languages(exercise):
         assert say(text, "zh") == text.zh
 
 
+def test_what_a_hidden_case_was_called_with_is_not_told():
+    result = judged("iqm", lambda scores: 0.0, hidden=True)
+    assert all(bool(case.call) is not case.hidden for case in result.cases if case.group != "purity")
+    assert any(case.hidden for case in result.cases)
+
+
 def test_names_and_contracts_are_those_of_the_chapters():
     assert {chapter: [e.name for e in registry.of_chapter(chapter)] for chapter in registry.CHAPTERS} == {
         1: ["sparse_reward", "random_success_probability", "success_rate"],
@@ -86,11 +94,7 @@ def test_names_and_contracts_are_those_of_the_chapters():
 
 
 def test_the_same_seed_gives_the_same_cases():
-    from her.course import plain
-
     for exercise in EXERCISES:
-        import numpy as np
-
         one, two = (
             [plain.encode((call.arguments, call.keywords)) for case in exercise.cases(rng, True) for call in case.calls]
             for rng in (np.random.default_rng(5), np.random.default_rng(5))
@@ -99,8 +103,6 @@ def test_the_same_seed_gives_the_same_cases():
 
 
 def test_weights_name_every_group_and_no_exercise_that_is_not_there():
-    import numpy as np
-
     groups = Counter(case.group for e in EXERCISES for case in e.cases(np.random.default_rng(0), True))
     assert {*groups, "purity"} == set(weights()["default"])
     assert set(weights()) - {"default"} <= set(registry.exercises())

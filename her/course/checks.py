@@ -142,10 +142,11 @@ def report(result: Result, lang: str) -> str:
     number, case = result.first_failing
     expected, got = say(case.verdict.expected, lang), say(case.verdict.got, lang)
     name = say(case.name, lang)
+    call = [f"  {case.call}"] if case.call else []
     if zh:
-        lines = [head, f"✗ 第 {number} 例（{name}）：", f"  应当是 {expected}", f"  你的是 {got}"]
+        lines = [head, f"✗ 第 {number} 例（{name}）：", *call, f"  应当是 {expected}", f"  你的是 {got}"]
     else:
-        lines = [head, f"✗ case {number} ({name}):", f"  expected {expected}", f"  got      {got}"]
+        lines = [head, f"✗ case {number} ({name}):", *call, f"  expected {expected}", f"  got      {got}"]
     if result.misconception:
         lines.append(
             ("  看起来像：" if zh else "  It looks like this: ") + exercise.text(result.misconception).of(lang)

@@ -103,17 +103,27 @@ def show(value: Any, limit: int = 160) -> str:
     elif isinstance(value, dict):
         text = "{" + ", ".join(f"{key!r}: {show(item, 40)}" for key, item in list(value.items())[:6]) + "}"
     elif type(value) in _FIELDS:
-        names = ("reward", "done", "goal") if type(value) is Transition else ("rewards", "dones", "goal")
+        names = ("reward", "done", "goal") if type(value) is Transition else ("rewards", "achieved_goals", "goal")
         fields = ", ".join(f"{name}={show(np.asarray(getattr(value, name)), 60)}" for name in names)
         text = f"{type(value).__name__}({fields})"
     elif type(value).__name__ in ("Tensor", "Parameter"):
         text = f"tensor {show(value.detach().numpy())}"
+    elif isinstance(value, np.random.Generator):
+        text = "rng"
     else:
-        text = f"{type(value).__name__}"
+        text = getattr(value, "__name__", type(value).__name__)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def show_arguments(call: Call) -> str:
+    """ "(…)" as it would stand in a call, cut short."""
+    parts = [show(value, 90) for value in call.arguments]
+    parts += [f"{name}={show(value, 90)}" for name, value in call.keywords.items()]
+    return f"({', '.join(parts)})".replace(" (list)", "")
+
+
 def _number(value: float) -> str:
+    value += 0.0  # no -0.0
     return f"{value:.1f}" if math.isfinite(value) and value == round(value, 1) and abs(value) < 1e6 else f"{value:.6g}"
 
 

@@ -200,13 +200,18 @@ PURITY = Text("传进来的数据原样不动", "what you were given is left as 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """A case and what became of it; ``printed`` is the beginning of what its calls printed."""
+    """A case and what became of it.
+
+    ``printed`` is the beginning of what its calls printed, ``call`` the first of them as a learner would write it;
+    empty where the case is hidden.
+    """
 
     name: Text
     group: str
     hidden: bool
     verdict: Verdict
     printed: str = ""
+    call: str = ""
 
     @property
     def passed(self) -> bool:
@@ -262,6 +267,7 @@ def judge_exercise(exercise: Exercise, runner: Runner, seed: int, hidden: bool) 
     error of the runner's, not of the answer's.
     """
     from her.course import plain
+    from her.course.exercises.judging import show_arguments
 
     rng = np.random.default_rng([seed, zlib.crc32(exercise.name.encode())])
     cases = exercise.cases(rng, hidden)
@@ -276,7 +282,8 @@ def judge_exercise(exercise: Exercise, runner: Runner, seed: int, hidden: bool) 
             own = outcomes[begin : begin + len(case.calls)]
             begin += len(case.calls)
             printed = "".join(outcome.printed for outcome in own)[:2000]
-            results.append(CaseResult(case.name, case.group, case.hidden, _verdict(case, own), printed))
+            call = "" if case.hidden or not case.calls else f"{exercise.name}{show_arguments(case.calls[0])}"
+            results.append(CaseResult(case.name, case.group, case.hidden, _verdict(case, own), printed, call))
     if exercise.pure:
         good = any(result.passed for result in results)
         changed = next((c for c, o in zip(calls, outcomes, strict=True) if _changed(c, o, plain.encode)), None)
