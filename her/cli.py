@@ -144,7 +144,11 @@ def train(
         log = _tensorboard_log(run) if tensorboard else None
     except (ValueError, TypeError, FileExistsError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from None
-    summary = _with_progress_bar(run, quiet, log)
+    try:
+        summary = _with_progress_bar(run, quiet, log)
+    finally:
+        if log:
+            log.close()
     low, high = summary.success_interval
     judged = "at the end" if summary.success_at == "end" else "at any step"
     click.echo(

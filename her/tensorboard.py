@@ -37,3 +37,7 @@ class TensorBoardLog:
         if len(rows) > self._written:
             self._writer.flush()
         self._written = len(rows)
+
+    def close(self) -> None:
+        """Wait until all points are in the file."""
+        self._writer.close()
