@@ -12,6 +12,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+import browser
 import grading_samples as samples
 import psutil
 import pytest
@@ -311,6 +312,37 @@ def test_those_alike_but_for_names_and_layout_are_reported(tmp_path):
     write_all(grading)
     with open(tmp_path / "out" / "similar.csv", newline="") as file:
         assert [row["students"] for row in csv.DictReader(file)] == ["ann; bob"]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_pages_open_in_a_browser_fit_a_telephone_and_run_nothing(small_class, tmp_path, lang):
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not browser.CHROMIUM:
+        pytest.skip("no Chromium on this machine")
+    grading = small_class[3]
+    write_all(grading, lang)
+    try:
+        with playwright.sync_playwright() as started:
+            chromium = started.chromium.launch(executable_path=browser.CHROMIUM, args=browser.CHROMIUM_OPTIONS)
+            tab = chromium.new_page(viewport={"width": 400, "height": 800})
+            said = []
+            tab.on("console", lambda message: said.append(message.text))
+            tab.on("dialog", lambda dialog: said.append(dialog.message))
+            for page in (grading.out / "summary.html", *(grading.out / "feedback").iterdir()):
+                tab.goto(page.as_uri())
+                assert tab.locator("h1").inner_text()
+                assert tab.evaluate("document.documentElement.lang").startswith(lang)
+                assert tab.evaluate("document.documentElement.scrollWidth") <= 400, page.name
+            tab.goto((grading.out / "summary.html").as_uri())
+            for link in tab.locator("a").all():
+                tab.goto(tab.evaluate("e => e.href", link.element_handle()))
+                assert tab.locator("article, .notice").count()
+                tab.go_back()
+            chromium.close()
+    finally:
+        write_all(grading, "zh")
+    assert said == []
 
 
 # ------------------------------------------------------------------------------------------------------------ at length
