@@ -227,7 +227,7 @@ class Sandbox:
     def _work(self, request: dict[str, Any], file: int | None):
         """Have the warden start on a request; the results can be read as they come, and at the end all is ended."""
         if self._process is None:
-            self._start()
+            self._start_again()
         receive, send = os.pipe()
         null = os.open(os.devnull, os.O_RDONLY) if file is None else None
         frames = _Frames(receive)
@@ -237,7 +237,7 @@ class Sandbox:
                 socket.send_fds(self._control, [json.dumps(request).encode() + b"\n"], descriptors)
             except OSError:  # it died while idle: of what an earlier submission did
                 self._stop()
-                self._start()
+                self._start_again()
                 socket.send_fds(self._control, [json.dumps(request).encode() + b"\n"], descriptors)
             os.close(send)
             send = -1
@@ -271,6 +271,15 @@ class Sandbox:
         if not answer or not json.loads(answer)["clean"]:
             self._stop()
 
+    def _start_again(self) -> None:
+        """After a submission that cost the sandbox; what it left behind may still be in the way for a moment."""
+        try:
+            self._start()
+        except SandboxError:
+            self._stop()
+            time.sleep(2)
+            self._start()
+
     def _start(self) -> None:
         if self._closed:
             raise SandboxError("it was closed")
@@ -303,7 +312,8 @@ class Sandbox:
             "limits": asdict(self.limits),
             "namespaces": self.kind != "limits",
             "hide": [str(path) for path in _hidden(self.hide)] if self.kind == "namespaces" else [],
-            "identity": 200_000 + os.getpid() % 50_000 if self.kind == "bubblewrap" or _open_to_all() else None,
+            "identity": 200_000 + os.getpid() % 50_000,
+            "devices": self.kind == "bubblewrap",
             "environment": _environment(),
         }
 
@@ -435,12 +445,6 @@ def _libraries() -> tuple[Path, ...]:
     folders |= {Path(os.path.realpath(sys.executable)).parent.parent, *(Path(path).resolve() for path in set(folders))}
     folders |= {Path("/usr"), Path("/lib"), Path("/lib64"), Path("/bin"), Path("/lib32")}
     return tuple(sorted(path for path in folders if path.is_dir() and path != Path("/")))
-
-
-def _open_to_all() -> bool:
-    """Whether a user who owns nothing can read the libraries, where the file system is not rearranged."""
-    folders = {folder for path in (*_libraries(), PACKAGE) for folder in (path, *path.parents)}
-    return all(folder.stat().st_mode & 0o005 == 0o005 for folder in folders)
 
 
 def _hidden(more: Sequence[Path]) -> list[Path]:

@@ -11,6 +11,7 @@ Requests come as lines of JSON through the socket that is standard input, with d
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import ctypes
 import gc
@@ -37,6 +38,11 @@ _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 2, 4, 409
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 _SYS_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE = 442, -100, 0x8000
 
+PRELOADED = (  # what answers like to import, and what would be slow in each, or could not be read there
+    *("scipy.special", "scipy.stats", "bisect", "collections.abc", "contextlib", "copy", "dataclasses", "datetime"),
+    *("decimal", "enum", "fractions", "functools", "heapq", "itertools", "math", "numbers", "operator", "random"),
+    *("re", "statistics", "string", "typing", "warnings"),
+)
 STOP = b"stop\n"
 SCRATCH = "/dev/shm"  # where the child's own folder is mounted: a place that exists and that holds no library
 
@@ -73,7 +79,7 @@ def _warm_up() -> None:
     import her.course.grading.extraction
     import her.course.plain
 
-    for module in ("scipy.special", "scipy.stats", "random", "itertools", "functools", "collections", "statistics"):
+    for module in PRELOADED:
         with contextlib.suppress(ImportError):
             import_module(module)
     with contextlib.suppress(ImportError):
@@ -82,7 +88,7 @@ def _warm_up() -> None:
         torch.set_num_threads(1)
         torch.zeros(2).sum().item()
     for encoding in ("utf-8-sig", "utf-16"):
-        b"".decode(encoding)
+        codecs.lookup(encoding)
     del her
     gc.collect()
     gc.freeze()  # a collection in a child would touch, and so copy, every page
@@ -182,7 +188,10 @@ def _separate(settings: dict) -> tuple[str, dict[str, bool]]:
                 elif os.path.exists(path):
                     _mount("/dev/null", path, None, _MS_BIND)
             _set_out_of_memory_first()
-            _mount("tmpfs", SCRATCH, "tmpfs", _MS_NOSUID | _MS_NODEV, size)
+            if settings["devices"]:
+                _mount("tmpfs", SCRATCH, "tmpfs", _MS_NOSUID | _MS_NODEV, size)
+            else:
+                _mask_devices(size)
             _mount("tmpfs", "/proc", "tmpfs", _MS_RDONLY | _MS_NOSUID | _MS_NODEV, "size=4k")
             isolation["files"] = True
             return SCRATCH, isolation
@@ -214,6 +223,18 @@ def _mount(source: str | None, target: str, kind: str | None, flags: int, data: 
     encoded = [None if text is None else os.fsencode(text) for text in (source, target, kind)]
     if _libc.mount(*encoded, ctypes.c_ulong(flags), None if data is None else data.encode()):
         raise OSError(ctypes.get_errno(), f"cannot mount {target}")
+
+
+def _mask_devices(options: str) -> None:
+    """In the place of /dev a small one, in which there is nothing but ``null`` and the child's folder."""
+    _mount("tmpfs", SCRATCH, "tmpfs", _MS_NOSUID, options)
+    inside = os.path.join(SCRATCH, os.path.basename(SCRATCH))
+    null = os.path.join(SCRATCH, "null")
+    os.mkdir(inside)
+    os.chmod(inside, 0o1777)
+    os.close(os.open(null, os.O_CREAT | os.O_RDWR))
+    _mount("/dev/null", null, None, _MS_BIND)
+    _mount(SCRATCH, os.path.dirname(SCRATCH), None, _MS_BIND | _MS_REC)
 
 
 def _read_only() -> None:
@@ -327,7 +348,7 @@ def _drop_privileges(settings: dict) -> bool:
     """Root becomes a user that owns nothing; nobody gains anything any more. Whether it is another user now."""
     other = False
     identity = settings["identity"]
-    if os.geteuid() == 0 and identity is not None:
+    if os.geteuid() == 0:
         with contextlib.suppress(OSError):
             os.setgroups([])
             os.setresgid(identity, identity, identity)
