@@ -109,3 +109,9 @@ def test_a_shipped_policy_does_what_its_file_says(name):
 def test_policies_need_no_torch():
     code = "import sys; sys.modules['torch'] = None; import her.policies as p; p.shipped()"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_policy_that_sees_more_than_state_and_goal_is_not_stored_wrongly():
+    settings = {"n_envs": 8, "agent_settings": {"hidden": (8,), "inputs": "both"}}
+    with pytest.raises(ValueError, match="this one sees 'both'"):
+        policy_of(Trainer(settings_for("her/BitFlip-v0", {"n_bits": 4}, **settings)))

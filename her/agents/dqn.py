@@ -6,10 +6,26 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn.functional import smooth_l1_loss
 
 from her.agents.networks import Learner, mlp
 from her.replay import TorchBatch
+
+INPUTS = ("pair", "difference", "both")
+
+
+class Differences(nn.Module):
+    """(n, 2·d) [state, goal] → (n, d) entries that differ, as 0 and 1, behind the state if that is ``kept``."""
+
+    def __init__(self, kept: bool):
+        super().__init__()
+        self.kept = kept
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        state, goal = observations.chunk(2, dim=1)
+        differ = (state != goal).float()
+        return torch.cat([state, differ], dim=1) if self.kept else differ
 
 
 @dataclass(frozen=True)
@@ -25,6 +41,8 @@ class DQNConfig:
         target_range: targets are clipped to it. With rewards of -1 and 0, no return lies outside
             [-1/(1-γ), 0] (Andrychowicz et al. 2017, Appendix A); "auto" is that range, None clips nothing.
         double: choose the next action with the network and value it with the target (van Hasselt et al. 2016).
+        inputs: what the network is fed, for states and goals of the same bits: "pair" is [state, goal], "difference"
+            only which entries differ (state XOR goal), as 0 and 1, "both" is [state, which differ].
     """
 
     hidden: tuple[int, ...] = (256,)
@@ -34,6 +52,11 @@ class DQNConfig:
     epsilon: float = 0.2
     target_range: tuple[float, float] | str | None = "auto"
     double: bool = True
+    inputs: str = "pair"
+
+    def __post_init__(self):
+        if self.inputs not in INPUTS:
+            raise ValueError(f"inputs: expected one of {', '.join(INPUTS)}, got {self.inputs!r}")
 
 
 class DQN:
@@ -52,7 +75,10 @@ class DQN:
         self.rng = np.random.default_rng(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network, target = (mlp(observation_dim, config.hidden, n_actions) for _ in range(2))
+            width = observation_dim // 2 if config.inputs == "difference" else observation_dim
+            network, target = (mlp(width, config.hidden, n_actions) for _ in range(2))
+        if config.inputs != "pair":
+            network, target = (nn.Sequential(Differences(config.inputs == "both"), *one) for one in (network, target))
         self.q = Learner(network, target, config.learning_rate, config.tau)
         self.target_range = target_range(config.target_range, config.gamma)
 

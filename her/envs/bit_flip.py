@@ -88,8 +88,8 @@ class BitFlipEnv(GoalEnv):
     goal are uniform.
 
     A network learns sooner from ±1 than from 0/1. Telling it which bits differ (state XOR goal) is a matter of
-    the network's input, which has state and goal, and not of the environment: an observation must not depend on
-    the goal if goals are to be replaced afterwards.
+    the network's input (`DQNConfig.inputs`), which has state and goal, and not of the environment: an observation
+    must not depend on the goal if goals are to be replaced afterwards.
     """
 
     metadata: ClassVar[dict[str, Any]] = GoalEnv.metadata | {"render_fps": 4}

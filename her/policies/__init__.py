@@ -84,6 +84,8 @@ def policy_of(trainer: Trainer, **made: Any) -> SavedPolicy:
     agent = trainer.agent
     learner = getattr(agent, "actor", None) or agent.q
     linear = [layer for layer in learner.network if hasattr(layer, "weight")]
+    if getattr(agent.config, "inputs", "pair") != "pair":
+        raise ValueError(f"inputs: only policies of [state, goal] can be stored, this one sees {agent.config.inputs!r}")
     weights = [layer.weight.detach().numpy().T for layer in linear]
     biases = [layer.bias.detach().numpy() for layer in linear]
     actions = trainer.envs.single_action_space
