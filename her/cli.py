@@ -221,7 +221,8 @@ def numbers(ctx: click.Context, param: click.Parameter, given: str | None) -> li
 @click.option("--jobs", type=int, default=-1, show_default=True, help="Runs at a time; -1 is one per core.")
 @click.option("--backend", type=click.Choice(["loky", "dask"]), default="loky", show_default=True)
 @click.option("--scheduler", metavar="ADDRESS", help="Of dask, such as tcp://host:8786.  [default: one started here]")
-def sweep(what, grid, seeds, env_kwargs, settings, out, results, jobs, backend, scheduler) -> None:
+@click.option("--collect", is_flag=True, help="Train nothing: only write the tables of the runs that have ended.")
+def sweep(what, grid, seeds, env_kwargs, settings, out, results, jobs, backend, scheduler, collect) -> None:
     """Train every variant on every task with every seed: as the TOML FILE says, or a grid of settings on ENV_ID.
 
     Runs that have ended are not run again and interrupted ones go on, so the same command resumes a sweep. A run that
@@ -268,6 +269,10 @@ def sweep(what, grid, seeds, env_kwargs, settings, out, results, jobs, backend, 
         raise click.ClickException(str(error)) from None
     out = out or Path("runs") / (file.resolve().parent.name if from_file else f"sweep-{task['name']}")
     results = results or (file.parent if from_file else out)
+    if collect:
+        runs = [job for job in runs if (out / job.name / "summary.json").exists()]
+        if not runs:
+            raise click.ClickException(f"out: no run of this sweep has ended in {str(out)!r}")
     command, ended = " ".join(["her sweep", *words]), []
     with _sweep_bar(runs, out) as bar:
 

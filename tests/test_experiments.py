@@ -158,6 +158,10 @@ def test_a_grid_given_by_flags_leaves_a_table_and_the_command(tmp_path):
     assert {row["status"] for row in rows} == {"done"}
     assert {row["seed"] for row in rows} == {"0", "1", "5"}
     assert {row["variant"] for row in rows} == {f"strategy={s},k={k}" for s in ("future", "none") for k in (1, 4)}
+    (tmp_path / "BitFlip-v0-strategy=future,k=1-0" / "summary.json").unlink()
+    collected = CliRunner().invoke(main, [*command, "--out", str(tmp_path), "--collect", "--jobs", "1"])
+    assert "11 of 11 runs done" in collected.output
+    assert table(tmp_path / "runs.csv") == rows[1:]
     how = json.loads((tmp_path / "how.json").read_text())
     assert how["command"].startswith("her sweep her/BitFlip-v0 --grid strategy=future,none --grid k=1,4 --seeds 0,1,5")
     assert how["configs"]["BitFlip-v0-strategy=none,k=4-5"]["agent_settings"]["hidden"] == [16]
