@@ -57,7 +57,7 @@ def differences(expected: dict, grading: Grading) -> list:
 def small_class(tmp_path_factory):
     """Ten students, three chapters, graded once: submissions, what is expected, and the grading."""
     folder = tmp_path_factory.mktemp("class")
-    chapters = [c for c in registry.CHAPTERS if registry.of_chapter(c)][:3]
+    chapters = [1, 2, 5]
     expected = samples.write_class(folder / "submissions", 10, chapters, SEED)
     grading = Grading(folder / "submissions", folder / "out", chapters, seed=SEED)
     grading.run(jobs=2)
@@ -145,7 +145,7 @@ def test_a_cluster_gives_the_same_grades(small_class, tmp_path):
 
 
 def test_notebooks_as_handed_out_are_not_done_and_the_solutions_are_right(tmp_path):
-    chapters = [c for c in registry.CHAPTERS if registry.of_chapter(c)]
+    chapters = list(registry.CHAPTERS)
     for folder in ("exercises", "solutions"):
         (tmp_path / "s" / folder).mkdir(parents=True)
         for path in (HERE.parent / folder).glob("ch*.ipynb"):
