@@ -18,6 +18,7 @@ import os
 
 LANG = os.environ.get("HER_LANG", "{lang}")
 PROFILE = os.environ.get("HER_PROFILE", "full")
+SEED = int(os.environ.get("HER_SEED", 0))
 """
 
 PROSE = {

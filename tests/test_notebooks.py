@@ -48,9 +48,15 @@ class TestExecuteToCommitted:
     def test_uses_the_full_profile_and_the_chapters_own_language(self, tmp_path, monkeypatch):
         monkeypatch.setenv("HER_LANG", "fr")
         monkeypatch.setenv("HER_PROFILE", "quick")
-        _, en = write_chapters(tmp_path, "print(LANG, PROFILE)")
-        assert '"en full\\n"' in notebooks.execute_to_committed(en).read_text()
-        assert os.environ["HER_LANG"] == "fr"
+        monkeypatch.setenv("HER_SEED", "7")
+        _, en = write_chapters(tmp_path, "print(LANG, PROFILE, SEED)")
+        assert '"en full 0\\n"' in notebooks.execute_to_committed(en).read_text()
+        assert (os.environ["HER_LANG"], os.environ["HER_SEED"]) == ("fr", "7")
+
+    def test_runs_with_other_seeds_where_it_is_told_to(self, tmp_path):
+        zh, _ = write_chapters(tmp_path, "print(SEED)")
+        notebooks.run([zh], out=tmp_path / "build", progress=False, seed=100)
+        assert '"100\\n"' in (tmp_path / "build/quick/zh/01_sample.ipynb").read_text()
 
     def test_names_the_cell_that_failed_and_touches_no_file(self, tmp_path):
         zh, _ = write_chapters(tmp_path, "goal = 3\ngoal / 0")

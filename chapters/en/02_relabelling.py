@@ -29,6 +29,7 @@ import os
 
 LANG = os.environ.get("HER_LANG", "en")
 PROFILE = os.environ.get("HER_PROFILE", "full")
+SEED = int(os.environ.get("HER_SEED", 0))
 
 # %%
 import matplotlib.pyplot as plt
@@ -553,7 +554,7 @@ def episodes_needed(cells, k, seed, limit, start=-10.0):
 # %% tags=["nbval-ignore-output"]
 from her.plotting.progress import progress_bar
 
-SEEDS = range(10 if PROFILE == "full" else 2)
+SEEDS = range(SEED, SEED + (10 if PROFILE == "full" else 2))
 LIMIT = 15_000 if PROFILE == "full" else 4_000
 lengths = (5, 7, 9, 11) if PROFILE == "full" else (5, 7, 9)
 needed = {"her": {}, "none": {}}

@@ -29,6 +29,7 @@ import os
 
 LANG = os.environ.get("HER_LANG", "en")
 PROFILE = os.environ.get("HER_PROFILE", "full")
+SEED = int(os.environ.get("HER_SEED", 0))
 
 # %%
 import matplotlib.pyplot as plt
@@ -311,7 +312,7 @@ from math import ceil
 from her.plotting.progress import progress_bar
 from her.training import Trainer, settings_for
 
-SEEDS = range(3 if PROFILE == "full" else 1)
+SEEDS = range(SEED, SEED + (3 if PROFILE == "full" else 1))
 KS = {strategy: (1, 4, 16) if strategy == "future" and PROFILE == "full" else (4,) for strategy in STRATEGIES}
 
 

@@ -30,6 +30,7 @@ import os
 
 LANG = os.environ.get("HER_LANG", "en")
 PROFILE = os.environ.get("HER_PROFILE", "full")
+SEED = int(os.environ.get("HER_SEED", 0))
 
 # %%
 import matplotlib.pyplot as plt
@@ -592,7 +593,7 @@ def run(env_id, strategy, seed, **settings):
 # A single seed says little. Take several, and put the curves in a table, a row for each seed.
 
 # %%
-seeds = range(3 if PROFILE == "full" else 1)
+seeds = range(SEED, SEED + (3 if PROFILE == "full" else 1))
 
 
 def train(env_id, strategy, **settings):

@@ -29,6 +29,7 @@ import os
 
 LANG = os.environ.get("HER_LANG", "en")
 PROFILE = os.environ.get("HER_PROFILE", "full")
+SEED = int(os.environ.get("HER_SEED", 0))
 
 # %%
 import matplotlib.pyplot as plt
@@ -69,7 +70,7 @@ def train(task, strategy, seed, share):
 
 # %%
 VARIANTS = {"her": "future", "none": "none"}
-SEEDS, SHARE = (range(3), 1) if PROFILE == "full" else (range(1), 0.2)
+SEEDS, SHARE = (range(SEED, SEED + 3), 1) if PROFILE == "full" else (range(SEED, SEED + 1), 0.2)
 runs = {(task, name): [train(task, strategy, seed, SHARE) for seed in SEEDS] for task in TASKS for name, strategy in VARIANTS.items()}
 
 # %% [markdown] zh="ca10a8c4"
@@ -187,7 +188,7 @@ def until_learned(n_bits, strategy, seed):
 
 
 # %% tags=["nbval-ignore-output"]
-five = {name: [until_learned(5, strategy, seed) for seed in range(5)] for name, strategy in VARIANTS.items()}
+five = {name: [until_learned(5, strategy, seed) for seed in range(SEED, SEED + 5)] for name, strategy in VARIANTS.items()}
 print(five)
 times, low, high = speed_up(five["none"], five["her"], 4_000, np.random.default_rng(0))
 print(f"{times:.1f} x [{low:.1f}, {high:.1f}]")

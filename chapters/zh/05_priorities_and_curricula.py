@@ -29,6 +29,7 @@ import os
 
 LANG = os.environ.get("HER_LANG", "zh")
 PROFILE = os.environ.get("HER_PROFILE", "full")
+SEED = int(os.environ.get("HER_SEED", 0))
 
 # %%
 import matplotlib.pyplot as plt
@@ -218,7 +219,7 @@ def half_way(env_id, rounds, seed, **env_kwargs):
 
 
 # %%
-SEEDS = range(3 if PROFILE == "full" else 1)
+SEEDS = range(SEED, SEED + (3 if PROFILE == "full" else 1))
 push_rounds = 40 if PROFILE == "full" else 25
 pushes = [half_way("her/Push-v0", push_rounds, seed) for seed in SEEDS]
 trainer, episodes, _ = pushes[0]

@@ -58,16 +58,18 @@ def lab(options: tuple[str, ...]) -> None:
 @LANG
 @_profile("quick")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("build"), show_default=True)
-def run(numbers: tuple[int, ...], lang: str, profile: str, out: Path) -> None:
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="First of those trained with.")
+def run(numbers: tuple[int, ...], lang: str, profile: str, out: Path, seed: int) -> None:
     """Execute chapters from top to bottom into a folder; the chapters themselves stay as they are.
 
     \b
     her run                          every chapter, in both languages
     her run 1 4 --lang zh            two chapters in Chinese
     her run --profile full           with the training times that a reader sees
+    her run --seed 100               do the claims hold with other seeds?
     """
     paths = _sources(lang, numbers)
-    results = _course("notebooks").run(paths, profile, out)
+    results = _course("notebooks").run(paths, profile, out, seed=seed)
     width = max((len(result.chapter) for result in results), default=0)
     for result in results:
         verdict = f"failed at cell {result.failure.number}" if result.failure else "ok"

@@ -154,10 +154,10 @@ def _clean_output(output: NotebookNode) -> NotebookNode:
 
 
 @contextmanager
-def _environment(profile: str) -> Iterator[None]:
+def _environment(profile: str, seed: int = 0) -> Iterator[None]:
     """Let kernels inherit the headless environment; the language is the chapter's own, whatever HER_LANG says."""
     before = dict(os.environ)
-    os.environ.update(environment(profile))
+    os.environ.update(environment(profile), HER_SEED=str(seed))
     os.environ.pop("HER_LANG", None)
     try:
         yield
@@ -223,11 +223,12 @@ def refresh(path: Path) -> bool:
 
 
 def run(
-    paths: Sequence[Path], profile: str = "quick", out: Path = Path("build"), progress: bool = True
+    paths: Sequence[Path], profile: str = "quick", out: Path = Path("build"), progress: bool = True, seed: int = 0
 ) -> list[Result]:
     """Execute chapters through papermill into ``OUT/PROFILE/LANG/NAME.ipynb``, each to its end or first broken cell.
 
-    The chapters' own files are not touched. A progress bar counts the code cells of all of them.
+    The chapters' own files are not touched. A progress bar counts the code cells of all of them. ``seed`` is the first
+    of the seeds that they train with.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -237,7 +238,7 @@ def run(
     results = []
     _register_engine()
     total = sum(map(code_cells, notebooks.values()))
-    with _environment(profile), tqdm(total=total, unit="cell", disable=not progress) as bar:
+    with _environment(profile, seed), tqdm(total=total, unit="cell", disable=not progress) as bar:
         for path, notebook in notebooks.items():
             bar.set_description(name_of(path))
             target = Path(out, profile, name_of(path)).with_suffix(".ipynb")
