@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from her.agents import DDPG, DQN, DDPGConfig, DQNConfig
-from her.agents.dqn import Differences
+from her.agents.dqn import Comparison
 from her.agents.networks import Learner, mlp
 from her.agents.normalizer import Normalizer
 from her.replay import TorchBatch
@@ -178,8 +178,9 @@ def test_networks_have_no_activation_after_the_last_layer():
 def test_a_network_can_be_fed_which_bits_differ(low):
     state, goal = torch.tensor([[1.0, low, 1.0]]), torch.tensor([[1.0, 1.0, low]])
     pair = torch.cat([state, goal], dim=1)
-    assert Differences(kept=False)(pair).tolist() == [[0, 1, 1]]
-    assert Differences(kept=True)(pair).tolist() == [[*state[0].tolist(), 0, 1, 1]]
+    assert Comparison("difference")(pair).tolist() == [[0, 1, 1]]
+    assert Comparison("agreement")(pair).tolist() == [[1, 0, 0]]
+    assert Comparison("both")(pair).tolist() == [[*state[0].tolist(), 0, 1, 1]]
 
 
 def test_a_network_fed_differences_cannot_tell_patterns_apart_and_still_learns():
@@ -187,11 +188,11 @@ def test_a_network_fed_differences_cannot_tell_patterns_apart_and_still_learns()
     bits = rng.choice([-1.0, 1.0], (50, 8)).astype(np.float32)
     ours = np.concatenate([bits, bits], axis=1)
     ours[:, 9] *= -1  # the second bit differs everywhere
-    q = {name: DQN(16, 8, DQNConfig(inputs=name), seed=0) for name in ("pair", "difference", "both")}
+    q = {name: DQN(16, 8, DQNConfig(inputs=name), seed=0) for name in ("pair", "difference", "agreement", "both")}
     assert np.ptp(q["difference"].q_values(ours), axis=0).max() < 1e-6
     assert np.ptp(q["pair"].q_values(ours), axis=0).max() > 0.1
     before = q["difference"].state()["q.online"].clone()
     q["difference"].update(random_batch(observation_dim=16, action_dim=1, n_actions=8))
     assert not torch.equal(q["difference"].state()["q.online"], before)
-    with pytest.raises(ValueError, match="inputs: expected one of pair, difference, both, got 'xor'"):
+    with pytest.raises(ValueError, match="inputs: expected one of pair, difference, agreement, both, got 'xor'"):
         DQNConfig(inputs="xor")

@@ -12,20 +12,22 @@ from torch.nn.functional import smooth_l1_loss
 from her.agents.networks import Learner, mlp
 from her.replay import TorchBatch
 
-INPUTS = ("pair", "difference", "both")
+INPUTS = ("pair", "difference", "agreement", "both")
 
 
-class Differences(nn.Module):
-    """(n, 2·d) [state, goal] → (n, d) entries that differ, as 0 and 1, behind the state if that is ``kept``."""
+class Comparison(nn.Module):
+    """(n, 2·d) [state, goal] → what `DQNConfig.inputs` says, for other ``inputs`` than "pair"."""
 
-    def __init__(self, kept: bool):
+    def __init__(self, inputs: str):
         super().__init__()
-        self.kept = kept
+        self.inputs = inputs
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         state, goal = observations.chunk(2, dim=1)
+        if self.inputs == "agreement":
+            return (state == goal).float()
         differ = (state != goal).float()
-        return torch.cat([state, differ], dim=1) if self.kept else differ
+        return torch.cat([state, differ], dim=1) if self.inputs == "both" else differ
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class DQNConfig:
             [-1/(1-γ), 0] (Andrychowicz et al. 2017, Appendix A); "auto" is that range, None clips nothing.
         double: choose the next action with the network and value it with the target (van Hasselt et al. 2016).
         inputs: what the network is fed, for states and goals of the same bits: "pair" is [state, goal], "difference"
-            only which entries differ (state XOR goal), as 0 and 1, "both" is [state, which differ].
+            only which entries differ (state XOR goal), as 0 and 1, "agreement" only which do not, "both" is
+            [state, which differ].
     """
 
     hidden: tuple[int, ...] = (256,)
@@ -75,10 +78,10 @@ class DQN:
         self.rng = np.random.default_rng(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            width = observation_dim // 2 if config.inputs == "difference" else observation_dim
+            width = observation_dim // (2 if config.inputs in ("difference", "agreement") else 1)
             network, target = (mlp(width, config.hidden, n_actions) for _ in range(2))
         if config.inputs != "pair":
-            network, target = (nn.Sequential(Differences(config.inputs == "both"), *one) for one in (network, target))
+            network, target = (nn.Sequential(Comparison(config.inputs), *one) for one in (network, target))
         self.q = Learner(network, target, config.learning_rate, config.tau)
         self.target_range = target_range(config.target_range, config.gamma)
 
