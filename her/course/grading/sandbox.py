@@ -210,6 +210,8 @@ class Sandbox:
         if type(data) is str:
             raise SandboxError(f"a first process in it {data.replace('_', ' ')}")
         found = plain.decode(data)
+        if self.kind == "namespaces" and not found["processes"]:
+            raise SandboxError("the system does not permit them")
         if not found["scratch"]:
             raise SandboxError("a submission could not write into its own folder")
         return Isolation(

@@ -58,6 +58,7 @@ def main() -> None:
         _prctl(_PR_SET_DUMPABLE, 0)  # no process of the same user may look into this one
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     control.sendall(b"ready\n")
+    before = _condition()
     while True:
         line, descriptors = _line(control)
         if not line:
@@ -69,6 +70,7 @@ def main() -> None:
         for descriptor in descriptors:
             os.close(descriptor)
         answer = _wait(guard, control)
+        answer["clean"] &= _condition() == before
         control.sendall(json.dumps(answer).encode() + b"\n")
 
 
@@ -99,6 +101,14 @@ def _address_space() -> int:
     with contextlib.suppress(OSError), open("/proc/self/statm") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
     return 0
+
+
+def _condition() -> tuple:
+    """What a process of the same user could change in this one, to the loss of whoever comes next."""
+    names = sorted(name for name in dir(resource) if name.startswith("RLIMIT_"))
+    limits = tuple(resource.getrlimit(getattr(resource, name)) for name in names)
+    schedule = (os.sched_getaffinity(0), os.sched_getscheduler(0)) if _LINUX else ()
+    return limits, os.getpriority(os.PRIO_PROCESS, 0), *schedule
 
 
 def _line(control: socket.socket) -> tuple[bytes, list[int]]:
@@ -164,7 +174,7 @@ def _guard(request: dict, settings: dict, control: socket.socket, descriptors: l
         for descriptor in descriptors:
             os.close(descriptor)
         code = _attend(child, isolation)
-        if scratch != SCRATCH:
+        if not isolation["files"]:
             shutil.rmtree(scratch, ignore_errors=True)
     finally:
         os._exit(code)
@@ -196,7 +206,7 @@ def _separate(settings: dict) -> tuple[str, dict[str, bool]]:
             isolation["files"] = True
             return SCRATCH, isolation
     _set_out_of_memory_first()
-    scratch = tempfile.mkdtemp(prefix="answer-")
+    scratch = tempfile.mkdtemp(prefix="answer-", dir=SCRATCH if settings["devices"] else None)
     if os.geteuid() == 0:
         os.chmod(scratch, 0o777)
     return scratch, isolation
