@@ -285,8 +285,8 @@ assert np.mean(rates["none"][5]) > 0.9
 assert max(rates["none"][11]) < 0.1
 assert min(min(of_seeds) for of_seeds in rates["her"].values()) > 0.9
 
-# %% [markdown] zh="48bb239a"
-# Longer ones come from the records, five seeds each: 15 bits have both sides; 20 and 30 bits are from chapters 3 and 5 and have the side with HER only; `results/bit_flip` is a whole series from 5 to 50, of which we take whatever is there.
+# %% [markdown] zh="e3e0c761"
+# Longer ones come from the records, five seeds each: 15 bits have both sides; 20 and 30 bits are from chapters 3 and 5 and have the side with HER only; other lengths come from `results/bit_flip`, a long series from 5 to 50, as far as its runs have ended. Each length has its own limit of steps, the same for both sides.
 
 # %%
 SHIPPED = [("first_look", "bit_flip_15", "her", "her"), ("first_look", "bit_flip_15", "none", "none")]
@@ -300,7 +300,7 @@ whole = {}
 for run in read_runs("bit_flip"):
     whole.setdefault((run["variant"], int(run["task"][-2:])), []).append(float(run["success_rate"]))
 for (name, n), of_seeds in whole.items():
-    rates[name][n] = of_seeds
+    rates[name].setdefault(n, of_seeds)
 
 # %% [markdown] zh="1451728f"
 # A dot is a seed. See where the two colours part, and compare with the dashed lines:

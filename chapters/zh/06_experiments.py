@@ -286,7 +286,7 @@ assert max(rates["none"][11]) < 0.1
 assert min(min(of_seeds) for of_seeds in rates["her"].values()) > 0.9
 
 # %% [markdown]
-# 更长的来自存档，每档五个种子：15 位两边都有；20 位和 30 位取自第 3 章和第 5 章，只有带 HER 的一边；`results/bit_flip` 是一整套 5 到 50 位的，跑出来多少就用多少。
+# 更长的来自存档，每档五个种子：15 位两边都有；20 位和 30 位取自第 3 章和第 5 章，只有带 HER 的一边；其余长度来自 `results/bit_flip`，一套 5 到 50 位的长跑，跑完多少画多少。每一档的步数不同，同一档两边的上限相同。
 
 # %%
 SHIPPED = [("first_look", "bit_flip_15", "her", "her"), ("first_look", "bit_flip_15", "none", "none")]
@@ -300,7 +300,7 @@ whole = {}
 for run in read_runs("bit_flip"):
     whole.setdefault((run["variant"], int(run["task"][-2:])), []).append(float(run["success_rate"]))
 for (name, n), of_seeds in whole.items():
-    rates[name][n] = of_seeds
+    rates[name].setdefault(n, of_seeds)
 
 # %% [markdown]
 # 每点一个种子。看两种颜色在哪里分手，再和两条虚线比：
