@@ -75,3 +75,20 @@ def test_a_chapter_opens_runs_and_is_saved_as_a_pair(tmp_path):
     assert report["kernel"] == "python3"
     assert chapters[0].read_bytes() == source
     assert check_pair(chapters[0]) == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("number", [2, 4, 5])
+def test_a_chapter_runs_from_top_to_bottom_in_the_browser(tmp_path, monkeypatch, number, lang):
+    pytest.importorskip("playwright")
+    if not browser.CHROMIUM:
+        pytest.skip("no Chromium on this machine")
+    monkeypatch.setenv("HER_PROFILE", "quick")
+    for folder in ("chapters", "results"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder, ignore=shutil.ignore_patterns(".*"))
+    [chapter] = notebooks.discover(tmp_path / "chapters", lang, [number])
+    with browser.lab(tmp_path) as url, browser.page(url) as tab:
+        report = browser.run_all_cells(tab, f"chapters/{notebooks.name_of(chapter)}.ipynb")
+    assert report["errors"] == []
+    assert report["executed"] == report["code"] > 0
