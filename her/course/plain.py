@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -115,26 +115,6 @@ def decode(data: bytes) -> Any:
     if reader.at != len(data):
         raise Malformed(f"data: {len(data) - reader.at} bytes too many")
     return value
-
-
-def arrays(value: Any, depth: int = 0) -> Iterator[np.ndarray]:
-    """The numpy arrays, and the memory of the tensors, in a plain value; to find out whether two values share any."""
-    kind = type(value)
-    if depth > MAX_DEPTH:
-        return
-    if kind is np.ndarray:
-        yield value
-    elif _is_tensor(kind):
-        yield value.detach().numpy()
-    elif kind in (list, tuple):
-        for item in value:
-            yield from arrays(item, depth + 1)
-    elif kind is dict:
-        for item in value.values():
-            yield from arrays(item, depth + 1)
-    elif kind in (Transition, Episode):
-        for name in _TRANSITION if kind is Transition else _EPISODE:
-            yield from arrays(getattr(value, name, None), depth + 1)
 
 
 # ---------------------------------------------------------------------------------------------------- the format

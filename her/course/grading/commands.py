@@ -48,7 +48,8 @@ def grade(
     SUBMISSIONS holds STUDENT/chN.ipynb or .py, STUDENT_chN.ipynb, or zips of either; a zip of it all does as well.
     Each function runs in a sandbox, with limits of time, memory and output. Into --out go grades.csv (a row for every
     student and exercise), chapters.csv (a row for every student), summary.html, feedback/STUDENT.html, similar.csv
-    and seconds.csv. A run that was interrupted goes on with --resume and gives the same grades.
+    and seconds.csv. A run that was interrupted goes on with --resume and gives the same grades. More on all this, on
+    nbgrader and on what submissions are kept from: solutions/INSTRUCTORS.md.
 
     \b
     her grade submissions --out grades
