@@ -92,7 +92,9 @@ def draw_records(records: Sequence[RunRecord], lang: str, titles: dict[str, str]
     for ax, task in zip(axes.flat, tasks, strict=False):
         of_task = [record for record in records if record.task == task]
         for variant, some in _by_variant(of_task).items():
-            draw_curve(ax, *_together([(record.steps, record.success) for record in some]), *labels[variant])
+            steps, success = _together([(record.steps, record.success) for record in some])
+            label, style = labels[variant]
+            draw_curve(ax, steps, success, label, style | ({"marker": "o"} if len(steps) == 1 else {}))
         label_success_axes(ax, lang, of_task[0].config["success_at"])
         ax.set_title((titles or {}).get(task, task))
     lines = {line.get_label(): line for ax in axes.flat for line in ax.get_lines()}
