@@ -192,7 +192,7 @@ def check_outputs(committed: Path) -> list[str]:
         findings.append(f"{name}: {size / 1e6:.1f} MB, more than {LARGEST / 1e6:.1f}: draw fewer or smaller figures")
     if not code or PARAMETERS not in code[0][1].metadata.get("tags", []):
         findings.append(f'{name}: the first code cell is not tagged "{PARAMETERS}"')
-    elif missing := [v for v in ("HER_LANG", "HER_PROFILE", "HER_SEED") if v not in code[0][1].source]:
+    elif missing := [v for v in ("HER_LANG", "HER_PROFILE") if v not in code[0][1].source]:
         findings.append(f"{name}: the parameters cell does not read {' and '.join(missing)}")
     uncompared = [i for i, cell in code if UNCOMPARED in cell.metadata.get("tags", [])]
     if len(uncompared) > UNCOMPARED_SHARE * len(code):
