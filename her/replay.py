@@ -194,12 +194,8 @@ class Batch:
         goal_indices: (n,) where the transition is stored that achieved the substitute goal; -1 where not relabelled.
     """
 
-    states: np.ndarray
-    actions: np.ndarray
     rewards: np.ndarray
-    next_states: np.ndarray
     dones: np.ndarray
-    goals: np.ndarray
     achieved_goals: np.ndarray
     indices: np.ndarray
     weights: np.ndarray
@@ -210,6 +206,22 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self._packed)
+
+    @property
+    def states(self) -> np.ndarray:
+        return self._packed[:, self._columns.state]
+
+    @property
+    def actions(self) -> np.ndarray:
+        return self._packed[:, self._columns.action]
+
+    @property
+    def next_states(self) -> np.ndarray:
+        return self._packed[:, self._columns.next_state]
+
+    @property
+    def goals(self) -> np.ndarray:
+        return self._packed[:, self._columns.goal]
 
     @property
     def relabelled(self) -> np.ndarray:
@@ -228,7 +240,7 @@ class Batch:
         packed, columns, from_numpy = self._packed, self._columns, torch.from_numpy
         return TorchBatch(
             observations=from_numpy(packed[:, columns.observation]),
-            actions=from_numpy(self.actions),
+            actions=from_numpy(packed[:, columns.action]),
             rewards=from_numpy(self.rewards),
             next_observations=from_numpy(packed[:, columns.next_observation]),
             dones=from_numpy(self.dones.astype(np.float32)),
@@ -582,24 +594,9 @@ class GoalConditionedReplayBuffer:
 
     def _batch(self, rows, weights, packed, achieved, rewards, dones, kept, goal_rows) -> Batch:
         """Rows that were gathered, and whose goals have been replaced but where they are ``kept``, as a batch."""
-        columns = self.columns
         if not isinstance(self.transitions, UniformTransitions):  # which has no use for TD errors
             self._newest_batches.append((rows, self._written.copy()))
-        return Batch(
-            packed[:, columns.state],
-            packed[:, columns.action],
-            rewards,
-            packed[:, columns.next_state],
-            dones,
-            packed[:, columns.goal],
-            achieved,
-            rows,
-            weights,
-            kept,
-            goal_rows,
-            packed,
-            columns,
-        )
+        return Batch(rewards, dones, achieved, rows, weights, kept, goal_rows, packed, self.columns)
 
     def _gather(
         self, rows: np.ndarray, goal_rows: np.ndarray, kept: slice | np.ndarray
