@@ -417,7 +417,7 @@ def hostile_files(folder: Path) -> dict[str, str]:
     add("zip no zip", "invalid_zip", b"PK\x03\x04 nothing", "ch1.zip")
     add("zip bomb", "too_large", samples.zipped({"ch1.ipynb": bytes(300 * 2**20)}), "ch1.zip")
     add("zip up", "unsafe_path", samples.zipped({"../../up/ch1.ipynb": good}), "ch1.zip")
-    add("zip absolute", "unsafe_path", samples.zipped({"/tmp/up/ch1.ipynb": good}), "ch1.zip")
+    add("zip absolute", "unsafe_path", samples.zipped({f"{folder.parent}/up/ch1.ipynb": good}), "ch1.zip")
     link = zipfile.ZipInfo("ch1.ipynb")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(add("zip link", "symlink", name="ch1.zip"), "w") as archive:
@@ -437,7 +437,6 @@ def test_files_and_names_that_nobody_foresaw_get_their_own_row(tmp_path):
     assert found == {student: status for student, status in wanted.items()}
     assert len(list((tmp_path / "out" / "feedback").iterdir())) == len(wanted)
     assert {path for path in tmp_path.rglob("*") if "out" not in path.parts} == before
-    assert not Path("/tmp/up").exists()
 
 
 def test_a_class_in_one_zip_is_read_whatever_its_entries(tmp_path):
