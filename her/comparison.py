@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from her.statistics import Estimate, bootstrap, iqm, steps_to_threshold
+from her.statistics import Arrival, Estimate, arrival, bootstrap, iqm, steps_to_threshold
 
 
 @dataclass(frozen=True)
@@ -19,20 +19,15 @@ class Comparison:
 
     Attributes:
         task, variant: their names in the sweep.
-        seeds: how many runs were finished.
-        reached: in how many of them an evaluation came up to the threshold.
-        steps: environment steps until then, the mean over seeds; a run that never got there counts with all its steps,
-            so that with ``reached < seeds`` it is a lower bound.
-        times: ``steps`` divided by those of the first variant; NaN where neither has two runs.
+        arrival: environment steps until an evaluation came up to the threshold.
+        times: their mean divided by that of the first variant; NaN where one of them has a single run.
         final: success rate of the final evaluation, fresh goals, the IQM over seeds.
         success_at: "end" of the episode or "any" of its steps.
     """
 
     task: str
     variant: str
-    seeds: int
-    reached: int
-    steps: Estimate
+    arrival: Arrival
     times: Estimate
     final: Estimate
     success_at: str
@@ -60,15 +55,14 @@ def compare(folder: Path, threshold: float = 0.9) -> list[Comparison]:
         reached = [
             steps_to_threshold(*zip(*points[task, variant, row["seed"]], strict=True), threshold) for row in rows
         ]
-        steps = [float(row["env_steps"]) if at is None else at for at, row in zip(reached, rows, strict=True)]
+        budget = max(float(row["env_steps"]) for row in rows)
+        steps = [budget if at is None else at for at in reached]
         first.setdefault(task, steps)
         found.append(
             Comparison(
                 task,
                 variant,
-                seeds=len(rows),
-                reached=len(rows) - reached.count(None),
-                steps=bootstrap(steps, np.mean),
+                arrival=arrival(reached, budget),
                 times=_ratio(steps, first[task]),
                 final=bootstrap([float(row["success_rate"]) for row in rows], iqm),
                 success_at=rows[0]["success_at"],
@@ -106,10 +100,12 @@ def as_markdown(comparisons: list[Comparison], threshold: float = 0.9) -> str:
             "|---|---:|---:|---:|---:|",
         ]
         for c in of_task:
-            more = "≥ " if c.reached < c.seeds else ""
-            steps = Estimate(*(number / 1000 for number in c.steps))
+            more = "≥ " if c.arrival.reached < c.arrival.runs else ""
+            steps = Estimate(*(number / 1000 for number in c.arrival.mean))
             interval = f"{more}{steps.value:.0f} [{steps.low:.0f}, {steps.high:.0f}]"
             times = "1" if c is of_task[0] else f"{more}{c.times}"
-            lines.append(f"| {c.variant} | {c.reached} of {c.seeds} | {interval} | {times} | {c.final} |")
+            lines.append(
+                f"| {c.variant} | {c.arrival.reached} of {c.arrival.runs} | {interval} | {times} | {c.final} |"
+            )
         tables.append("\n".join(lines))
     return "\n\n".join(tables) + "\n"

@@ -78,7 +78,7 @@ class TestExecuteToCommitted:
 
     def test_stores_no_progress_bar(self, tmp_path):
         zh, _ = write_chapters(
-            tmp_path, "from her.course import progress_bar\nfor i in progress_bar(range(3)):\n    print(i)"
+            tmp_path, "from her.plotting.progress import progress_bar\nfor i in progress_bar(range(3)):\n    print(i)"
         )
         assert check_outputs(notebooks.execute_to_committed(zh)) == []
 

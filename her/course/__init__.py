@@ -1,6 +1,5 @@
 """The course around the library: chapters, exercises that know what went wrong, and whether everything is in order."""
 
 from her.course.checks import attempt, check, hint, or_reference, progress, reference
-from her.course.headless import progress_bar
 
-__all__ = ["attempt", "check", "hint", "or_reference", "progress", "progress_bar", "reference"]
+__all__ = ["attempt", "check", "hint", "or_reference", "progress", "reference"]

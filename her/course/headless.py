@@ -1,7 +1,4 @@
-"""What differs when a chapter is executed without a reader: its settings, and the progress bars that stay away."""
-
-import os
-from collections.abc import Iterable
+"""What differs when a chapter is executed without a reader."""
 
 PROFILES = ("quick", "full")
 
@@ -15,14 +12,3 @@ def environment(profile: str) -> dict[str, str]:
     if profile not in PROFILES:
         raise ValueError(f'profile: expected "quick" or "full", got {profile!r}')
     return {"HER_PROFILE": profile, "TQDM_DISABLE": "1", "PYTHONWARNINGS": "error:Glyph", "HER_PROGRESS": ""}
-
-
-def progress_bar(iterable: Iterable | None = None, **options):
-    """tqdm's bar, for a notebook or a terminal; `options` are tqdm's.
-
-    It stays away where TQDM_DISABLE is set, as :func:`environment` does: a stored notebook should hold results, not a
-    bar that nobody can display any more. (In notebooks tqdm itself does not heed the variable.)
-    """
-    from tqdm.auto import tqdm
-
-    return tqdm(iterable, disable=bool(os.environ.get("TQDM_DISABLE")), **options)
