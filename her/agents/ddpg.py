@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from her.agents.continuous import ContinuousAgent
 from her.agents.dqn import target_range
 from her.agents.networks import Learner, mlp
-from her.agents.normalizer import Normalizer
 from her.replay import TorchBatch
 
 
@@ -53,7 +53,7 @@ class Critic(nn.Module):
         return self.layers(torch.cat([observations, actions], dim=1)).squeeze(1)
 
 
-class DDPG:
+class DDPG(ContinuousAgent):
     """DDPG (Lillicrap et al. 2016) on [state, goal].
 
     Args:
@@ -72,17 +72,14 @@ class DDPG:
         seed: int = 0,
     ):
         self.config = config = config or DDPGConfig()
-        self.rng = np.random.default_rng(seed)
-        low, high = np.asarray(action_low, np.float32), np.asarray(action_high, np.float32)
-        self.action_middle, self.action_half = (low + high) / 2, (high - low) / 2
-        self._middle, self._half = torch.from_numpy(self.action_middle), torch.from_numpy(self.action_half)
+        super().__init__(observation_dim, action_low, action_high, config.normalize, seed)
+        action_dim = len(self.action_middle)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            actors = [mlp(observation_dim, config.hidden, len(low)) for _ in range(2)]
-            critics = [Critic(observation_dim, len(low), config.hidden) for _ in range(2)]
+            actors = [mlp(observation_dim, config.hidden, action_dim) for _ in range(2)]
+            critics = [Critic(observation_dim, action_dim, config.hidden) for _ in range(2)]
         self.actor = Learner(*actors, config.learning_rate, config.tau)
         self.critic = Learner(*critics, config.learning_rate, config.tau)
-        self.normalizer = Normalizer(observation_dim) if config.normalize else None
         self.target_range = target_range(config.target_range, config.gamma)
 
     def act(self, observations: np.ndarray, explore: bool = False) -> np.ndarray:
@@ -121,28 +118,3 @@ class DDPG:
         actor.follow()
         critic.follow()
         return errors.detach().numpy()
-
-    def observe(self, observations: torch.Tensor) -> None:
-        """Show the normaliser (n, observation_dim) observations as the networks are fed them."""
-        if self.normalizer:
-            self.normalizer.update(observations)
-
-    def _inputs(self, observations: torch.Tensor) -> torch.Tensor:
-        return self.normalizer(observations) if self.normalizer else observations
-
-    def _unit(self, actions: torch.Tensor) -> torch.Tensor:
-        return (actions - self._middle) / self._half
-
-    def _parts(self) -> dict[str, Learner | Normalizer]:
-        parts = {"actor": self.actor, "critic": self.critic}
-        return parts | ({"normalizer": self.normalizer} if self.normalizer else {})
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """Networks, targets, optimisers and normaliser, as named tensors."""
-        return {f"{part}.{name}": v for part, owner in self._parts().items() for name, v in owner.state().items()}
-
-    def load(self, state: dict[str, torch.Tensor]) -> None:
-        """Take back what `state` gave."""
-        for part, owner in self._parts().items():
-            prefix = f"{part}."
-            owner.load({name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)})

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
+from her.agents.continuous import ContinuousAgent
 from her.agents.ddpg import Critic
 from her.agents.dqn import target_range
 from her.agents.networks import Adam, Learner, mlp
@@ -65,7 +66,7 @@ class TwinCritic(nn.Module):
         return torch.stack([critic(observations, actions) for critic in self.critics])
 
 
-class SAC:
+class SAC(ContinuousAgent):
     """Soft actor-critic on [state, goal], with the interface of `DDPG`.
 
     Args:
@@ -84,18 +85,15 @@ class SAC:
         seed: int = 0,
     ):
         self.config = config = config or SACConfig()
-        self.rng = np.random.default_rng(seed)
-        low, high = np.asarray(action_low, np.float32), np.asarray(action_high, np.float32)
-        self.action_middle, self.action_half = (low + high) / 2, (high - low) / 2
-        self._middle, self._half = torch.from_numpy(self.action_middle), torch.from_numpy(self.action_half)
+        super().__init__(observation_dim, action_low, action_high, config.normalize, seed)
+        action_dim = len(self.action_middle)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            actor = mlp(observation_dim, config.hidden, 2 * len(low))
-            critics = [TwinCritic(observation_dim, len(low), config.hidden) for _ in range(2)]
+            actor = mlp(observation_dim, config.hidden, 2 * action_dim)
+            critics = [TwinCritic(observation_dim, action_dim, config.hidden) for _ in range(2)]
         self.actor = Learner(actor, None, config.learning_rate)
         self.critic = Learner(*critics, config.learning_rate, config.tau)
-        self.temperature = Temperature(config, len(low))
-        self.normalizer = Normalizer(observation_dim) if config.normalize else None
+        self.temperature = Temperature(config, action_dim)
         self.target_range = target_range(config.target_range, config.gamma)
 
     def act(self, observations: np.ndarray, explore: bool = False) -> np.ndarray:
@@ -142,11 +140,6 @@ class SAC:
         targets = torch.addcmul(batch.rewards, 1 - batch.dones, values, value=self.config.gamma)
         return targets.clamp_(*self.target_range) if self.target_range else targets
 
-    def observe(self, observations: torch.Tensor) -> None:
-        """Show the normaliser (n, observation_dim) observations as the networks are fed them."""
-        if self.normalizer:
-            self.normalizer.update(observations)
-
     def _policy(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and log deviation, (n, action_dim) each, of the Gaussian that tanh squashes."""
         mean, log_std = self.actor.network(inputs).chunk(2, dim=1)
@@ -156,25 +149,8 @@ class SAC:
         """Standard normal numbers. All chance of this agent is in ``rng``, so that saving that saves all of it."""
         return torch.from_numpy(self.rng.standard_normal(tuple(like.shape), np.float32))
 
-    def _inputs(self, observations: torch.Tensor) -> torch.Tensor:
-        return self.normalizer(observations) if self.normalizer else observations
-
-    def _unit(self, actions: torch.Tensor) -> torch.Tensor:
-        return (actions - self._middle) / self._half
-
-    def _parts(self) -> dict[str, Learner | Temperature | Normalizer]:
-        parts = {"actor": self.actor, "critic": self.critic, "temperature": self.temperature}
-        return parts | ({"normalizer": self.normalizer} if self.normalizer else {})
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """Networks, targets, optimisers, temperature and normaliser, as named tensors."""
-        return {f"{part}.{name}": v for part, owner in self._parts().items() for name, v in owner.state().items()}
-
-    def load(self, state: dict[str, torch.Tensor]) -> None:
-        """Take back what `state` gave."""
-        for part, owner in self._parts().items():
-            prefix = f"{part}."
-            owner.load({name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)})
+    def _parts(self) -> dict[str, Learner | Normalizer | Temperature]:
+        return super()._parts() | {"temperature": self.temperature}
 
 
 #: Haarnoja et al. clip the log deviation so; beyond, tanh has no gradient left, or the density no end
