@@ -239,12 +239,12 @@ class Batch:
 
         packed, columns, from_numpy = self._packed, self._columns, torch.from_numpy
         return TorchBatch(
-            observations=from_numpy(packed[:, columns.observation]),
-            actions=from_numpy(packed[:, columns.action]),
-            rewards=from_numpy(self.rewards),
-            next_observations=from_numpy(packed[:, columns.next_observation]),
-            dones=from_numpy(self.dones.astype(np.float32)),
-            weights=from_numpy(self.weights),
+            from_numpy(packed[:, columns.observation]),
+            from_numpy(packed[:, columns.action]),
+            from_numpy(self.rewards),
+            from_numpy(packed[:, columns.next_observation]),
+            from_numpy(self.dones.astype(np.float32)),
+            from_numpy(self.weights),
         )
 
 
@@ -606,23 +606,30 @@ class GoalConditionedReplayBuffer:
         Returns:
             (n, columns.width) the rows, (n, goal_dim) what was achieved in them, and (n, goal_dim) their goals.
         """
-        packed = np.empty((len(rows), self.columns.width), np.float32)
-        achieved = np.empty(len(rows), self._goal_type)
+        n, shape = len(rows), (-1, self.goal_dim)
+        packed = np.empty((n, self.columns.width), np.float32)
+        achieved = np.empty(n, self._goal_type)
         goals = self._achieved.view(self._goal_type)[:, 0].take(goal_rows)
-        columns = self.columns.achieved, self.columns.goal, self.columns.next_goal
-        achieved_in, goal_in, next_goal_in = (self._goals_in(packed, column) for column in columns)
         every = kept.step if isinstance(kept, slice) else 1
         at_once = max(GATHERED_AT_ONCE // every, 1) * every  # so that a slice keeps the same rows of each part
-        for first in range(0, len(rows), at_once):  # what was just gathered is still near when it is read
-            some = slice(first, first + at_once)
-            self._data.take(rows[some], axis=0, out=packed[some], mode="clip")  # without mode, out is copied
-            achieved[some] = achieved_in[some]
-            own, given = goal_in[some], goals[some]
-            here = kept if isinstance(kept, slice) else kept[some]
-            given[here] = own[here]
-            own[...] = next_goal_in[some] = given
-        shape = -1, self.goal_dim
+        if n <= at_once:
+            self._gather_into(packed, achieved, goals, rows, kept)
+        else:
+            for first in range(0, n, at_once):  # what was just gathered is still near when it is read
+                some = slice(first, first + at_once)
+                here = kept if isinstance(kept, slice) else kept[some]
+                self._gather_into(packed[some], achieved[some], goals[some], rows[some], here)
         return packed, achieved.view(np.float32).reshape(shape), goals.view(np.float32).reshape(shape)
+
+    def _gather_into(self, packed, achieved, goals, rows, kept) -> None:
+        """Fill ``packed`` and ``achieved``, and exchange goals: ``goals`` go where none is ``kept``, the others back."""
+        columns = self.columns
+        self._data.take(rows, axis=0, out=packed, mode="clip")  # without mode, out is copied
+        achieved[...] = self._goals_in(packed, columns.achieved)
+        own = self._goals_in(packed, columns.goal)
+        goals[kept] = own[kept]
+        own[...] = goals
+        self._goals_in(packed, columns.next_goal)[...] = goals
 
     def _goals_in(self, packed: np.ndarray, column: slice) -> np.ndarray:
         """A view of the goals in a column of gathered rows, (n,), each of them one item."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 
@@ -162,7 +163,7 @@ def all_finite(array: np.ndarray) -> bool:
 
 
 def _check_finite(rewards: np.ndarray, achieved: np.ndarray, desired: np.ndarray) -> None:
-    if not (np.isfinite(rewards.dot(rewards)) or all_finite(rewards)):  # what is squared may be too large a number
+    if not (math.isfinite(rewards.dot(rewards)) or all_finite(rewards)):  # what is squared may be too large a number
         i = int(np.isfinite(rewards).argmin())
         raise ValueError(
             f"reward_function: expected finite float32 rewards, got {rewards[i]} "
