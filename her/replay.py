@@ -622,7 +622,7 @@ class GoalConditionedReplayBuffer:
         return packed, achieved.view(np.float32).reshape(shape), goals.view(np.float32).reshape(shape)
 
     def _gather_into(self, packed, achieved, goals, rows, kept) -> None:
-        """Fill ``packed`` and ``achieved``, and exchange goals: ``goals`` go where none is ``kept``, the others back."""
+        """Fill ``packed`` and ``achieved``; ``goals`` replace the stored ones, except where these are ``kept``."""
         columns = self.columns
         self._data.take(rows, axis=0, out=packed, mode="clip")  # without mode, out is copied
         achieved[...] = self._goals_in(packed, columns.achieved)
