@@ -300,13 +300,13 @@ class Cher(LearningGoals):
         relabelled = buffer.rng.random(batch_size) < buffer.config.relabelled_share
         wanted = int(np.count_nonzero(relabelled))
         if not wanted:
-            rows, weights = buffer._draw(batch_size)
+            rows, weights, _ = buffer._draw(batch_size)
             return Choice(rows, weights, ~relabelled, rows)
         groups = -(-wanted // self.group)
         picks = -(-wanted // groups)  # in each group; what is too many is left out of the last
         of = max(self.candidates * picks, picks + 2)
         real = batch_size - wanted
-        rows, weights = buffer._draw(real + groups * of)
+        rows, weights, _ = buffer._draw(real + groups * of)
         goal_rows = self.draw(buffer, rows, buffer.rng.random(len(rows)), buffer.rng)
         goals = buffer._achieved.take(goal_rows[real:], axis=0)
         distances = _distances(goals, buffer._data[rows[real:], buffer.columns.goal])

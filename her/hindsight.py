@@ -211,10 +211,12 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
 
     def choose(self, batch_size: int) -> Choice:
         """Transitions from the one sampler, and goals from the other for all but every (k+1)-th of them."""
-        rows, weights = self._draw(batch_size)
+        rows, weights, uniform = self._draw(batch_size)
         period = self.config.n_sampled_goal + 1
         kept = slice(int(period * self.rng.random()), None, period)
-        return Choice(rows, weights, kept, self.goals.draw(self, rows, self.rng.random(len(rows)), self.rng))
+        if uniform is None:
+            uniform = self.rng.random(batch_size)
+        return Choice(rows, weights, kept, self.goals.draw(self, rows, uniform, self.rng))
 
     def _rewards_of(self, rows: np.ndarray | None, achieved: np.ndarray, goals: np.ndarray) -> np.ndarray:
         """(n,) rewards of these rows under ``goals``; rows are None for the first transitions about to be stored.

@@ -303,9 +303,18 @@ class UniformTransitions:
         self._ones = np.ones(0, np.float32)
 
     def sample(self, buffer, n, rng):
+        rows, weights, _ = self.sample_with_rest(buffer, n, rng)
+        return rows, weights
+
+    def sample_with_rest(self, buffer, n, rng):
+        """As `sample`, and (n,) numbers from [0, 1) that tell nothing of the rows: they spare drawing others."""
         if len(self._ones) != n:
             self._ones = np.ones(n, np.float32)
-        return buffer.rows_at(rng.random(n)), self._ones.copy()
+        scaled = rng.random(n)
+        scaled *= len(buffer)
+        nth = scaled.astype(np.intp)
+        scaled -= nth  # uniform like before, in steps of 2^-33 with a million stored
+        return buffer.live_rows(nth), self._ones.copy(), scaled
 
     def stored(self, buffer, rows):
         pass
@@ -578,16 +587,19 @@ class GoalConditionedReplayBuffer:
         Raises:
             ValueError: ``batch_size`` is no positive integer, or the buffer is empty.
         """
-        rows, weights = self._draw(batch_size)
+        rows, weights, _ = self._draw(batch_size)
         packed, columns = self._data.take(rows, axis=0), self.columns
         achieved, rewards = packed[:, columns.achieved], packed[:, columns.reward].copy()
         return self._batch(rows, weights, packed, achieved, rewards, self._real_dones(rows), slice(None), rows)
 
-    def _draw(self, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    def _draw(self, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Rows, their weights, and (batch_size,) numbers from [0, 1) that tell nothing of the rows, if any are left."""
         check_positive_integer("batch_size", batch_size)
         if not self._size:
             raise ValueError(f"batch_size: cannot draw {batch_size} transitions from an empty buffer; store some first")
-        return self.transitions.sample(self, batch_size, self.rng)
+        if type(self.transitions) is UniformTransitions:  # a subclass may sample otherwise
+            return self.transitions.sample_with_rest(self, batch_size, self.rng)
+        return *self.transitions.sample(self, batch_size, self.rng), None
 
     def _real_dones(self, rows: np.ndarray) -> np.ndarray:
         return self._dones.take(rows) if self._any_done else np.zeros(len(rows), bool)
@@ -681,13 +693,17 @@ class GoalConditionedReplayBuffer:
 
     # ------------------------------------------------------------------ rows and episodes
 
-    def live_rows(self) -> np.ndarray:
-        """The rows of all stored transitions, environment by environment, oldest first."""
-        return self.rows_at(None)
+    def rows_at(self, uniform: np.ndarray) -> np.ndarray:
+        """The rows that lie at these fractions, in [0, 1), of everything stored."""
+        return self.live_rows((uniform * self._size).astype(np.intp))
 
-    def rows_at(self, uniform: np.ndarray | None) -> np.ndarray:
-        """The rows that lie at these fractions, in [0, 1), of everything stored; all of them for None."""
-        rows = np.arange(self._size) if uniform is None else (uniform * self._size).astype(np.intp)
+    def live_rows(self, nth: np.ndarray | None = None) -> np.ndarray:
+        """The rows of the stored transitions, environment by environment, oldest first.
+
+        Args:
+            nth: which of them, counted from 0, in an integer array that may be overwritten; all by default.
+        """
+        rows = np.arange(self._size) if nth is None else nth
         if self.n_envs == 1:
             tail = int(self._tail[0])
             if tail:
