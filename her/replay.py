@@ -384,8 +384,7 @@ class GoalConditionedReplayBuffer:
         self._any_done = False
         # An episode is named by the row it starts in: _start says so for every row, _length is kept in that row alone.
         index = np.int32 if rows < 2**31 else np.int64  # half the bytes are looked up faster
-        self._start = np.zeros(rows, index)
-        self._length = np.zeros(rows, index)
+        self._start, self._length = np.zeros((2, rows), index)  # together: large enough for large pages of memory
         # Of each ring: where it begins, its oldest row (counted from there), live rows, rows of its open episode,
         # rows ever written, and whether an episode runs over the ring's end.
         self._base = np.arange(n_envs) * self._ring
@@ -618,7 +617,7 @@ class GoalConditionedReplayBuffer:
         Returns:
             (n, columns.width) the rows, (n, goal_dim) what was achieved in them, and (n, goal_dim) their goals.
         """
-        n, shape = len(rows), (-1, self.goal_dim)
+        n, shape = len(rows), (len(rows), self.goal_dim)
         packed = np.empty((n, self.columns.width), np.float32)
         achieved = np.empty(n, self._goal_type)
         goals = self._achieved.view(self._goal_type)[:, 0].take(goal_rows)
@@ -631,7 +630,7 @@ class GoalConditionedReplayBuffer:
                 some = slice(first, first + at_once)
                 here = kept if isinstance(kept, slice) else kept[some]
                 self._gather_into(packed[some], achieved[some], goals[some], rows[some], here)
-        return packed, achieved.view(np.float32).reshape(shape), goals.view(np.float32).reshape(shape)
+        return packed, np.ndarray(shape, np.float32, achieved), np.ndarray(shape, np.float32, goals)
 
     def _gather_into(self, packed, achieved, goals, rows, kept) -> None:
         """Fill ``packed`` and ``achieved``; ``goals`` replace the stored ones, except where these are ``kept``."""
