@@ -7,10 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from scipy import stats
-
-from her.statistics import Arrival, Estimate, arrival, bootstrap, iqm, steps_to_threshold
+from her.statistics import Arrival, Estimate, arrival, bootstrap, iqm, ratio, steps_to_threshold
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,7 @@ class Comparison:
     Attributes:
         task, variant: their names in the sweep.
         arrival: environment steps until an evaluation came up to the threshold.
-        times: their mean divided by that of the first variant; NaN where one of them has a single run.
+        times: their mean divided by that of the first variant.
         final: success rate of the final evaluation, fresh goals, the IQM over seeds.
         success_at: "end" of the episode or "any" of its steps.
     """
@@ -63,29 +60,12 @@ def compare(folder: Path, threshold: float = 0.9) -> list[Comparison]:
                 task,
                 variant,
                 arrival=arrival(reached, budget),
-                times=_ratio(steps, first[task]),
+                times=Estimate(1.0, 1.0, 1.0) if steps is first[task] else ratio(steps, first[task]),
                 final=bootstrap([float(row["success_rate"]) for row in rows], iqm),
                 success_at=rows[0]["success_at"],
             )
         )
     return found
-
-
-def _ratio(steps: list[float], reference: list[float]) -> Estimate:
-    if steps is reference or min(len(steps), len(reference)) < 2:
-        value = 1.0 if steps is reference else float("nan")
-        return Estimate(value, value, value)
-
-    def ratio(a, b, axis=-1):
-        return np.mean(a, axis=axis) / np.mean(b, axis=axis)
-
-    value = float(ratio(np.array(steps), np.array(reference)))
-    if np.ptp(steps) == np.ptp(reference) == 0:
-        return Estimate(value, value, value)
-    interval = stats.bootstrap(
-        (steps, reference), ratio, method="percentile", rng=np.random.default_rng(0)
-    ).confidence_interval
-    return Estimate(value, float(interval.low), float(interval.high))
 
 
 def as_markdown(comparisons: list[Comparison], threshold: float = 0.9) -> str:

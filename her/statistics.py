@@ -111,6 +111,16 @@ def probability_of_improvement(ours: Scores, theirs: Scores, level: float = 0.95
     return _bootstrapped([*mine, *others], wins, level, seed)
 
 
+def ratio(ours: Sequence[float], theirs: Sequence[float], level: float = 0.95, seed: int = 0) -> Estimate:
+    """The mean of ``ours`` divided by the mean of ``theirs``, such as steps needed; the interval resamples both.
+
+    Args:
+        ours, theirs: one number per seed, (n,) and (m,). A single one is taken as it is, without a spread of its own.
+        level, seed: of the interval and its resampling.
+    """
+    return _bootstrapped([*_strata("ours", ours), *_strata("theirs", theirs)], _ratio_of_means, level, seed)
+
+
 class Arrival(NamedTuple):
     """How long runs take to a threshold, those counted that never got there.
 
@@ -146,6 +156,10 @@ def arrival(steps: Sequence[float | None], budget: float, level: float = 0.95, s
     taken = np.array([np.inf if at is None or at > budget else at for at in steps], float)
     restricted = bootstrap(np.minimum(taken, budget), np.mean, level, seed)
     return Arrival(int(np.isfinite(taken).sum()), len(taken), float(np.median(taken)), restricted)
+
+
+def _ratio_of_means(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
+    return a.mean(axis=axis) / b.mean(axis=axis)
 
 
 def _higher(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
-from her.statistics import aggregate, arrival, bootstrap, iqm, probability_of_improvement, steps_to_threshold
+from her.statistics import aggregate, arrival, bootstrap, iqm, probability_of_improvement, ratio, steps_to_threshold
 
 SEEDS = st.lists(st.integers(0, 8).map(lambda i: i / 8), min_size=1, max_size=6)  # coarse, so that there are ties
 TASKS = st.dictionaries(st.sampled_from(["bits", "reach", "push"]), SEEDS, min_size=1)
@@ -118,3 +118,14 @@ def test_an_arrival_says_when_its_mean_is_a_lower_bound():
     assert str(arrival([1000, 3000, None], 4000)).startswith("2 of 3, median 3,000, mean ≥ 2,667 [")
     assert str(arrival([None, 3000, None], 4000)).startswith("1 of 3, median not reached")
     assert "≥" not in str(arrival([1000, 3000], 4000))
+
+
+def test_a_ratio_of_means_has_an_interval_over_the_seeds_of_both():
+    found = ratio([10.0, 20.0, 30.0], [4.0, 6.0])
+    assert found.value == 4.0
+    assert 10 / 6 <= found.low < 4 < found.high <= 30 / 4
+    assert ratio([8.0], [4.0, 4.0]) == (2.0, 2.0, 2.0)
+    one_varies = ratio([8.0], [2.0, 6.0])
+    assert (one_varies.value, one_varies.low, one_varies.high) == (2.0, 8 / 6, 4.0)
+    with pytest.raises(ValueError, match="theirs"):
+        ratio([1.0], [])

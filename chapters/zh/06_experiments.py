@@ -120,6 +120,7 @@ RESULTS = next(folder / "results" for folder in (Path.cwd(), *Path.cwd().parents
 LEVELS = (0.3, 0.5, 0.7, 0.9)
 
 
+# %%
 def episodes_needed(folder, task, horizon):
     curves = read_curves(RESULTS / folder / "curves.csv")
     found, played = {}, {}
@@ -147,13 +148,10 @@ show(fig, alt=alt("needed", LANG))
 # %% [markdown]
 # 一个也没有。三个任务，五个种子，连三成都没走到过。
 #
-# 那“快了几倍”？一边没走到，倍数就没有上界，只能说**至少**：拿它玩过的全部回合，除以有 HER 的那边要的回合。几何平均，区间是种子重抽的：
+# 那“快了几倍”？一边没走到，倍数就没有上界，只能说**至少**：拿它玩过的全部回合，除以有 HER 的那边要的回合。均值相除，区间由两边的种子重抽得来：
 
 # %%
-def speed_up(slow, fast, played, rng):
-    slow, fast = (np.log([played if n is None else n for n in of_seeds]) for of_seeds in (slow, fast))
-    again = rng.choice(slow, (5_000, len(slow))).mean(axis=1) - rng.choice(fast, (5_000, len(fast))).mean(axis=1)
-    return np.exp([slow.mean() - fast.mean(), *np.quantile(again, [0.025, 0.975])])
+from her.statistics import ratio
 
 
 def report(found, played):
@@ -162,9 +160,9 @@ def report(found, played):
         if None in fast:
             print(f"  {level:.0%}   HER {len(fast) - fast.count(None)}/{len(fast)}")
             continue
-        mean, (times, low, high) = bootstrap(fast, np.mean), speed_up(slow, fast, played["none"], np.random.default_rng(0))
-        sign = ">" if None in slow else " "
-        print(f"  {level:.0%}   {mean.value:6,.0f} [{mean.low:,.0f}, {mean.high:,.0f}]   {len(slow) - slow.count(None)}/{len(slow)}   {sign} {times:4.1f} x [{low:.1f}, {high:.1f}]")
+        times = ratio([played["none"] if n is None else n for n in slow], fast)
+        mean, sign = bootstrap(fast, np.mean), ">" if None in slow else " "
+        print(f"  {level:.0%}   {mean.value:6,.0f} [{mean.low:,.0f}, {mean.high:,.0f}]   {len(slow) - slow.count(None)}/{len(slow)}   {sign} {times.value:4.1f} x [{times.low:.1f}, {times.high:.1f}]")
 
 
 # %% [markdown]
@@ -190,9 +188,9 @@ def until_learned(n_bits, strategy, seed):
 # %% tags=["nbval-ignore-output"]
 five = {name: [until_learned(5, strategy, seed) for seed in range(SEED, SEED + 5)] for name, strategy in VARIANTS.items()}
 print(five)
-times, low, high = speed_up(five["none"], five["her"], 4_000, np.random.default_rng(0))
-print(f"{times:.1f} x [{low:.1f}, {high:.1f}]")
-assert 1 < low < high < 10
+times = ratio([n or 4_000 for n in five["none"]], five["her"])
+print(f"{times.value:.1f} x [{times.low:.1f}, {times.high:.1f}]")
+assert 1 < times.low < times.high < 10
 
 # %% [markdown]
 # 三倍上下：32 种图案，乱翻也常常碰上，HER 只是快一些。*任务越难，差距越大*，这才是要记住的句子，不是某个倍数。
@@ -377,6 +375,7 @@ def same_room(achieved, desired):
     return sparse_reward(achieved, desired, threshold=0.5)
 
 
+# %%
 def press(rng):
     button, goal = rng.integers(ROOMS + 1), rng.integers(1, ROOMS + 1)
     end = button or rng.integers(1, ROOMS + 1)
@@ -469,6 +468,7 @@ def check_up(env_id, **kwargs):
     return recomputed, np.array_equal(one.states, elsewhere.states), np.array_equal(one.states, again.states)
 
 
+# %%
 for env_id in ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0"):
     print(f"{env_id:15}", *check_up(env_id))
 
