@@ -120,7 +120,8 @@ def draw_candidates(
     ax.plot(*path[t + 1], "o", color="black", markersize=6, zorder=4)
     ax.add_patch(Circle(episode.goal, 0.06, fill=False, edgecolor=COLORS["green"], linewidth=2, zorder=4))
     ax.set(xlabel="", ylabel="", xticks=[], yticks=[], xlim=(-1.04, 1.04), ylim=(-1.04, 1.04))
-    count = text(lang, f"{len(candidates)} 个候选", f"{len(candidates)} candidates")
+    n = len(candidates)
+    count = text(lang, f"{n} 个候选", f"{n} candidate{'s' * (n > 1)}")
     ax.set_title(f"{strategy}　{count}" if lang == "zh" else f"{strategy}: {count}", fontsize=11)
     return ax
 
