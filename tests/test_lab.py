@@ -57,10 +57,11 @@ def test_serves_the_chapters_with_this_environments_kernel_and_python_files_as_n
 
 
 @pytest.mark.browser
-def test_a_chapter_opens_runs_and_is_saved_as_a_pair(tmp_path):
+def test_a_chapter_opens_runs_and_is_saved_as_a_pair(tmp_path, monkeypatch):
     pytest.importorskip("playwright")
     if not browser.CHROMIUM:
         pytest.skip("no Chromium on this machine")
+    monkeypatch.setenv("HER_PROFILE", "quick")  # done before JupyterLab saves on its own, as it does every two minutes
     shutil.copytree(REPOSITORY / "chapters", tmp_path / "chapters", ignore=shutil.ignore_patterns(".*"))
     chapters = notebooks.discover(tmp_path / "chapters")
     if not chapters:
