@@ -75,7 +75,7 @@ CURRICULA = click.Choice(["none", "reach", "cher"])
 @click.option("--env-kwargs", multiple=True, metavar="KEY=VALUE", callback=key_values, help="Of the environment.")
 @click.option("--strategy", type=STRATEGIES, default="future", show_default=True, help="Of hindsight; none is without.")
 @click.option("--k", type=click.IntRange(0), default=4, show_default=True, help="Substitute goals per real one.")
-@click.option("--priority", type=PRIORITIES, default="none", show_default=True, help="Which transitions come oftener.")
+@click.option("--priority", type=PRIORITIES, help="Which transitions come oftener.  [default: by environment]")
 @click.option("--curriculum", type=CURRICULA, default="none", show_default=True, help="Which goals come when.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--max-steps", type=click.IntRange(1), help="Environment steps, at most.  [default: by environment]")
@@ -115,7 +115,7 @@ def train(
     her train her/Push-v0 --strategy none --max-steps 200000 --out runs/push-without
     her train her/Push-v0 --priority energy --curriculum reach --set curriculum_settings.rollouts=0.5
     her train her/Reach-v0 --set agent_settings.learning_rate=1e-3 --set n_envs=16
-    her train FetchPush-v4 --priority moved --until-success 0.95 --workers 2
+    her train FetchPush-v4 --until-success 0.95 --workers 2
     her train her/Push-v0 --tensorboard --out runs/push && tensorboard --logdir runs
     """
     try:
@@ -123,8 +123,8 @@ def train(
         from her.training import settings_for
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is missing: pip install 'her-course[train]'") from None
-    changes: dict[str, Any] = {"strategy": strategy, "k": k, "seed": seed}
-    changes |= {"priority": priority, "curriculum": curriculum}
+    changes: dict[str, Any] = {"strategy": strategy, "k": k, "seed": seed, "curriculum": curriculum}
+    changes |= {"priority": priority} if priority else {}
     changes |= {"max_steps": max_steps} if max_steps else {}
     changes |= {"until_success": until_success} if until_success else {}
     for key, value in settings.items():
@@ -134,8 +134,9 @@ def train(
         else:
             changes[key] = value
     if out is None:
-        variant = [strategy, *(word for word in (priority, curriculum) if word != "none")]
-        words = [env_id.split("/")[-1], *(f"{k}={v}" for k, v in env_kwargs.items()), *variant, f"seed={seed}"]
+        variant = [strategy, priority, curriculum if curriculum != "none" else None]
+        given = [f"{k}={v}" for k, v in env_kwargs.items()]
+        words = [env_id.split("/")[-1], *given, *filter(None, variant), f"seed={seed}"]
         out = Path("runs") / "-".join(words)
     try:
         config = settings_for(env_id, env_kwargs, **changes)

@@ -1,5 +1,6 @@
 """Robots of Gymnasium-Robotics: the same episodes quick or slow, here or in processes; runs resume; clear errors."""
 
+import json
 import os
 import signal
 from importlib import metadata
@@ -192,6 +193,20 @@ def test_a_run_stopped_between_rounds_goes_on_as_if_it_had_not_been(tmp_path, ch
         Run(config, tmp_path / "parts", checkpoint_seconds=0).train(stop)
     Run(config, tmp_path / "parts", resume=True).train()
     assert_same_outcome(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "priority", "folder"),
+    [([], "moved", "FetchPush-v4-future-seed=0"), (["--priority", "none"], "none", "FetchPush-v4-future-none-seed=0")],
+)
+def test_what_is_replayed_is_the_settings_choice_until_the_command_says_otherwise(
+    arguments, priority, folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    few = ["--max-steps", "100", "--set", "n_envs=2", "--set", "updates_per_round=1", "--set", "evaluation_episodes=2"]
+    result = CliRunner().invoke(main, ["train", "FetchPush-v4", *arguments, *few, "--quiet"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "runs" / folder / "config.json").read_text())["priority"] == priority
 
 
 def test_a_run_with_workers_is_the_run_without_them(tmp_path):
