@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from her.plotting.curves import draw_curve, label_success_axes
 from her.plotting.style import COLORS, strategy_style, text
 
 #: for each figure of the chapter, what there is to see, in Chinese and in English
@@ -21,6 +22,12 @@ _ALTERNATIVES = {
         "在右端的界线上，意思是没走到。",
         "A panel for each task, episodes on a logarithmic axis and a row each for 30, 50, 70 and 90 %. The dots with "
         "HER gather on the left; the hollow ones without are on the limit at the right: not reached.",
+    ),
+    "robots": (
+        "三幅学习曲线。FetchPush：HER 又多抽动过的回合，升到 0.95 以上；少了其中一样，都留在低处。抓放也升到 0.95 以上，滑动"
+        "升得慢得多。",
+        "Three panels of learning curves. FetchPush: HER with more of the episodes in which the block moved rises above "
+        "0.95; without either of the two the lines stay low. Picking rises above 0.95 too, sliding much more slowly.",
     ),
     "robot": (
         "动画：一排机械臂，各有各的目标，手爪或方块几步之内移到红点，停住。",
@@ -130,6 +137,28 @@ def draw_strategies(
     ax.set_xticks(np.log2(ks), [str(k) for k in ks])
     ax.set(ylim=(-0.03, 1.05), xlabel="k", title=title)
     ax.set_ylabel(text(lang, f"成功率（{at}）", f"success rate ({at})"))
+    return ax
+
+
+def draw_robots(ax: Axes, curves: Mapping[str, tuple[Sequence[float], np.ndarray]], title: str, lang: str) -> Axes:
+    """Learning curves of one of the Fetch tasks, a line for each variant of its sweep.
+
+    Args:
+        curves: by variant: steps, and (n_seeds, n_evaluations) success rates. What is none of the variants of FetchPush
+            looks like "her_moved" there, which it has in common.
+    """
+    looks = {
+        "her_moved": (text(lang, "HER，多抽动过的", "HER + moved"), {"color": COLORS["blue"]}),
+        "her_energy": (text(lang, "HER，按能量抽", "HER + energy"), {"color": COLORS["green"], "linestyle": "-."}),
+        "her": ("HER", {"color": COLORS["orange"], "linestyle": "--"}),
+        "none_moved": (text(lang, "没有 HER，多抽动过的", "only moved"), {"color": COLORS["purple"], "linestyle": ":"}),
+        "none": (text(lang, "没有 HER", "without HER"), strategy_style("none")),
+    }
+    for variant, curve in curves.items():
+        label, look = looks.get(variant, looks["her_moved"])
+        draw_curve(ax, *curve, label, look)
+    label_success_axes(ax, lang, "end")
+    ax.set_title(title)
     return ax
 
 
