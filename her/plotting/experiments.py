@@ -24,10 +24,11 @@ _ALTERNATIVES = {
         "HER gather on the left; the hollow ones without are on the limit at the right: not reached.",
     ),
     "robots": (
-        "三幅学习曲线。FetchPush：HER 又多抽动过的回合，升到 0.95 以上；少了其中一样，都留在低处。抓放也升到 0.95 以上，滑动"
+        "三幅学习曲线。FetchPush：HER 又多抽动过的回合，升到 0.95 以上；少一样，都留在低处。抓放也升到 0.95 以上，滑动"
         "升得慢得多。",
-        "Three panels of learning curves. FetchPush: HER with more of the episodes in which the block moved rises above "
-        "0.95; without either of the two the lines stay low. Picking rises above 0.95 too, sliding much more slowly.",
+        "Three panels of learning curves. FetchPush: HER with more of the episodes in which the block moved rises "
+        "above 0.95; with one of the two missing, lines stay low. Picking rises above 0.95 too, sliding far more "
+        "slowly.",
     ),
     "robot": (
         "动画：一排机械臂，各有各的目标，手爪或方块几步之内移到红点，停住。",
