@@ -222,13 +222,15 @@ def numbers(ctx: click.Context, param: click.Parameter, given: str | None) -> li
 @click.option("--jobs", type=int, default=-1, show_default=True, help="Runs at a time; -1 is one per core.")
 @click.option("--backend", type=click.Choice(["loky", "dask"]), default="loky", show_default=True)
 @click.option("--scheduler", metavar="ADDRESS", help="Of dask, such as tcp://host:8786.  [default: one started here]")
+@click.option("--keep", is_flag=True, help="Keep what the tables tell of runs with the same settings; train the rest.")
 @click.option("--collect", is_flag=True, help="Train nothing: only write the tables of the runs that have ended.")
-def sweep(what, grid, seeds, env_kwargs, settings, out, results, jobs, backend, scheduler, collect) -> None:
+def sweep(what, grid, seeds, env_kwargs, settings, out, results, jobs, backend, scheduler, keep, collect) -> None:
     """Train every variant on every task with every seed: as the TOML FILE says, or a grid of settings on ENV_ID.
 
     Runs that have ended are not run again and interrupted ones go on, so the same command resumes a sweep. A run that
     fails does not end the others; the table says why it failed. One bar counts the environment steps of all runs.
     The tables are runs.csv (a row per run), curves.csv (a row per evaluation) and how.json (versions and settings).
+    Where they are there but the runs' folders are not, --keep adds to them: a seed, a variant, what had not ended.
     On a cluster, --out is a folder that all machines share.
 
     \b
@@ -238,7 +240,7 @@ def sweep(what, grid, seeds, env_kwargs, settings, out, results, jobs, backend, 
     her sweep results/first_look/sweep.toml --backend dask --scheduler tcp://host:8786
     """
     try:
-        from her.experiments import plan, read_sweep, write_results
+        from her.experiments import plan, read_results, read_sweep, write_results
         from her.experiments import sweep as run_sweep
 
         if backend == "dask":
@@ -270,23 +272,31 @@ def sweep(what, grid, seeds, env_kwargs, settings, out, results, jobs, backend, 
         raise click.ClickException(str(error)) from None
     out = out or Path("runs") / (file.resolve().parent.name if from_file else f"sweep-{task['name']}")
     results = results or (file.parent if from_file else out)
+    place = {job.name: i for i, job in enumerate(runs)}
+    try:
+        ended = read_results(runs, results) if keep else []
+    except FileNotFoundError as error:
+        raise click.ClickException(f"results: {error.filename} is missing, so there is nothing to keep") from None
+    kept = {outcome.job.name for outcome in ended}
+    runs = [job for job in runs if job.name not in kept]
     if collect:
         runs = [job for job in runs if (out / job.name / "summary.json").exists()]
-        if not runs:
+        if not (runs or kept):
             raise click.ClickException(f"out: no run of this sweep has ended in {str(out)!r}")
-    command, ended = " ".join(["her sweep", *words]), []
+    command = " ".join(["her sweep", *words])
     with _sweep_bar(runs, out) as bar:
 
         def show(outcome) -> None:
             ended.append(outcome)
-            write_results(sorted(ended, key=lambda one: runs.index(one.job)), results, command)
-            said = f"{outcome.summary.success_rate:.2f}" if outcome.summary else outcome.row()["status"]
-            bar.set_postfix(runs=f"{len(ended)}/{len(runs)}", refresh=False)
+            write_results(sorted(ended, key=lambda one: place[one.job.name]), results, command)
+            said = f"{outcome.result['success_rate']:.2f}" if outcome.result else outcome.row()["status"]
+            bar.set_postfix(runs=f"{len(ended) - len(kept)}/{len(runs)}", refresh=False)
             bar.write(f"{outcome.job.name}: {said}", file=sys.stderr)
 
-        outcomes = run_sweep(runs, out, jobs, show, backend, scheduler)
-    failed = sum(outcome.summary is None for outcome in outcomes)
-    click.echo(f"{len(outcomes) - failed} of {len(outcomes)} runs done; tables in {results}")
+        run_sweep(runs, out, jobs, show, backend, scheduler)
+    failed = sum(outcome.result is None for outcome in ended)
+    kept_too = f" ({len(kept)} kept)" if kept else ""
+    click.echo(f"{len(ended) - failed} of {len(ended)} runs done{kept_too}; tables in {results}")
     if failed:
         sys.exit(1)
 

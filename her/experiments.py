@@ -9,15 +9,18 @@ import tomllib
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from her.records import name_with, read_progress
-from her.runs import COLUMNS, Run, Summary
+from her.runs import COLUMNS, Run, differences
 from her.training import TrainingConfig, settings_for
 
-TABLE = ("task", "variant", "seed", "status", "env_steps", "updates", "success_rate", "success_at", "cpu_seconds")
+IDENTITY = ("task", "variant", "seed")
+RESULT = ("env_steps", "updates", "success_rate", "success_at", "cpu_seconds")  # fields of a run's summary
+TABLE = (*IDENTITY, "status", *RESULT)
+CURVE = tuple(column for column in COLUMNS if column != "wall_seconds")
 
 
 @dataclass(frozen=True)
@@ -35,27 +38,30 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run of a sweep ended: with a summary, or with what went wrong.
+    """How a run of a sweep ended: with a result, or with what went wrong.
 
     Attributes:
         job: the run.
-        summary: None if it failed.
+        result: what its summary says under the names in RESULT, None if it failed.
         error: what went wrong, its last line being the exception's; None if nothing did.
         curve: a row for each evaluation, as in progress.csv.
         made_with: versions and commit, as in made_with.json.
     """
 
     job: Job
-    summary: Summary | None = None
+    result: dict[str, Any] | None = None
     error: str | None = None
     curve: tuple[dict[str, Any], ...] = ()
     made_with: dict[str, Any] | None = None
 
     def row(self) -> dict[str, Any]:
-        given = asdict(self.summary) if self.summary else {}
-        status = "done" if self.summary else f"failed: {self.error.strip().splitlines()[-1]}"
-        ids = {"task": self.job.task, "variant": self.job.variant, "seed": self.job.config.seed, "status": status}
-        return ids | {key: given.get(key, "") for key in TABLE if key not in ids}
+        """The row of ``runs.csv``."""
+        status = "done" if self.result else f"failed: {self.error.strip().splitlines()[-1]}"
+        return self.identity() | {"status": status} | (self.result or dict.fromkeys(RESULT, ""))
+
+    def identity(self) -> dict[str, Any]:
+        """What a row of any table begins with."""
+        return dict(zip(IDENTITY, (self.job.task, self.job.variant, self.job.config.seed), strict=True))
 
 
 def read_sweep(path: Path) -> list[Job]:
@@ -130,14 +136,15 @@ def _settings(*layers: dict[str, Any]) -> dict[str, Any]:
 
 def run_job(job: Job, folder: Path) -> Outcome:
     """Train one run to its end, or go on with it; what goes wrong is part of the outcome."""
-    summary = error = None
+    result = error = None
     try:
         summary = Run(job.config, folder, resume=(folder / "config.json").exists()).train()
+        result = {name: getattr(summary, name) for name in RESULT}
     except Exception:  # one run's failure, whatever it is, must not end the others; the table tells it
         error = traceback.format_exc()
     path = folder / "made_with.json"
     made_with = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-    return Outcome(job, summary, error, read_progress(folder), made_with)
+    return Outcome(job, result, error, read_progress(folder), made_with)
 
 
 def sweep(
@@ -235,20 +242,52 @@ def write_results(outcomes: list[Outcome], results: Path, command: str) -> None:
     """``runs.csv`` (a row per run), ``curves.csv`` (a row per evaluation) and ``how.json`` (how they were made)."""
     results.mkdir(parents=True, exist_ok=True)
     _write_rows(results / "runs.csv", TABLE, (outcome.row() for outcome in outcomes))
-    columns = [column for column in COLUMNS if column != "wall_seconds"]
-    rows = (
-        {"task": one.job.task, "variant": one.job.variant, "seed": one.job.config.seed} | {c: row[c] for c in columns}
-        for one in outcomes
-        for row in one.curve
-    )
-    _write_rows(results / "curves.csv", ("task", "variant", "seed", *columns), rows)
+    rows = (one.identity() | {column: row[column] for column in CURVE} for one in outcomes for row in one.curve)
+    _write_rows(results / "curves.csv", (*IDENTITY, *CURVE), rows)
     how = {
         "command": command,
-        "cpu_seconds": round(sum(o.summary.cpu_seconds for o in outcomes if o.summary), 1),
+        "cpu_seconds": round(sum(float(o.result["cpu_seconds"]) for o in outcomes if o.result), 1),
         "made_with": _made_with(outcomes),
         "configs": {outcome.job.name: outcome.job.config.to_dict() for outcome in outcomes},
     }
     (results / "how.json").write_text(json.dumps(how, indent=1) + "\n", encoding="utf-8")
+
+
+def read_results(jobs: list[Job], results: Path) -> list[Outcome]:
+    """Those of the jobs that tables in ``results`` tell of already, ended and with the very settings asked for now.
+
+    Raises:
+        FileNotFoundError: ``results`` has no tables.
+    """
+    how = json.loads((results / "how.json").read_text(encoding="utf-8"))
+    made_with = {
+        name: {key: value for key, value in made.items() if key != "runs"}
+        for made in how["made_with"]
+        for name in made["runs"]
+    }
+    curves: dict[str, list[dict[str, str]]] = {}
+    for row in _read_rows(results / "curves.csv"):
+        curves.setdefault(_name(row), []).append(row)
+    rows = {_name(row): row for row in _read_rows(results / "runs.csv") if row["status"] == "done"}
+    return [
+        Outcome(
+            job,
+            {column: rows[job.name][column] for column in RESULT},
+            curve=tuple(curves.get(job.name, ())),
+            made_with=made_with.get(job.name),
+        )
+        for job in jobs
+        if job.name in rows and not differences(job.config, how["configs"][job.name])
+    ]
+
+
+def _name(row: dict[str, str]) -> str:
+    return "-".join(row[column] for column in IDENTITY)
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def _made_with(outcomes: list[Outcome]) -> list[dict[str, Any]]:

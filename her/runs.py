@@ -161,15 +161,12 @@ class Run:
 
     def _open_folder(self, config: TrainingConfig, resume: bool) -> None:
         path = self.folder / "config.json"
-        ours = json.loads(json.dumps(config.to_dict()))
         if resume:
             if not path.exists():
                 raise FileNotFoundError(f"out: there is no run to resume in {str(self.folder)!r}")
-            defaults = json.loads(json.dumps(TrainingConfig(config.env_id).to_dict()))
-            theirs = defaults | json.loads(path.read_text(encoding="utf-8"))  # it may be older than some setting
-            different = sorted(key for key in ours if ours[key] != theirs.get(key))
+            different = differences(config, json.loads(path.read_text(encoding="utf-8")))
             if different:
-                changes = ", ".join(f"{key}: {theirs.get(key)!r} there, {ours[key]!r} asked for" for key in different)
+                changes = ", ".join(f"{key}: {there!r} there, {here!r} asked for" for key, (there, here) in different)
                 raise ValueError(f"resume: the run in {str(self.folder)!r} has another config ({changes})")
             return
         if path.exists():
@@ -177,7 +174,7 @@ class Run:
                 f"out: {str(self.folder)!r} holds a run already; go on with it (--resume) or choose another folder"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
-        _write(path, json.dumps(ours, indent=2) + "\n")
+        _write(path, json.dumps(config.to_dict(), indent=2) + "\n")
         _write(self.folder / "made_with.json", json.dumps(made_with(), indent=2) + "\n")
 
     def _write_progress(self) -> None:
@@ -228,6 +225,16 @@ class Run:
         self.trainer.buffer.load(newest / "buffer.npz")
         self.trainer.load(state | {"agent": load_tensors(newest / "agent.npz")})
         self._write_progress()
+
+
+def differences(config: TrainingConfig, stored: dict[str, Any]) -> list[tuple[str, tuple[Any, Any]]]:
+    """The settings in which a config read from JSON differs: its value and that of ``config``.
+
+    What the stored one does not name, because it is older than the setting, had the default.
+    """
+    ours = json.loads(json.dumps(config.to_dict()))
+    theirs = json.loads(json.dumps(TrainingConfig(config.env_id).to_dict())) | stored
+    return [(key, (theirs[key], ours[key])) for key in sorted(ours) if ours[key] != theirs[key]]
 
 
 def made_with() -> dict[str, Any]:

@@ -167,6 +167,33 @@ def test_a_grid_given_by_flags_leaves_a_table_and_the_command(tmp_path):
     assert how["configs"]["BitFlip-v0-strategy=none,k=4-5"]["agent_settings"]["hidden"] == [16]
 
 
+def test_tables_without_their_runs_can_be_added_to(tmp_path):
+    command = ["sweep", *FLAGS, "--grid", "strategy=future,none", "--results", str(tmp_path), "--jobs", "1"]
+    first = CliRunner().invoke(main, [*command, "--seeds", "0", "--out", str(tmp_path / "lost")])
+    assert first.exit_code == 0, first.output
+    rows, curves = table(tmp_path / "runs.csv"), table(tmp_path / "curves.csv")
+    made = json.loads((tmp_path / "how.json").read_text())["made_with"]
+
+    more = CliRunner().invoke(main, [*command, "--seeds", "0-1", "--out", str(tmp_path / "new"), "--keep"])
+    assert "4 of 4 runs done (2 kept)" in more.output
+    assert sorted(path.name[-1] for path in (tmp_path / "new").iterdir()) == ["1", "1"]
+    assert [row for row in table(tmp_path / "runs.csv") if row["seed"] == "0"] == rows
+    assert [row for row in table(tmp_path / "curves.csv") if row["seed"] == "0"] == curves
+    assert [row["seed"] for row in table(tmp_path / "runs.csv")] == ["0", "1", "0", "1"]
+    assert sum(len(one["runs"]) for one in json.loads((tmp_path / "how.json").read_text())["made_with"]) == 4
+    assert made[0]["versions"] == json.loads((tmp_path / "how.json").read_text())["made_with"][0]["versions"]
+
+    changed = [*command, "--seeds", "0-1", "--out", str(tmp_path / "other"), "--keep", "--set", "batch_size=8"]
+    assert "4 of 4 runs done; " in CliRunner().invoke(main, changed).output  # other settings: nothing to keep
+
+
+def test_there_is_nothing_to_keep_where_no_tables_are(tmp_path):
+    result = CliRunner().invoke(main, ["sweep", *FLAGS, "--out", str(tmp_path / "runs"), "--keep"])
+    assert result.exit_code != 0
+    assert "so there is nothing to keep" in result.output
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
