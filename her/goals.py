@@ -39,7 +39,11 @@ class GoalSelectionStrategy(Enum):
 
 
 def draw_positions(
-    strategy: GoalSelectionStrategy, position: np.ndarray, length: np.ndarray, uniform: np.ndarray
+    strategy: GoalSelectionStrategy,
+    position: np.ndarray,
+    length: np.ndarray,
+    uniform: np.ndarray,
+    start: np.ndarray | int = 0,
 ) -> np.ndarray:
     """Where in its own episode each transition's substitute goal was achieved.
 
@@ -48,6 +52,7 @@ def draw_positions(
         position: (n,) t, the transition's position in its episode, from 0.
         length: (n,) T, how many transitions the episode has so far.
         uniform: (n,) numbers drawn uniformly from [0, 1).
+        start: what the episode's first position is called, where ``position`` and ``length`` count from there.
 
     Returns:
         (n,) integers j: the goal achieved after the j-th action.
@@ -57,5 +62,5 @@ def draw_positions(
     if strategy is GoalSelectionStrategy.FINAL:
         return length - 1
     if strategy is GoalSelectionStrategy.EPISODE:
-        return (uniform * length).astype(np.intp)
+        return start + (uniform * (length - start)).astype(np.intp)
     raise ValueError(f"strategy: {strategy.value!r} does not draw from the transition's own episode")

@@ -97,8 +97,8 @@ class StrategyGoals:
     def draw(self, buffer, rows, uniform, rng):
         if self.strategy is GoalSelectionStrategy.RANDOM:
             return buffer.rows_at(uniform)
-        start, position, length = buffer.episodes_of(rows)
-        return buffer.row_of(start, draw_positions(self.strategy, position, length, uniform))
+        start, end, at = buffer.spans_of(rows)
+        return buffer.in_ring(start, draw_positions(self.strategy, at, end, uniform, start))
 
 
 class Choice(NamedTuple):

@@ -270,6 +270,17 @@ class Columns:
         self.achieved = slice(next_end, next_end + goal_dim)
         self.reward = next_end + goal_dim
         self.width = self.reward + 1
+        # The goals of a row, each as one item: numpy moves those several times faster than their numbers.
+        self.one_goal = np.dtype((np.void, 4 * goal_dim))
+        goals = {"goal": self.goal, "next_goal": self.next_goal, "achieved": self.achieved}
+        self.row = np.dtype(
+            {
+                "names": list(goals),
+                "formats": [self.one_goal] * len(goals),
+                "offsets": [4 * column.start for column in goals.values()],
+                "itemsize": 4 * self.width,
+            }
+        )
 
 
 class TransitionSampler(Protocol):
@@ -378,13 +389,12 @@ class GoalConditionedReplayBuffer:
         self._data = _zeros_on_cache_lines(rows, self.columns.width)
         # Once more, close together: here substitute goals are looked up.
         self._achieved = np.zeros((rows, goal_dim), np.float32)
-        # A goal as one item: numpy moves those several times faster.
-        self._goal_type = np.dtype((np.void, 4 * self.goal_dim))
         self._dones = np.zeros(rows, bool)
         self._any_done = False
-        # An episode is named by the row it starts in: _start says so for every row, _length is kept in that row alone.
-        index = np.int32 if rows < 2**31 else np.int64  # half the bytes are looked up faster
-        self._start, self._length = np.zeros((2, rows), index)  # together: large enough for large pages of memory
+        # An episode is named by the row it starts in: _start says so for every row. Of that row alone, _end is the row
+        # after the episode's last one, counted on where it runs over its ring's end.
+        self._start = np.zeros(rows, np.int32 if rows < 2**31 else np.int64)  # half the bytes are looked up faster
+        self._end = np.zeros(rows, np.intp)
         # Of each ring: where it begins, its oldest row (counted from there), live rows, rows of its open episode,
         # rows ever written, and whether an episode runs over the ring's end.
         self._base = np.arange(n_envs) * self._ring
@@ -437,7 +447,7 @@ class GoalConditionedReplayBuffer:
             table[rows] = column
         start = int(self._base[env]) + first
         self._start[rows] = start
-        self._length[start] = n
+        self._end[start] = start + n
         self._live[env] += n
         self._written[env] += n
         self._size += n
@@ -486,7 +496,7 @@ class GoalConditionedReplayBuffer:
             table[rows] = column
         self._start[rows] = start
         self._open += 1
-        self._length[start] = self._open
+        self._end[start] = start + self._open
         self._open[ends] = 0
         self._live += 1
         self._written += 1
@@ -558,7 +568,7 @@ class GoalConditionedReplayBuffer:
         base, ring = int(self._base[env]), self._ring
         while ring - self._live[env] < needed:
             tail = int(self._tail[env])
-            length = int(self._length[base + tail])
+            length = int(self._end[base + tail]) - base - tail
             self.transitions.evicted(self, self._rows_in_ring(env, tail, length))
             if tail + length > ring:
                 self._straddles[env] = False
@@ -617,10 +627,10 @@ class GoalConditionedReplayBuffer:
         Returns:
             (n, columns.width) the rows, (n, goal_dim) what was achieved in them, and (n, goal_dim) their goals.
         """
-        n, shape = len(rows), (len(rows), self.goal_dim)
+        n, shape, one_goal = len(rows), (len(rows), self.goal_dim), self.columns.one_goal
         packed = np.empty((n, self.columns.width), np.float32)
-        achieved = np.empty(n, self._goal_type)
-        goals = self._achieved.view(self._goal_type)[:, 0].take(goal_rows)
+        achieved = np.empty(n, one_goal)
+        goals = np.ndarray(len(self._achieved), one_goal, self._achieved).take(goal_rows)
         every = kept.step if isinstance(kept, slice) else 1
         at_once = max(GATHERED_AT_ONCE // every, 1) * every  # so that a slice keeps the same rows of each part
         if n <= at_once:
@@ -634,17 +644,13 @@ class GoalConditionedReplayBuffer:
 
     def _gather_into(self, packed, achieved, goals, rows, kept) -> None:
         """Fill ``packed`` and ``achieved``; ``goals`` replace the stored ones, except where these are ``kept``."""
-        columns = self.columns
         self._data.take(rows, axis=0, out=packed, mode="clip")  # without mode, out is copied
-        achieved[...] = self._goals_in(packed, columns.achieved)
-        own = self._goals_in(packed, columns.goal)
+        items = np.ndarray(len(packed), self.columns.row, packed)
+        achieved[...] = items["achieved"]
+        own = items["goal"]
         goals[kept] = own[kept]
         own[...] = goals
-        self._goals_in(packed, columns.next_goal)[...] = goals
-
-    def _goals_in(self, packed: np.ndarray, column: slice) -> np.ndarray:
-        """A view of the goals in a column of gathered rows, (n,), each of them one item."""
-        return np.ndarray(len(packed), self._goal_type, packed, column.start * 4, packed.strides[:1])
+        items["next_goal"][...] = goals
 
     def update_priorities(self, indices: np.ndarray, td_errors: np.ndarray) -> None:
         """Tell the sampler of transitions what the TD errors of a batch were; uniform sampling has no use for them.
@@ -727,19 +733,31 @@ class GoalConditionedReplayBuffer:
         Returns:
             The row each episode starts in, the position of the row in it, counted from 0, and its length so far.
         """
-        start = self._start.take(rows).astype(np.intp)
-        position = rows - start
-        if self._any_straddles:
-            np.add(position, self._ring, out=position, where=position < 0)
-        return start, position, self._length.take(start)
+        start, end, at = self.spans_of(rows)
+        return start, at - start, end - start
 
     def row_of(self, start: np.ndarray, position: np.ndarray) -> np.ndarray:
         """The rows at these positions of the episodes that start in ``start``; the inverse of `episodes_of`."""
-        rows = start + position
+        return self.in_ring(start, start + position)
+
+    def spans_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The episodes that rows belong to, in rows: what takes the least time to tell.
+
+        Returns:
+            The row each episode starts in, the one after its last so far, and the row itself, the latter two counted on
+            where an episode runs over its ring's end: see `in_ring`.
+        """
+        start = self._start.take(rows)
+        if self._any_straddles:
+            rows = rows + (rows < start) * self._ring
+        return start, self._end.take(start), rows
+
+    def in_ring(self, start: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """Rows of the episodes that start in ``start``, which may be counted on and overwritten, as they are stored."""
         if self._any_straddles:
             ring_end = self._ring if self.n_envs == 1 else (start // self._ring + 1) * self._ring
-            np.subtract(rows, self._ring, out=rows, where=rows >= ring_end)
-        return rows
+            np.subtract(at, self._ring, out=at, where=at >= ring_end)
+        return at
 
     # ------------------------------------------------------------------ saving
 
@@ -813,7 +831,7 @@ class GoalConditionedReplayBuffer:
             table[rows] = column
         self._any_done = any_done
         self._start[rows] = np.repeat(rows[first], lengths)
-        self._length[rows[first]] = lengths
+        self._end[rows[first]] = rows[first] + lengths
         self._live[:], self._open[:], self._written[:] = live, arrays["open"], arrays["written"]
         self._tail[:], self._straddles[:] = tail, False
         self._straddles[rows[first][rows[first + lengths - 1] < rows[first]] // self._ring] = True
