@@ -117,7 +117,7 @@ def success_rate(episodes: Sequence[Episode], at: str) -> float:
 check(success_rate).score
 
 # %% [markdown]
-# ## 开放任务：多少位以后，练习就没用了？ / Open task: from how many bits on does practice not help?
+# ## 开放任务：多少位以后，练习就没用了？ / Open task: at how many bits does practice stop helping?
 #
 # ★★★☆　15 分钟 / 15 minutes
 #

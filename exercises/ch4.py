@@ -11,7 +11,7 @@
 #
 # 四个函数拼起来，就是一个带 HER 的 DQN。由易到难，加上开放任务大约 80 分钟。写完一个就运行检查；没有头绪就 `hint("函数名")`。
 #
-# Put four functions together and you have a DQN with HER. Easiest first; with the open task, some 80 minutes. Run the check after each; without an idea, `hint("name")`.
+# Put four functions together and you have a DQN with HER. Easiest first; with the open task, some 80 minutes. Run the check after each; if you are stuck, `hint("name")`.
 
 # %% tags=["parameters"]
 import os

@@ -72,7 +72,7 @@ def importance_weights(probabilities: np.ndarray, indices: np.ndarray, beta: flo
     """How much each drawn transition counts.
 
     probabilities: (N,) of all transitions.
-    indices: (n,) of the transitions that were drawn; one may stand there twice.
+    indices: (n,) of the transitions that were drawn; an index may occur twice.
     beta: 0 corrects nothing, 1 everything.
     Returns (n,) weights, the largest of which is 1.
 

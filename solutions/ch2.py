@@ -11,7 +11,7 @@
 #
 # 换一个目标，同一段经历就成了另一个故事。三个函数，一个开放任务，大约 55 分钟。写完一个就运行检查；没有头绪就 `hint("函数名")`。
 #
-# Give it another goal, and the same experience tells another story. Three functions and an open task, some 55 minutes. Run the check after each; without an idea, `hint("name")`.
+# Give it another goal, and the same experience tells another story. Three functions and an open task, some 55 minutes. Run the check after each; if you are stuck, `hint("name")`.
 
 # %% tags=["parameters"]
 import os
@@ -43,7 +43,7 @@ RewardFunction = Callable[[np.ndarray, np.ndarray], float]
 #
 # 提醒两件事：`achieved_goal` 是动作*之后*达到的；奖励函数的参数顺序是（达到的，想要的）。
 #
-# Return a *new* `Transition` whose goal is `new_goal` and whose reward is computed under it. `done` is always False: here no success ends an episode, and a done stored under the old goal says nothing of the new task. The other fields happened and stay; so does the transition you are given.
+# Return a *new* `Transition` whose goal is `new_goal` and whose reward is computed under it. `done` is always False: here no success ends an episode, and a done stored under the old goal says nothing of the new task. The other fields really happened and stay the same; leave the transition you are given unchanged.
 #
 # Mind two things: `achieved_goal` is what was reached *after* the action, and a reward function takes (achieved, desired).
 

@@ -37,7 +37,7 @@ use_style(LANG)
 #
 # 回合有 `length` 步，`achieved_goals[j]` 是动作 j *之后*达到的。给位置 t 的转移抽 k 个“未来”的位置：均匀，各抽各的，可以重复。t 自己算不算未来？想想动作 t 之后发生了什么。
 #
-# An episode has `length` steps; `achieved_goals[j]` is reached *after* action j. Draw k positions in the future of the transition at t: uniformly, each by itself, so they may repeat. Is t itself in the future? Think of what comes after action t.
+# An episode has `length` steps; `achieved_goals[j]` is reached *after* action j. Draw k positions in the future of the transition at t: uniformly and independently, so they may repeat. Is t itself in the future? Think of what comes after action t.
 
 # %% nbgrader={"grade": false, "grade_id": "future_indices", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def future_indices(t: int, length: int, k: int, rng: np.random.Generator) -> np.ndarray:
@@ -69,7 +69,7 @@ drawn = attempt(future_indices, 3, 10, 5000, np.random.default_rng(0))
 if drawn is not None:
     fig, ax = plt.subplots(figsize=(5, 2.4))
     ax.bar(*np.unique(drawn, return_counts=True), color=strategy_style("future")["color"])
-    ax.set(xlim=(-0.5, 10.5), xlabel=text(LANG, "抽到的位置（t = 3，共 10 步）", "position drawn (t = 3, 10 steps)"), ylabel=text(LANG, "次数", "times"))
+    ax.set(xlim=(-0.5, 10.5), xlabel=text(LANG, "抽到的位置（t = 3，共 10 步）", "position drawn (t = 3, 10 steps)"), ylabel=text(LANG, "次数", "count"))
     show(fig, alt=text(LANG, "柱状图：位置 3 到 9 各抽到七百次左右，别处没有。", "Bars: positions 3 to 9 are drawn some seven hundred times each, no others."))
 
 
@@ -117,7 +117,7 @@ check(candidate_goals).score
 #
 # 从候选里均匀地抽 k 个，各抽各的。传进来的数组不许动（`rng.shuffle` 会动它）。
 #
-# Draw k of the candidates uniformly, each by itself. Leave the arrays you are given alone (`rng.shuffle` does not).
+# Draw k of the candidates uniformly and independently. Leave the arrays you are given alone (`rng.shuffle` does not).
 
 # %% nbgrader={"grade": false, "grade_id": "substitute_goals", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def substitute_goals(

@@ -11,7 +11,7 @@
 #
 # 四个函数，一个开放任务，大约 70 分钟。到最后，你会自己量出 HER 快了几倍，还能说出这个数有多靠不住。
 #
-# Four functions and an open task, some 70 minutes. In the end you will have measured how many times faster HER is, and can say how little that number is worth.
+# Four functions and an open task, some 70 minutes. In the end you will have measured how many times faster HER is, and can say how far that number can be trusted.
 
 # %% tags=["parameters"]
 import os
@@ -225,7 +225,7 @@ if summary:
 # %% [markdown]
 # 这个倍数只属于这个环境、这个阈值、这套超参数。把 7 位换成 10 位，再算一次：还是个数吗？
 #
-# This factor belongs to this environment, this threshold and these settings. Put 10 bits for 7 and compute it again: is it still a number?
+# This factor belongs to this environment, this threshold and these settings. Replace 7 bits by 10 and compute it again: is it still a number?
 
 # %%
 progress()

@@ -9,7 +9,7 @@
 # %% [markdown] zh="b8eb0cb1"
 # # 1　Sparse rewards
 #
-# > **In this chapter** an agent practises for 6,400 episodes, and you can count its successes on your fingers. Afterwards it chooses its actions no better than with its eyes shut. It is not stupid: on a slightly smaller task the same code learns. Nor does its training error give it away: that is as small as the one of the agent that has learned. By the end you can compute in one line what it will learn, and you will have counted more than a thousand successes among its failures.
+# > **In this chapter** an agent practises for 6,400 episodes, and you can count its successes on your fingers. Afterwards it chooses its actions no better than with its eyes shut. It is not stupid: on a slightly smaller task the same code learns. Nor does its training error give it away: that is as small as that of the agent that has learned. By the end you can compute in one line what it will learn, and you will have counted more than a thousand successes among its failures.
 # >
 # > **Time**: 35 minutes to read, about 3 minutes to run (2 CPU cores).
 # >
@@ -72,12 +72,12 @@ from her.agents import DQN
 
 print(DQN(observation_dim=15 + 15, n_actions=15).q.network)
 
-# %% [markdown] zh="ad5d858d"
-# The hope is for one thing to lead to another: weights learned for getting to $g_1$ are of use on the way to its neighbour $g_2$.
+# %% [markdown] zh="e7f2dbe8"
+# The hope is that one lesson serves several: weights learned for getting to $g_1$ are of use on the way to its neighbour $g_2$.
 #
 # ### Who needs it
 #
-# Anyone whose task is to bring about some kind of state. Three things are needed: a state $s$ to look at, a goal $g$ to want, and a function $m(s)$ that reads off the state what has been achieved so far; its value is the **achieved goal**.
+# Anyone whose task is to bring about some kind of state. Three things are needed: a state $s$ to look at, a **desired goal** $g$, and a function $m(s)$ that reads off the state what has been achieved so far; its value is the **achieved goal**.
 #
 # | field | example | goal $g$ | achieved goal $m(s)$ | reached when |
 # |---|---|---|---|---|
@@ -112,10 +112,10 @@ def sparse_reward(achieved_goal, desired_goal, threshold):
 
 sparse_reward(np.array([[0.05, 0.0], [0.08, 0.0], [3.0, 4.0]]), np.zeros(2), threshold=0.08)
 
-# %% [markdown] zh="ee4df0da"
+# %% [markdown] zh="d488d094"
 # Three points, 5 cm, 8 cm and 5 m from the goal, with a tolerance of 8 cm. The second is exactly on the line and does not count. Now compare the last two: missing by a hair and missing by a whole street score the same. That is what "sparse" means: it tells you *whether*, and never *how far*.
 #
-# The library has the same function, `her.sparse_reward`, and all three environments follow the rule (if a single bit differs, the distance is at least 2, so that $\varepsilon=1$ means "every bit"). Draw ten thousand goals and compare neighbours: three ways of computing the reward should agree on every row. The last column says how many pairs happen to be "reached":
+# The library has the same function, `her.sparse_reward`, and all three environments follow the rule (BitFlip writes a bit as −1 or +1: if a single one differs, the distance is at least 2, so that $\varepsilon=1$ means "every bit"). Draw ten thousand goals and compare neighbours: three ways of computing the reward should agree on every row. The last column says how many pairs happen to be "reached":
 
 # %%
 import her
@@ -144,8 +144,8 @@ def travelled(episode):
     return np.ptp(episode.achieved_goals, axis=0).sum()
 
 
-# %% [markdown] zh="fd5ac45c"
-# Four things in one picture: the start (hollow dot), the path, the goal, and the tolerance (green ring). On the left, Reach, the dot is the agent. On the right, Push, the blue line is where the agent went and the black line is where the *puck* went; it is the puck's centre that must get into the ring. Each is the busiest of a hundred episodes. Follow the lines: at which step did they, in fact, do rather well?
+# %% [markdown] zh="f0241f30"
+# Four things in one picture: the start (hollow dot), the path, the goal, and the tolerance (green ring). The dotted grey line is how far off it was at the end. On the left, Reach, the dot is the agent. On the right, Push, the blue line is where the agent went and the black line is where the *puck* went; it is the puck's centre that must get into the ring. Each is the busiest of a hundred episodes. Follow the lines: at which step did they, in fact, do rather well?
 
 # %%
 from her.plotting.sparse_rewards import draw_push_episode, draw_reach_episode
@@ -211,8 +211,8 @@ def hit_probability(n_bits, horizon):
     return hit
 
 
-# %% [markdown] zh="8f18c81f"
-# Now check the books: fifty thousand random episodes for each $n$. The columns are $2^{-n}$, the chain's exact value, the bound $n\cdot 2^{-n}$, and then the measured success rate with its 95 % Wilson interval. The last one asks: does the exact value lie in the interval?
+# %% [markdown] zh="dfd17861"
+# Now check the books: fifty thousand random episodes for each $n$. The columns are $2^{-n}$, the chain's exact value, the bound $n\cdot 2^{-n}$, and then the measured success rate with its 95 % Wilson interval (a confidence interval for a share, dependable near 0 and 1 too). The last one asks: does the exact value lie in the interval?
 
 # %%
 from her.evaluation import wilson_interval
@@ -265,8 +265,8 @@ for env_id in ("her/Reach-v0", "her/Push-v0"):
         print(f"{env_id:13} {at}  {success.mean():.2%} [{low:.2%}, {high:.2%}]")
 print(f"{np.ptp(play.achieved_goals, axis=0).any(axis=-1).mean():.0%}")
 
-# %% [markdown] zh="42c619a1"
-# A few in a thousand, or in ten thousand. The last line says in how many episodes of Push *the puck moved at all*: fewer than four in ten. Most of the time the agent does not even touch it, as you saw in the animation. For Reach there is something to compare with: even if somebody dropped you at random somewhere right of the wall, your chance to land in the ring would only be the ratio of two areas:
+# %% [markdown] zh="aadadbda"
+# A few in a thousand, or in ten thousand. The last line says in how many episodes of Push *the puck moved at all*: fewer than four in ten. Most of the time the agent does not even touch it, as you saw in the animation. For Reach there is something to compare with: even if somebody dropped you at random somewhere right of the wall, your chance to land in the ring would only be the ratio of two areas (right of the wall, the part that the agent's centre can get to is about 0.9 m wide and 2 m high):
 
 # %%
 print(f"{np.pi * 0.06**2 / (2 * 0.9):.2%}")
@@ -299,8 +299,8 @@ def pairs_at(d, n_bits, n=400):
     return np.hstack([np.where(is_wrong, -goals, goals), goals])
 
 
-# %% [markdown] zh="569aaa02"
-# One round of `Trainer`: play some episodes, store them in the replay buffer, update, and sit an exam without exploration. `strategy="none"` is plain replay, no tricks. The target network follows a little faster than by default (`tau`), so that 8 bits are learned in time. Five numbers are noted down per round: updates, success in the exam, $\max_a Q$ with half of the bits wrong, success while practising, and the TD error.
+# %% [markdown] zh="be6de05d"
+# One round of `Trainer`: play some episodes, store them in the replay buffer, update, and sit an exam without exploration. `strategy="none"` is plain replay, no tricks. The target network follows a little faster than by default (`tau`), so that 8 bits are learned in time. Five numbers are noted down per round: updates, success in the exam, $\max_a Q$ with half of the bits wrong, success while practising, and the TD error, which is $y-Q$ (noted as the mean of its absolute value).
 
 # %%
 from her.plotting.progress import progress_bar
@@ -345,7 +345,7 @@ luck = [64 * log[:, 3].sum() for _, log in runs[15]]
 print(min(scores[8]) > 0.9, max(scores[15]) < 0.05, max(luck) <= 10)
 
 # %% [markdown] zh="9fde88a0"
-# One code; it learned 8 bits and did not learn 15. So the code is not broken. The 8-bit network also proves what 1.1 said of UVFAs: give it one pattern with 8 different goals, each of which differs in one bit, and ask which to flip. Can one network give 8 answers?
+# The same code learned 8 bits and not 15. So the code is not broken. The 8-bit network also proves what 1.1 said of UVFAs: give it one pattern with 8 different goals, each of which differs in one bit, and ask which to flip. Can one network give 8 answers?
 
 # %%
 same = np.ones((8, 8), np.float32)
@@ -356,7 +356,7 @@ print(agent.act(np.hstack([same, goals])))
 # %% [markdown] zh="63344810"
 # The state is the same, the goals differ, and the action goes with the goal.
 #
-# Now for their lives. Thin lines are seeds, thick lines means. Look at the right-hand panel first: for both tasks the Q-values fall together, down below −40, and then they part. The grey band is what a perfect policy is worth.
+# Now for their life stories. Thin lines are seeds, thick lines means. Look at the right-hand panel first: for both tasks the Q-values fall together, down below −40, and then they part. The grey band is what a perfect policy is worth.
 
 # %%
 from her.plotting.sparse_rewards import LEARNED, STUCK, draw_success_over_updates, draw_values_over_updates
@@ -367,10 +367,10 @@ fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
 draw_success_over_updates(axes[0], {n: (log[0, :, 0], log[:, :, 1]) for n, log in logs.items()}, looks, LANG)
 draw_values_over_updates(axes[1], {n: (log[0, :, 0], log[:, :, 2]) for n, log in logs.items()}, looks, -50, (-31, -24.7), LANG)
 axes[0].legend()
-show(fig, alt=text(LANG, "左：8 位的成功率过了一半才起飞，最后到 1；15 位始终贴着 0。右：两者的平均 Q 值先一起跌到 −40 以下；8 位的又升回完美策略的范围，15 位的继续滑向 −50。", "Left: with 8 bits success takes off half-way and ends at 1; with 15 it stays at 0. Right: both mean Q-values first fall below −40 together; with 8 bits they rise back to those of a perfect policy, with 15 they slide on towards −50."))
+show(fig, alt=text(LANG, "左：8 位的成功率练到四成上下才起飞，最后到 1；15 位始终贴着 0。右：两者的平均 Q 值先一起跌到 −40 以下；8 位的又升回完美策略的范围，15 位的继续滑向 −50。", "Left: with 8 bits success takes off some four tenths of the way along and ends at 1; with 15 it stays at 0. Right: both mean Q-values first fall below −40 together; with 8 bits they rise back to those of a perfect policy, with 15 they slide on towards −50."))
 
-# %% [markdown] zh="62fa2508"
-# With 8 bits, Q was going under as well, and the odd 0 pulled it out: one success travels back by bootstrapping, nearby states light up first and then light up those behind. With 15 bits no such straw floats by, and Q slides down the way of that two-line loop. (It does not slide all the way to −50, most likely because of the $\max$, which always picks the best of the noise: overestimation, see van Hasselt et al. 2016.)
+# %% [markdown] zh="b0430e12"
+# With 8 bits, Q was going under as well, and the odd 0 pulled it out: one success travels back by bootstrapping (a state is updated with one's own estimate of the next), nearby states light up first and then light up those behind. With 15 bits only the odd straw floats by, if any; there is nothing to hold on to, and Q slides down the way of that two-line loop. (It does not slide all the way to −50. Our guess is overestimation: $\max$ always picks the best of the noise. The agent is a double DQN, the very cure for that (van Hasselt et al. 2016), but its target network follows so fast that both networks have much the same noise, and the cure is not complete. This guess was not tested on its own.)
 #
 # Where does the grey band come from? With $d$ bits wrong a perfect policy arrives after $d$ flips, and the first $d-1$ cost 1 each. Once there it cannot stop: it has to flip away and back again, and pays 1 every two steps:
 #
@@ -403,7 +403,7 @@ def ask(agent, n_bits):
 
 
 # %% [markdown] zh="9e76b232"
-# On the left, look at slopes: the dots are a perfect policy, worth less the farther it is, with a little notch at 0 wrong bits (once there, you have to leave). On the right, look at the slanted dots: with your eyes shut you flip a wrong bit with probability $d/n$.
+# On the left, look at slopes: the dotted line is a perfect policy, worth less the farther it is, with a little notch at 0 wrong bits (once there, you have to leave). On the right, look at the slanted dotted lines: with your eyes shut you flip a wrong bit with probability $d/n$.
 
 # %%
 from her.plotting.sparse_rewards import draw_choices_by_distance, draw_values_by_distance
@@ -439,7 +439,7 @@ for n, log in logs.items():
 # %% [markdown] zh="c63558fd"
 # Both below 1 %. The TD error only says whether a network agrees *with itself*, and a network that says −50 to everything is very good at that.
 #
-# ### What it has ever seen
+# ### All it has ever seen
 #
 # Last, open the box and see what the 15-bit agent learns from. Let it play about ten thousand more steps, exploring; collect the rewards; and compute the TD target of each step as the Bellman update does, $y=r_g+\gamma\max_{a'}Q(s',a',g)$:
 
@@ -460,17 +460,17 @@ draw_reward_counts(axes[0], failed.rewards, "", LANG)
 draw_targets(axes[1], targets, -50, LANG)
 show(fig, alt=text(LANG, "左：一万步的奖励几乎全是 −1，只有一根柱子。右：目标值挤成窄窄的一撮，靠近 −50 那一头，其余地方空空荡荡。", "Left: of ten thousand rewards nearly all are −1, a single bar. Right: the TD targets huddle in one narrow clump near the −50 end; everywhere else is empty."))
 
-# %% [markdown] zh="d6cb840a"
+# %% [markdown] zh="ef1c3ab7"
 # On the left, one; on the right, one narrow clump. That is everything the network learns from ten thousand steps: wherever you are, whatever you do, wherever you want to go, the answer is the same.
 #
-# To be exact: that DQN does not solve 15 bits is said of *this budget*, three seeds of 6,400 episodes and 96,000 steps each. It is not that it never could. It is waiting for a kind of luck that is exponentially rare.
+# To be exact: that DQN does not solve 15 bits is said of *this budget* (three seeds of 6,400 episodes and 96,000 steps each), and of *this way of feeding it*: state and goal side by side, 15 bits of ±1 each. Feed it only which bits differ (1 where they do, 0 where they agree), and DQN without HER learns 15 bits in fewer than four thousand steps. Turn that round, 1 where they agree, and after thirty thousand steps it still never gets one right (`results/encoding`, five seeds each). So it is not that it never could: fed as it is here, it is waiting for a kind of luck that is exponentially rare.
 
-# %% [markdown] zh="60ec6f9f"
+# %% [markdown] zh="ccfb4b30"
 # ## 1.5　So give it a hint?
 #
 # You have been wanting to say it for a while: the reward is just too stingy. Make it the distance, less to pay the nearer you get, and there is a slope everywhere. That is **reward shaping**.
 #
-# The paper tried it (§4.4): on three robot-arm tasks, shaped rewards with DDPG, and with DDPG + HER, *learned none of them* (Andrychowicz et al. 2017). Hard to believe, so let us try for ourselves. The task is Push; its actions are continuous, hence DDPG. Two equally "obvious" ways to write it: pay the distance $d$, or pay $d^2$.
+# The paper tried it (§4.4): on three robot-arm tasks with shaped rewards, DDPG and DDPG + HER *learned not one* (Andrychowicz et al. 2017). Hard to believe, so let us try for ourselves. The task is Push; its actions are continuous, hence DDPG (deep deterministic policy gradient): one network, the actor, chooses the action, and another, the critic, estimates Q. Two equally "obvious" ways to write it: pay the distance $d$, or pay $d^2$.
 
 # %%
 def minus_distance(achieved, desired):
@@ -500,7 +500,7 @@ def practise_push(seed, rounds, shape=None, strategy="none"):
 
 
 # %% [markdown] zh="ca4a3803"
-# Four contestants: the sparse reward, the two shaped ones, and, as a spoiler, the sparse reward with HER, the hero of this course. Three seeds each, 75 rounds or 240,000 steps per seed. This is the slowest cell of the chapter, about two minutes.
+# Four contestants: the sparse reward, the two shaped ones, and, as a spoiler, the sparse reward with HER, the hero of this course. Three seeds each, 75 rounds, that is 240,000 steps, per seed. This is the slowest cell of the chapter, about two minutes.
 
 # %% tags=["nbval-ignore-output"]
 contestants = {
@@ -524,7 +524,7 @@ final = {name: np.hstack([-minus_distance(play.achieved_goals[-1], play.goals[-1
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4))
 draw_success_of_variants(axes[0], success, push_looks, LANG)
 draw_final_distances(axes[1], final, push_looks, 0.08, LANG)
-show(fig, alt=text(LANG, "左：稀疏奖励成功率接近 0，按 d 塑形两三成，按 d 平方塑形不到一成，稀疏加 HER 九成以上。右：按 d 塑形的曲线在容差右边才升高，许多冰球停在绿圈外不远处；HER 的曲线在容差以内就到顶了。", "Left: success near 0 for sparse rewards, two or three tenths shaped by d, under a tenth by d squared, over nine tenths for sparse with HER. Right: the curve shaped by d rises only beyond the tolerance, many pucks stop just outside the ring; HER's curve is at the top within it."))
+show(fig, alt=text(LANG, "左：稀疏奖励成功率接近 0，按 d 塑形两成到四成，按 d 平方塑形不到一成，稀疏加 HER 平均九成以上。右：按 d 塑形的曲线过了容差还在往上爬，许多冰球停在绿圈外不远处；HER 的曲线在容差以内就到顶了。", "Left: success near 0 for sparse rewards, two to four tenths, about a third on average, shaped by d, under a tenth by d squared, over nine tenths on average for sparse with HER. Right: the curve shaped by d goes on rising well beyond the tolerance, many pucks stop just outside the ring; HER's curve is at the top within it."))
 
 # %% tags=["nbval-ignore-output"]
 for name, plays in pushes.items():
@@ -532,10 +532,10 @@ for name, plays in pushes.items():
     low, high = wilson_interval(int(hits.sum()), len(hits))
     print(f"{hits.mean():.2f} [{low:.2f}, {high:.2f}]   {np.median(final[name]):.2f} m   {name}")
 
-# %% [markdown] zh="75380605"
+# %% [markdown] zh="b059c688"
 # After the success rate comes the 95 % interval over all seeds together, then the median of the final distance.
 #
-# To be honest, it is not as black and white as in the paper. Our puck is much easier than a robot arm, and shaped by $d$ it *does* learn something: pucks end up clearly nearer to their goals. But in the same number of steps it is a long way from pushing them in, and the one that was given no hint at all, only HER, pushes nearly all of them in. As assertions:
+# To be honest, it is not as black and white as in the paper. Our puck is much easier than a robot arm, and with the reward shaped by $d$ the agent *does* learn something: pucks end up clearly nearer to their goals. But in the same number of steps it is a long way from pushing them in, and the one that was given no hint at all, only HER, pushes nearly all of them in. (Only shaping without HER is measured here; the half of the paper's claim that has HER in it was not redone.) As assertions:
 
 # %%
 sparse, linear, square, hindsight = (np.mean(rates) for rates in success.values())
@@ -544,24 +544,24 @@ if PROFILE == "full":
     assert square < linear
     assert hindsight > linear + 0.3
 
-# %% [markdown] zh="82b681a1"
-# Why does closer not count? The paper has two reasons:
+# %% [markdown] zh="1361e0b9"
+# Why does closer not count? The paper has two reasons (§4.4):
 #
-# - **What is optimised is not what is judged.** The shaped reward wants distances to be small *on average*, the exam wants the puck *in the ring*. Push half of the pucks from 40 cm to 12 cm, and the reward soars while the score stays at zero. Those are the episodes piled up to the right of the green line.
+# - **What is optimised is not what is judged.** The shaped reward wants distances to be small *on average*, the exam wants the puck *in the ring*. Beside the agent with the sparse reward, the median distance fell from over 40 cm to little more than 10, and the reward soared; but only about a third of the pucks are in the ring. The others are the episodes piled up to the right of the green line.
 # - **Hints punish the wrong people.** Pushing askew is punished, but pushing askew is lesson one of learning to push. Punished often enough, you keep your hands off.
 #
 # And our data add another: **hints that are much the same give results that are not.** Replacing $d$ by $d^2$ sounds like nothing, and it costs most of the score. (Think of the slope: that of $d$ is 1 everywhere, that of $d^2$ is $2d$, flatter the nearer you get.) Every new task wants another good guess. Take Reach: the place left of the wall that is nearest to the goal as the crow flies is, more often than not, the face of the wall and not the gap.
 #
 # The sparse reward does not say much. But it never lies.
 
-# %% [markdown] zh="b3f80275"
-# ## 1.6　The same failures through other glasses
+# %% [markdown] zh="d1245b16"
+# ## 1.6　The same failures through different glasses
 #
-# Back to bit flipping and its lonely bar: ten thousand steps, nearly all of them −1.
+# Back to bit flipping and its lonely bar: ten thousand steps, and hardly a 0.
 #
-# Ask differently, though: it did not get where it *wanted*, so where *did* it get? Every step arrived at some pattern. What if that pattern had been the goal? Then that step earned a 0. The laws of the environment do not care where you want to go; a flip is a flip. So these data can be scored again under another goal without a single byte being changed.
+# Ask differently, though: it did not get where it *wanted*, so where *did* it get? Every step arrived at some pattern. What if that pattern had been the goal? Then that step earned a 0. The laws of the environment do not care where you want to go; a flip is a flip. So these data can be scored again under another goal without a single byte being changed. That is called **relabelling**.
 #
-# That is HER. The next chapter takes it apart; here, only look at the effect. Store *those very* failed episodes in the library's buffer, and draw as many transitions as it holds:
+# It is what HER does. The next chapter takes it apart; here, only look at the effect. Store *those very* failed episodes in the library's buffer, and draw as many transitions as it holds:
 
 # %%
 from her import HERConfig, HindsightExperienceReplay
@@ -593,7 +593,7 @@ draw_reward_counts(axes[0], failed.rewards, text(LANG, "原来的目标", "goals
 draw_reward_counts(axes[1], batch.rewards, text(LANG, "重标注之后", "relabelled"), LANG)
 show(fig, alt=text(LANG, "两幅直方图。左：原来的目标，只有 −1 一根柱子。右：重标注之后，0 那里长出第二根柱子，有几千次成功。", "Two histograms. Left, goals as they were: a single bar at −1. Right, relabelled: a second bar has grown at 0, thousands of successes."))
 
-# %% [markdown] zh="993d9c3d"
+# %% [markdown] zh="8ba79258"
 # A second bar has grown. Not one step more was taken, not one line of the environment changed. As assertions: at most ten successes in ten thousand steps before, more than two thousand after, though fewer than half:
 
 # %%
@@ -603,21 +603,21 @@ print(zeros[0] <= 10, 2_000 < zeros[1] < 5_000, f"{batch.relabelled.mean():.0%}"
 # %% [markdown] zh="eb26a4a5"
 # Wait. The last number says that eight rows in ten have a new goal, yet fewer than half succeed. How can you fail with a goal that was chosen in hindsight? Take a guess; chapter 2 does the sum.
 
-# %% [markdown] zh="9084a87e"
+# %% [markdown] zh="7352cf13"
 # ## 1.7　Looking back
 #
 # 1. **The goal becomes an input.** In goal-conditioned RL, policy, reward and value all see $g$. One network, 8 goals, 8 different actions (1.1, 1.4).
 # 2. **The reward takes two lines.** 0 when reached, −1 when not, and the line itself does not count; 8 cm off and 5 m off score the same (1.2).
 # 3. **Luck halves with every bit.** At the last step it is $2^{-n}$, at any step a Markov chain has the exact value; for $n=15$, 6,400 episodes may hope for fewer than three hits, and $n=50$ takes more than thirty years at a million steps a second (1.3).
 # 4. **Without a 0 there is no slope.** Q slides towards $-1/(1-\gamma)=-50$, one wrong bit costs as much as all of them, choices are blind guesses at $d/n$, and the training error is as small as that of the agent that has learned (1.4).
-# 5. **Shaping is no way out.** It brought the puck nearer and did not bring it in; another exponent, another score. In the same number of steps, sparse rewards with HER are far ahead (1.5).
-# 6. **There are successes among the failures.** The same transitions, scored under other goals, have thousands of 0s instead of a handful (1.6).
+# 5. **Shaping is no way out.** It brought the pucks nearer, but not many of them in; another exponent, another score. In the same number of steps, sparse rewards with HER are far ahead (1.5).
+# 6. **There are successes among the failures.** The same transitions, scored under other goals, have some three thousand 0s instead of hardly any (1.6).
 #
 # ### Three misconceptions
 #
 # - **"The loss is going down, so it is learning."** To agree with oneself is not to know anything. See whether Q can tell near from far, and look at the success rate.
 # - **"Just let it practise a bit longer."** Every bit cuts the luck roughly in half. For 8 bits you can wait; for 50 you cannot.
-# - **"It cannot learn 15 bits, so DQN is too weak, or the code is wrong."** The same code learned 8. What is missing is not power, it is *one* success.
+# - **"It cannot learn 15 bits, so DQN is too weak, or the code is wrong."** The same code learned 8. What is missing is not power, it is *enough* successes: with 8 bits there were thousands on the way, with 15 the odd one, if any.
 #
 # ### Your turn
 #

@@ -9,7 +9,7 @@
 # %% [markdown] zh="d90f1ef3"
 # # 2　Relabelling
 #
-# > **In this chapter** there is a corridor, and some hundreds of strolls through it, taken with eyes shut, *not one of which* gets where it was meant to go. Two identical tables take them for a textbook. One reads it to the end, and not one of its 243 numbers has moved. The other has every shortest path from every cell to every cell, correct to the last number. You can print them all and check by hand.
+# > **In this chapter** there is a corridor, and a few hundred strolls through it, taken with eyes shut, *not one of which* gets where it was meant to go. Two identical tables use them as a textbook. One reads it to the end, and not one of its 243 numbers has moved. The other has every shortest path from every cell to every cell, correct to the last number. You can print them all and check by hand.
 # >
 # > **Time**: 35 minutes to read, about a minute and a half to run (2 CPU cores).
 # >
@@ -59,6 +59,7 @@ def reward(achieved, desired):
     return sparse_reward(achieved, desired, threshold=0.06)
 
 
+# %%
 def wander(env_id, n, **kwargs):
     envs = make_envs(env_id, n, **kwargs)
     envs.action_space.seed(1)
@@ -110,7 +111,7 @@ def relabel(transition, new_goal):
 
 
 # %% [markdown] zh="7d2f1510"
-# Give the last step the place that it reached for a goal. Before and after, field by field: which ones differ?
+# Give the last step, as its goal, the place it reached. Before and after, field by field: which ones differ?
 
 # %%
 before = episode[7]
@@ -118,10 +119,10 @@ after = relabel(before, new_goal=episode.achieved_goals[7])
 for name in ("state", "action", "reward", "next_state", "done", "goal"):
     print(f"{name:11} {np.round(1.0 * getattr(before, name), 2)!s:15} {np.round(1.0 * getattr(after, name), 2)}")
 
-# %% [markdown] zh="2a7af6a6"
+# %% [markdown] zh="ae77442e"
 # ## 2.2　Step by step: `future`, k = 4
 #
-# There are many ways to choose where the goal goes, and the next chapter looks at all of them. This one uses the most common, `future`: for step $t$, draw $k$ goals evenly from the places reached **by this step and later**. With $k=4$ each step gets four relabelled copies beside the original: one step, five lessons.
+# There are many ways to choose where the goal goes, and the next chapter looks at all of them. This one uses the most common, `future`: for step $t$, draw $k$ **substitute goals** uniformly from the places reached **by this step and later**. With $k=4$ each step gets four relabelled copies beside the original: one step, five lessons.
 
 # %%
 def future(t, k, rng):
@@ -139,8 +140,8 @@ for t, j in enumerate(chosen):
     old, new = episode[t], [relabel(episode[t], episode.achieved_goals[i]).reward for i in j]
     print(f"t = {t}  ({old.achieved_goal[0]:+.2f}, {old.achieved_goal[1]:+.2f})  {old.reward:+.0f}   {j}  {np.array(new)}")
 
-# %% [markdown] zh="de481958"
-# The last step has only one place to draw, the one it has just reached, and all four are 0. The first has eight, and only its own would make a 0. The rest stay −1: *another goal is not a goal reached*.
+# %% [markdown] zh="391d4604"
+# The last step has only one place to draw, the one it has just reached, and all four are 0. The first has eight: its own is sure to make a 0, and beside that only $j=2$ would, which happens to be within 6 cm. The rest stay −1: *another goal is not a goal reached*.
 #
 # Now as a picture. The thick arrow is the step at hand, hollow rings are candidates, full dots are drawn; green ones earn 0, blue ones −1. From top left to bottom right the candidates dwindle:
 
@@ -189,18 +190,18 @@ given = np.array(rewards)[step, np.arange(32)]
 same_way = np.allclose(np.array(places), episode.achieved_goals[:, None], atol=1e-6)
 print((given == claimed).sum(), same_way)
 
-# %% [markdown] zh="6604e9f9"
+# %% [markdown] zh="9a31f60d"
 # All 32 are right, and the way is the same. Relabelling made nothing up: every sentence it says, the environment is willing to sign. There are just three reasons:
 #
 # 1. **The world does not look at the goal.** In $s_{t+1}\sim p(\cdot\mid s_t,a_t)$ there is no $g$. Push a puck, and where it slides has nothing to do with where you would like it.
 # 2. **The reward can be computed.** $r_{g'}$ is a known function; it can score anybody, without going back to ask the environment.
 # 3. **Every goal has a Bellman equation of its own.** All $Q(s,a,g')$ needs is that $(s,a,s')$ is true; it does not ask whom it was meant for.
 #
-# There are conditions. To the first: the observation must not hide the goal, or the state becomes a lie when the goal is swapped. To the third: if the environment rolls dice, a goal picked as "where it happened to end up" is biased towards the lucky times (Plappert et al. 2018, §2). The environments here are deterministic; chapter 6 settles that account with a counter-example.
+# There are conditions. To the first: the observation must not contain the goal in disguise, or the state becomes a lie when the goal is swapped. To the second: you need to have the reward function, and it may look at nothing but the achieved and the desired goal. To the third: if the environment rolls dice, a goal picked as "where it happened to end up" is biased towards the lucky times (Plappert et al. 2018, §2). The environments here are deterministic; chapter 6 settles that account with a counter-example.
 #
 # ### What stays untouched
 #
-# What relabelling does *not* touch: the experience stored, the environment, the policy that explores, the episode's real goal, and that part of a batch which keeps it. Hand the episode to the library and check one by one. Its rule is ours, except that it waits with the new goal until it samples:
+# What relabelling does *not* touch: the experience stored, the environment, the policy that explores, the episode's real goal, and that part of a batch (the transitions of one update) which keeps it. Hand the episode to the library and check one by one. Its rule is ours, except that it does not swap the goal until it samples:
 
 # %%
 from her import HERConfig, HindsightExperienceReplay
@@ -252,24 +253,24 @@ print(f"{(play.rewards == 0).sum()} / {play.rewards.size:,}   {(many.sample(100_
 # %% [markdown] zh="31dc4c7a"
 # From none at all to more than one in ten. Beside the lonely bar of chapter 1 a second one has stood up.
 #
-# **The third matters most: it learns to get *anywhere*.** Real experience is about one goal, and all it has is bad news. Relabelled experience is about every place on the way, and how many steps it takes. Get here, get there, and before long you can get where you wanted. This sum is kept for 2.6, where a table works it out in front of you.
+# **The third matters most: it learns to get *anywhere*.** The original experience is about one goal, and all it has is bad news. Relabelled experience is about every place on the way, and how many steps it takes. Get here, get there, and before long you can get where you wanted. This sum is kept for 2.6, where a table works it out in front of you.
 
-# %% [markdown] zh="590a7d52"
+# %% [markdown] zh="a9c69d57"
 # ## 2.5　How much of it succeeds?
 #
 # Chapter 1 left a riddle: four fifths of the rows had a new goal, and fewer than half succeeded. Here it was not even a fifth. Many tutorials say that relabelling makes "a share $k/(k+1)$ of the samples succeed". Let us derive it.
 #
-# Take an episode of $T$ steps whose places are *all different*. The candidates of step $t$ are what steps $t,\dots,T-1$ reached, $T-t$ of them, and only one is "reached by this step": its own. Drawn evenly, it comes up with probability
+# Take an episode of $T$ steps whose places are *all different*. The candidates of step $t$ are what steps $t,\dots,T-1$ reached, $T-t$ of them, and only one is "reached by this step": its own. Drawn uniformly, it comes up with probability
 #
 # $$P(\text{success}\mid t)=\frac{1}{T-t}$$
 #
-# Transitions are drawn evenly too, each of $t=0,1,\dots,T-1$ with $1/T$, so
+# Transitions are drawn uniformly too, each of $t=0,1,\dots,T-1$ with $1/T$, so
 #
 # $$P(\text{success}\mid\text{relabelled})=\frac1T\sum_{t=0}^{T-1}\frac{1}{T-t}=\frac1T\Big(1+\frac12+\dots+\frac1T\Big)=\frac{H_T}{T}$$
 #
 # $H_T$ is the harmonic number. It grows very slowly, about like $\ln T+0.58$; so the longer the episode, the smaller the share of successes.
 #
-# Look at it on our eight steps: on the left the probabilities as derived, successes framed (the diagonal); on the right the shares *counted* in a hundred thousand draws from the library. The two tables should be the same, and there is a lot outside of the frames that is no success:
+# Look at it on our eight steps: on the left the probabilities as derived, with frames (the diagonal) around what is sure to succeed; on the right the shares *counted* in a hundred thousand draws from the library. The two tables should be the same, and there is a lot outside the frames, nearly all of it no success. ("Nearly", because the places of this episode are not all different: those of steps 0 and 2 are 3 cm apart, so cell (0, 2) counts as reached as well. Mind only the frames here.)
 
 # %%
 from her.plotting.relabelling import draw_triangle
@@ -332,7 +333,7 @@ for name, (env_id, kwargs, epsilon) in tasks.items():
     print(f"{name:8} T = {found[name][0]}   {harmonic_share(found[name][0]):.3f}   {found[name][1]:.3f}")
 
 # %% [markdown] zh="239ad21e"
-# Bit flipping is almost on the formula; the little it has more are patterns flipped away and back. Reach is well above: neighbours within 6 cm count as reached. Push is sky-high, for a sad reason: in most episodes nobody touches the puck, the places "it reached" are all one, and whichever is drawn is reached, which teaches nothing. **$H_T/T$ is what you get when all places differ; the more they repeat, the more success there is, and the less it is worth.**
+# Bit flipping is almost on the formula; the small excess comes from patterns flipped away and back. Reach is well above: neighbours within 6 cm count as reached. Push is sky-high, for a sad reason: in most episodes nobody touches the puck, the places "it reached" are all one, and whichever is drawn is reached, which teaches nothing. **$H_T/T$ is what you get when all places differ; the more they repeat, the more success there is, and the less it is worth.**
 #
 # On the left, see what happens with $T$: the black dots should sit on the blue line, the three tasks in orange on it or above. On the right, with $k$ at $T=50$: the folklore in red, the formula in blue, the counts as black dots.
 
@@ -351,10 +352,10 @@ show(fig, alt=alt("shares", LANG))
 #
 # Is 7 % enough? It is. A −1 is news as well: "this way you are *not there yet*". Once there is a 0 to stand on, the −1 around it can tell near from far. The next section shows it.
 
-# %% [markdown] zh="e8735bac"
+# %% [markdown] zh="363298dc"
 # ## 2.6　A table in which you can see every number
 #
-# A network has thousands of weights, and nobody sees who learns what. So take the smallest of worlds: a corridor of 9 cells and three actions, left, stay, right. Then $Q(s,a,g)$ is a table of $9\times 9\times 3=243$ numbers.
+# The network of chapter 1 has more than ten thousand weights for 15 bits, and nobody sees who learns what. So take the smallest of worlds: a corridor of 9 cells and three actions, left, stay, right. Then $Q(s,a,g)$ is a table of $9\times 9\times 3=243$ numbers.
 
 # %%
 CELLS, GAMMA = 9, 0.9
@@ -391,7 +392,7 @@ failures = [one for one in strolls if (one.rewards == -1).all()]
 print(len(failures), sum((one.rewards == 0).sum() for one in failures))
 
 # %% [markdown] zh="e8c1eae7"
-# Some hundreds of strolls are left, and not one success among them. The same failures go into two buffers: one replays them as they are, one with HER.
+# A few hundred strolls are left, and not one success among them. The same failures go into two buffers: one replays them as they are, one with HER.
 
 # %%
 def fill(k, episodes, seed=0):
@@ -405,7 +406,7 @@ names = {0: text(LANG, "没有 HER", "without HER"), 4: "HER, k = 4"}
 buffers = {k: fill(k, failures) for k in names}
 
 # %% [markdown] zh="e1d20003"
-# Learning is the Bellman update of chapter 1, letter by letter. The corridor is deterministic, so the learning rate may be 1: compute the new value, write it into the cell.
+# Learning is the Bellman update of chapter 1, to the letter. The corridor is deterministic, so the learning rate may be 1: compute the new value, write it into the cell.
 #
 # $$Q(s,a,g)\;\leftarrow\;r_g+\gamma\,\max_{a'}Q(s',a',g)$$
 
@@ -467,7 +468,7 @@ distance = abs(np.arange(CELLS)[:, None] - np.arange(CELLS))
 print(f"{abs(values[4] - perfect(distance)).max():.6f}")
 
 # %% [markdown] zh="8f03f716"
-# Not one of them is. Here are both tables side by side, dead calm on the left, slopes everywhere on the right:
+# Not at all, not one of them. Here are both tables side by side, dead calm on the left, slopes everywhere on the right:
 
 # %%
 from her.plotting.relabelling import draw_table
@@ -498,10 +499,6 @@ print(np.isclose(only_new.max(axis=2), perfect(distance)).sum(), only_new.max(ax
 # Where there is a slope one can walk along it. Nine agents, one per row, all start in cell 4, in the middle; the green ring is the goal of the row. The policy is the same left and right: take the action with the largest $Q$, and roll dice where they are equal.
 
 # %%
-from her.plotting import animate
-from her.plotting.relabelling import corridor_film
-
-
 def walk_all(q, rng, steps=9):
     position, goals = [np.full(CELLS, 4)], np.arange(CELLS)
     for _ in range(steps):
@@ -509,6 +506,10 @@ def walk_all(q, rng, steps=9):
         position.append(move(position[-1], action))
     return np.array(position)
 
+
+# %%
+from her.plotting import animate
+from her.plotting.relabelling import corridor_film
 
 paths = {names[k]: walk_all(q, np.random.default_rng(0)) for k, q in tables.items()}
 film = corridor_film({names[k]: v for k, v in values.items()}, paths, -10, LANG)
@@ -563,7 +564,7 @@ for cells in progress_bar(lengths):
         needed[name][cells] = [episodes_needed(cells, k, seed, LIMIT) for seed in SEEDS]
 
 # %% [markdown] zh="fc6bd170"
-# The axis is logarithmic, a dot is a seed, lines go through medians; the dotted line at the top is fifteen thousand, and whoever lies on it never mastered them all. See how steep the two lines are:
+# The axis is logarithmic, a dot is a seed, lines go through medians; the dotted line at the top is fifteen thousand, and a seed whose dot lies on it never mastered every goal. See how steep the two lines are:
 
 # %%
 from her.plotting.relabelling import draw_episodes_needed
@@ -572,8 +573,8 @@ fig, ax = plt.subplots(figsize=(6.4, 3.6))
 draw_episodes_needed(ax, needed, LIMIT, LANG)
 show(fig, alt=alt("needed", LANG))
 
-# %% [markdown] zh="730f4497"
-# The longer the corridor, the wider they part. Without HER the agent waits for luck to carry it all the way, and each cell more costs some of that luck; with HER, the farthest place of yesterday is somewhere it can go today, and from there it tries one step more.
+# %% [markdown] zh="0522eac8"
+# With 5 or 7 cells there is not much between them; beyond that, the longer the corridor, the wider they part. Without HER the agent waits for luck to carry it all the way, and each cell more costs some of that luck; with HER, the farthest place of yesterday is somewhere it can go today, and from there it tries one step more.
 #
 # How many times more? Mean of logarithms, with a bootstrap interval of 95 %; those that never got there count as the limit, which can only make the difference *smaller*:
 
@@ -599,8 +600,8 @@ if PROFILE == "full":
 for start in (-10.0, 0.0):
     print(start, [episodes_needed(9, 0, seed, LIMIT, start) for seed in SEEDS[:5]])
 
-# %% [markdown] zh="f38edaaf"
-# The optimist is much faster, and no worse than HER. Then what is HER for? The trick lives and dies with the table: it needs a note *for each cell* that says "not been here". The networks of chapter 1 started near 0 too, which is optimistic enough; but bad news about one place is bad news about all of them, and after some dozens of rounds they had slid below −40 together. A network ties neighbours together. That is what it is good at, and why optimism does not last in it. HER does not rely on optimism. It relies on real 0s.
+# %% [markdown] zh="64a49a08"
+# The optimist is much faster; set it beside the blue dots at nine cells above, and it beats even HER. Then what is HER for? The trick lives and dies with the table: it needs a note *for each cell* that says "not been here". The networks of chapter 1 started near 0 too, which is optimistic enough; but bad news about one place is bad news about all of them, and after a few dozen rounds they had slid below −40 together. A network ties neighbours together. That is what it is good at, and why optimism does not last in it. HER does not rely on optimism. It relies on real 0s.
 
 # %% [markdown] zh="06d30f42"
 # ## 2.8　Why it must be off-policy
@@ -647,12 +648,15 @@ fig, ax = plt.subplots(figsize=(6.4, 3.6))
 draw_estimates(ax, d, estimates, LANG)
 show(fig, alt=alt("estimates", LANG))
 
+# %% [markdown] zh="4416c65f"
+# And the numbers. The columns: how many cells to the goal, the random policy's true value, the mean relabelled return, Q-learning, the best there is:
+
 # %%
 for i in d:
     print(i, *(f"{estimates[name][i] + 0.0:6.2f}" for name in ("random", "returns", "learned", "perfect")))
 
 # %% [markdown] zh="67d5def4"
-# Red is neither here nor there. It is well above what a stroller really earns: its goals were picked *after the outcome was known*, and the strolls that never got there were not counted. That is survivorship bias. Nor does it get near the best, since the actions were blind. To improve a policy with it is to decide on cooked books.
+# Red matches neither line. It is well above what a stroller really earns: its goals were picked *after the outcome was known*, and the strolls that never got there were not counted. That is survivorship bias. Nor does it get near the best, since the actions were blind. To improve a policy with it is to make decisions from cooked books.
 #
 # Blue is exact, because it never averages over "what came next". Nobody picked the single step $(s,a,s')$: in that step the world went as it always goes. And this is what **off-policy** means: whose action it was, and what for, does not matter. So HER goes with DQN, DDPG, SAC, and not with REINFORCE, A2C, PPO (§3.3 of the paper asks for an off-policy learner).
 #
@@ -668,7 +672,7 @@ print(f"{1 - best[s, g, a][~drawn.relabelled].mean():.0%}")
 # %% [markdown] zh="6f712f04"
 # More than a quarter go the wrong way (the second line is about the rows not relabelled, and those are worse), and the table learned every number all the same. Wrong moves are good for something too: they tell the table what is *bad*.
 
-# %% [markdown] zh="8527590f"
+# %% [markdown] zh="ad5216fe"
 # ## 2.9　Looking back
 #
 # 1. **Two things changed, three did not.** The goal becomes $g'$, the reward is computed for $g'$; state, action and next state stay as they were, and so does all that is stored (2.1, 2.3).
@@ -676,7 +680,7 @@ print(f"{1 - best[s, g, a][~drawn.relabelled].mean():.0%}")
 # 3. **No cheating.** Set the goal to $g'$ and do it again: the environment signed all 32 rewards (2.3).
 # 4. **Three sums.** An episode of 50 steps holds 1,325 lessons; in Reach the 0s went from none to more than one in ten; an episode is about many goals (2.4, 2.6).
 # 5. **The share of successes is $H_T/T$, not $k/(k+1)$.** At $T=50$: 0.0900 of the relabelled rows and 7.2 % of a batch with $k=4$, provided that all places differ (2.5).
-# 6. **Everything from failures alone.** Without HER, 243 times −10; with HER, 81 values, each of them perfect (2.6). On its own feet, the longer the corridor the wider the gap (2.7). Averages of outcomes are fooled, single steps are not (2.8).
+# 6. **Everything from failures alone.** Without HER, 243 times −10; with HER, 81 values, each of them perfect (2.6). When the agent does its own walking, there is not much in it in short corridors, and the gap opens in long ones (2.7). Averages of outcomes are fooled, single steps are not (2.8).
 #
 # ### Three misconceptions
 #

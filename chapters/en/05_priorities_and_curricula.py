@@ -6,10 +6,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] zh="af598dbb"
+# %% [markdown] zh="cdb38935"
 # # 5　Priorities and curricula
 #
-# > **In this chapter** an agent can push a puck just so far, and how far is another matter every minute: 8 centimetres at first, still 8 centimetres half-way through its training, and then, all at once, 20, 40, 80. From its own school report we draw up its timetable. The other way to choose what to study is far more famous and has an awkward flaw: the note that says "this one matters" was mostly about *the last goal*. In the end five ways stand in one table, five seeds each, told straight.
+# > **In this chapter** an agent can push a puck just so far, and how far is another matter every minute: 8 centimetres at first, still 8 after a hundred thousand steps, and then, in quick succession, 20, 40, 80. From its own school report we draw up its timetable. The other way to choose what to study is far more famous and has an awkward flaw: the note that says "this one matters" was mostly about *the previous goal*. In the end five methods stand in one table, five seeds each, told straight.
 # >
 # > **Time**: 40 minutes to read, about three minutes to run (2 CPU cores).
 # >
@@ -77,12 +77,12 @@ td_errors = np.array([0.0, 0.1, -0.2, 0.4, -3.0])
 for alpha in (0, 0.6, 1):
     print(f"alpha = {alpha:3}   {probabilities(td_errors, alpha).round(3)}")
 
-# %% [markdown] zh="540af776"
-# Favours have to be paid back. What the network should fit is the average over *all* experience; if a few surprises keep coming back, that average is bent. Importance weights pay the debt: what comes up several times too often counts several times less.
+# %% [markdown] zh="9d0e00f7"
+# Favours have to be paid back. What the network should fit is the average over *all* experience; if a few surprises keep coming back, that average is biased. Importance weights pay the debt: what comes up several times too often counts several times less.
 #
 # $$w_i=\Big(\frac{1}{N\,P(i)}\Big)^{\beta},\qquad\text{divided by the largest of the batch}$$
 #
-# $\beta$ is how much is paid back: nothing at 0, everything at 1. The paper lets it grow from some 0.4 to 1, since early on nothing is right anyway and a bend does no harm.
+# $\beta$ is how much is paid back: nothing at 0, everything at 1. The paper lets it grow linearly to 1, and the usual implementations begin at 0.4: early on nothing is right anyway, and a little bias does no harm.
 #
 # Try it on a thousand numbers: what is their mean? What does it become when they are drawn by priority and not weighted? And with weights, $\beta=1$?
 
@@ -118,7 +118,7 @@ print(np.allclose(batch.weights, (w / w.max())[batch.indices], rtol=1e-5))
 # %% [markdown] zh="a7b6f51c"
 # ## 5.3　A sum tree: one out of a million
 #
-# The plainest way to draw by $P(i)$ is a cumulative sum and a binary search. But every update changes some hundreds of priorities, and the cumulative sum of a million numbers starts all over again. A sum tree turns that into a climb up the stairs: the leaves are the $p^\alpha$ of the rows, and each parent is the sum of its two children.
+# The plainest way to draw by $P(i)$ is a cumulative sum and a binary search. But every update changes a few hundred priorities, and the cumulative sum of a million numbers starts all over again. A sum tree turns that into a climb up the stairs: the leaves are the $p^\alpha$ of the rows, and each parent is the sum of its two children.
 
 # %%
 def build(values):
@@ -231,10 +231,10 @@ trainer, episodes, _ = pushes[0]
 moved = np.array([np.ptp(episode.achieved_goals, axis=0).any() for episode in episodes])
 print(0.2 < moved.mean() < 0.8)
 
-# %% [markdown] zh="250c4e54"
-# In about half of them the puck never stirs (`moved.mean()` has the exact number). Chapter 2 said it: such episodes succeed under any relabelling and teach nothing. Drawn uniformly, a great part of the lessons is spent watching a puck do nothing.
+# %% [markdown] zh="2000a9ce"
+# In over four out of ten the puck never stirs (the share in which it moved is the first bar on the left of the figure below). Chapter 2 said it: such episodes succeed under any relabelling and teach nothing. Drawn uniformly, a great part of the lessons is spent watching a puck do nothing.
 #
-# **Energy** (Zhao and Tresp 2018) has another idea: do not ask the network, ask the *object*. How much energy did an episode give it?
+# **Trajectory energy** (Zhao and Tresp 2018) has another idea: do not ask the network, ask the *object*. How much energy did an episode give it?
 #
 # $$E_t=m\,g\,(z_t-z_0)+\tfrac12\,m\lVert v_t\rVert^2,\qquad E_\tau=\sum_t\mathrm{clip}(E_t-E_{t-1},\,0,\,c)$$
 #
@@ -303,13 +303,13 @@ print(share["energy"] > 0.85, share["uniform"] < share["td"] < share["energy"])
 # %% [markdown] zh="054d762b"
 # Whose "worth" is the better one? Energy is honest: it is a *fact* about the episode, computed once, true for ever. That is its weakness too: it does not know what the network has learned by now, and tasks without an object (bit flipping, Reach) have none of it. The TD error exists everywhere and changes as learning goes on. But does it really keep up?
 
-# %% [markdown] zh="f60f8bce"
+# %% [markdown] zh="8056bec5"
 # ## 5.5　Stale priorities
 #
-# PER stores one number, the error *when last seen*. By the next time two things have changed:
+# PER stores one number, the error *when last seen*. By the next time two things have changed, and it has become a stale priority:
 #
 # 1. **The network.** Ordinary PER has that trouble as well.
-# 2. **The goal.** The error $\delta(s,a,s',g)$ belongs to a transition *and a goal*. HER draws a new goal every time, and the stored priority speaks of the last $g$.
+# 2. **The goal.** The error $\delta(s,a,s',g)$ belongs to a transition *and a goal*. HER draws a new goal every time, and the stored priority speaks of the previous $g$.
 #
 # Which is worse? Measure. The same transition, drawn twice, with two different goals (farther apart than the tolerance, or it is no change). This finds such pairs of rows in a large batch:
 
@@ -325,7 +325,7 @@ def two_goals(batch, apart):
 
 
 # %% [markdown] zh="ac266bd9"
-# The network itself computes the errors: `update` hands back those from *before* the update, and we update a copy, so that the original stays as it is. The root of order $\alpha$ of a priority, minus $\epsilon$, is the stored $|\delta|$ again. Three comparisons, all by rank correlation: 1 is the same ranking, 0 is no relation at all.
+# The network itself computes the errors: `update` hands back those from *before* the update, and we update a copy, so that the original stays as it is. Take the $\alpha$-th root of a priority and subtract $\epsilon$, and you have the stored $|\delta|$ again. Three comparisons, all by rank correlation: 1 is the same ranking, 0 is no relation at all.
 
 # %%
 from scipy.stats import spearmanr
@@ -341,7 +341,7 @@ def staleness(trainer, episodes, before, apart):
 
 
 # %% [markdown] zh="22da778f"
-# Beside Push, take 15 bits, 8 rounds. In both tasks rows are numbered in the order in which they were stored.
+# Besides Push, take 15 bits, 8 rounds. In both tasks rows are numbered in the order in which they were stored.
 
 # %%
 flips = [half_way("her/BitFlip-v0", 8 if PROFILE == "full" else 4, seed, n_bits=15) for seed in SEEDS]
@@ -367,20 +367,20 @@ for task, of_seeds in stale.items():
     assert task == "BitFlip" or aged > regoaled + 0.2
 
 # %% [markdown] zh="f46ee970"
-# Push could not be clearer: a network a round older does no harm, the ranking of the errors stands; change the goal, and most of the ranking is gone. The stored priority does as badly as a changed goal: the trouble is not age, it is *change*. Bit flipping is worse: the network moves fast, goals are any of the patterns of 15 bits, and the stored priority has next to nothing to do with the new error.
+# Push could not be clearer: a network a round older does little harm, the ranking of the errors mostly stands; change the goal, and most of the ranking is gone. The stored priority does as badly as a changed goal: the trouble is not age, it is *change*. Bit flipping is worse: the network moves fast, goals are any of the patterns of 15 bits, and the stored priority has next to nothing to do with the new error.
 #
 # So in bit flipping, drawing by it is nearly drawing at random, with a tree to look after. In Push something is left: a priority remembers at least *whether the puck moved*, and no change of goal can change that (5.4, left). What either is worth, the table of 5.8 will tell.
 #
 # Some relief from staleness can be had: a larger `epsilon` takes it less seriously; `smoothing` makes a priority remember the average of several visits, which is one over several goals. There is no cure, for a transition does not have *an* error to begin with. It has a family of them.
 
-# %% [markdown] zh="2fbab8e3"
+# %% [markdown] zh="91d57226"
 # ## 5.6　From easy to hard
 #
-# Now the other knob: *which goal*. You teach a child to throw from the free-throw line, not from mid-court. How far is "within reach"? Ask the record: in every real episode, every step is a throw, "from a distance of $d$ to the goal, did it go in later on?" Count by bins of $d$; where the success rate falls below a half is the distance within **reach**.
+# Now the other knob: *which goal*. You teach a child to shoot from the free-throw line, not from mid-court. How far is "within reach"? Ask the record: in every real episode, every step is a shot, "from a distance of $d$ to the goal, did it go in later on?" Count by bins of $d$; where the success rate falls below a half is the distance within **reach**.
 #
-# Then draw four candidate goals for each transition and prefer the near ones, all being alike within reach. With $d$ the distance beyond reach (and beyond that of the nearest candidate), the weight is
+# Then draw four candidate goals for each transition and prefer the near ones, all being alike within reach. With $u$ the distance beyond reach (and beyond that of the nearest candidate), the weight is
 #
-# $$w\;\propto\;\text{floor}+e^{-d/s}$$
+# $$w\;\propto\;\text{floor}+e^{-u/s}$$
 
 # %%
 def nearness(distances, reach, softness, floor=0.05):
@@ -396,8 +396,8 @@ for reach in (0.0, 0.2, 0.4, 0.8):
     w = nearness(np.array([0.1, 0.3, 0.5, 0.7]), reach, softness=0.18)
     print(f"{reach} m   {(w / w.sum()).round(2)}")
 
-# %% [markdown] zh="a9ab8126"
-# In the library it is `CurriculumHER(curriculum="reach")`. To prove that it is these few lines: a straight walk of 20 steps with its goal at 30. Let the library report its present `reach` and scale, draw with ours accordingly, and compare by a chi-square test how many cells beyond the step the goals lie:
+# %% [markdown] zh="73c14126"
+# In the library it is `CurriculumHER(curriculum="reach")`. To prove that it is these few lines: a straight walk of 20 steps with its goal at 30. Let the library report its present `reach` and `scale` (how far the environment's own goals are on average; $s$ is 0.4 of it), draw with ours accordingly, and compare by a chi-square test how many cells beyond the step the goals lie:
 
 # %%
 x = np.arange(21.0)
@@ -421,14 +421,14 @@ for name, offsets in (("ours", ours), ("plain future", candidates[0] - t)):
     table = np.stack([np.bincount(theirs, minlength=20), np.bincount(offsets, minlength=20)])
     print(f"{name:13} p > 0.001: {chi2_contingency(table).pvalue > 0.001}   {offsets.mean():.1f} {theirs.mean():.1f}")
 
-# %% [markdown] zh="21deabcc"
-# Ours and the library's cannot be told apart; plain `future` is found out at once, it reaches farther.
+# %% [markdown] zh="2d1d775e"
+# Ours and the library's cannot be told apart; plain `future` is found out at once: its goals lie farther away.
 #
-# The curriculum has a hand in something else: where to go when it really plays. In eight episodes of ten it sets a goal out of *what was achieved before*, right at the edge of reach (`rollout_goals`), so that play does not begin with the hopeless. This is more than relabelling; HGG and MEGA went on along that road (chapter 6).
+# The curriculum has a hand in something else: where to go when it really plays. In eight episodes out of ten it takes its goal from *what was achieved before*, right at the edge of reach (`rollout_goals`), so that play does not begin with the hopeless. This is more than relabelling; HGG and MEGA went on along that road (chapter 6).
 #
 # ### Watch it grow up
 #
-# Push, three seeds, and the reach after each round. At three moments we keep the agent and the goals which that round *really practised*: round 12 (early), when reach first passes 0.25 metres (middle), and the last one (late).
+# Push, three seeds, and the reach after each round. At three moments we keep the agent and the goals which that round *really practised*: round 12 (early), when reach first passes 0.25 metres (middle), and the last round (late).
 
 # %%
 def grow(seed, rounds):
@@ -460,6 +460,9 @@ fig, ax = plt.subplots(figsize=(6.6, 3.4))
 draw_reach_growth(ax, 64 * 50 * np.arange(1, grow_rounds + 1), reaches, 0.08, LANG)
 show(fig, alt=alt("reach", LANG))
 
+# %% [markdown] zh="8bd06597"
+# Now in numbers (metres). A row is a seed; the columns are round 12, half-way, and the end:
+
 # %% tags=["nbval-ignore-output"]
 for reach in reaches:
     print(f"{reach[11]:.2f}   {reach[len(reach) // 2]:.2f}   {reach[-1]:.2f}")
@@ -484,8 +487,8 @@ def examine(agent, n=400):
     return offsets, rollout(agent.act, envs, 50, seed=1, options={"goal": puck + offsets}).success[-1]
 
 
-# %% [markdown] zh="71ac67dc"
-# Above, the exam: a dot is a goal, drawn where it lies from the puck's start; green was reached at the last step, hollow was not. The dashed red circle is the reach of the record, the green ring is what the task wants. Below, the sixty-four goals *practised* in that round. From left to right: how far has green spread? Does practice keep up with it?
+# %% [markdown] zh="6235d2e0"
+# Above, the exam: a dot is a goal, drawn where it lies from the puck's start; green was reached at the last step, hollow was not. The dashed red circle is the reach of the record, the green ring is what the task wants. Below, the sixty-four goals *practised* in that round (a few are too far away for the picture). From left to right: how far has green spread? Does practice keep up with it?
 
 # %%
 from her.plotting.priorities import draw_goals_around
@@ -499,21 +502,17 @@ for (top, bottom), (stage, (agent, practised, reach)) in zip(axes.T, stages.item
     draw_goals_around(bottom, practised, reach, names[stage] + text(LANG, "：练过的", ": practised"), LANG)
 show(fig, alt=alt("stages", LANG))
 
-# %% [markdown] zh="4e081462"
-# Early, green is crowded in the centre, and the curriculum sets practice around the centre; late, green is all over, practice has spread, and the curriculum has made itself superfluous: what remains are the task's own goals. The three seeds agree on the order:
+# %% [markdown] zh="73771b91"
+# Early, green is crowded in the centre, and practice is around the centre (the edge is soft, so it spills over the red circle). Late, green is all over and practice has spread as well: eight episodes out of ten aim at the red circle, which by now is farther out than the task asks for, but the puck has seldom been that far, so most of the goals they find lie inside; the other two are still the task's own. On the order of the exam results the three seeds agree:
 
 # %%
 exams = [[examine(agent)[1].mean() for agent, *_ in stages.values()] for _, stages in grown]
 print(all(exam == sorted(exam) for exam in exams), all(exam[-1] > 0.4 for exam in exams))
 
-# %% [markdown] zh="6ebe1f69"
-# Watch them push. The rows are early, middle and late; in a column, start and goal are the same. What keeps the discs in the top row busy?
+# %% [markdown] zh="c5195bb5"
+# Watch them push. Four tasks, the same for the agents of the three moments:
 
 # %%
-from her.plotting import animate
-from her.plotting.implementation import side_by_side
-
-
 def film(agent):
     envs = make_envs("her/Push-v0", 4, render_mode="rgb_array")
     observation, _ = envs.reset(seed=5)
@@ -524,9 +523,18 @@ def film(agent):
     return pictures
 
 
+# %% [markdown] zh="de952c36"
+# The rows are early, middle and late; in a column, start and goal are the same. What keeps the discs in the top row busy?
+
+# %%
+from her.plotting import animate
+from her.plotting.implementation import side_by_side
+
 animate(side_by_side(*(film(agent) for agent, *_ in stages.values())), fps=8, alt=alt("film", LANG))
 
-# %% [markdown] zh="fdd137a9"
+# %% [markdown] zh="51e6a57b"
+# The discs in the top row are busy with nothing: whether they touch the puck is a matter of luck, and if they do, the way they push has nothing to do with the goal.
+#
 # ## 5.7　CHER: broad first, then near
 #
 # Curriculum-guided HER (CHER; Fang et al. 2019) does not measure reach; it looks at *the batch as a whole*. Draw twice as many candidates with `future`, and pick the half $A$ that makes this as large as can be:
@@ -551,7 +559,7 @@ def pick(goals, cost, n):
 
 
 # %% [markdown] zh="45cb7a6b"
-# Real candidates: Reach, sixty wandering episodes that all want to get to one place right of the wall, and 128 points that they came by.
+# Real candidates: Reach, sixty wandering episodes that all want to get to one place right of the wall, and 128 points that they passed.
 
 # %%
 desired = np.float32([0.5, 0.6])
@@ -561,8 +569,8 @@ play = rollout(lambda x: envs.action_space.sample(), envs, 50, seed=0, options={
 goals = np.random.default_rng(0).permutation(play.achieved_goals.reshape(-1, 2))[:128]
 distance = np.linalg.norm(goals - desired, axis=1)
 
-# %% [markdown] zh="6386e80c"
-# Pick 16 (few enough to see; in training it is 64 out of 128). Left, any 16; in the middle $\lambda=0$, breadth alone; right, a large $\lambda$, nearness alone. In which panel do no two blue dots touch?
+# %% [markdown] zh="bfdd1ab5"
+# Pick 16 (few enough to see; in training it is 64 out of 128). Left, any 16; in the middle $\lambda=0$, breadth alone; right, a large $\lambda$, nearness alone. In which panel are the blue dots spread out the most?
 
 # %%
 from her.plotting.priorities import draw_picks
@@ -583,8 +591,8 @@ from scipy.spatial.distance import pdist
 for picked in picks.values():
     print(f"{pdist(goals[picked]).min():.2f}   {distance[picked].mean():.2f}")
 
-# %% [markdown] zh="83cf9e2d"
-# With $\lambda=0$ nobody is next to anybody; with $\lambda=30$ they are much nearer, at the price of crowding.
+# %% [markdown] zh="b0e8b7e2"
+# With $\lambda=0$ they are spread out the most: even the closest two are 12 centimetres apart, twice as far as at random. With $\lambda=30$ they are much nearer to the star, at the price of crowding.
 #
 # The library's `pick_diverse` is far quicker, and pays by being *stochastically* greedy: it looks for the best among a random three each time (three in the authors' code as well). How far is it from truly greedy? 64 picks, and $F$ of: any 64, the library's, the truly greedy:
 
@@ -606,14 +614,14 @@ for weight in (0.0, 1.0, 5.0):
     print(f"λ = {weight}   ", *(f"{value:7.1f}" for value in values))
 
 # %% [markdown] zh="89177dbc"
-# The same with each $\lambda$: stochastic greed lies between any and truly greedy, at the greedy end.
+# The same with each $\lambda$: stochastic greed lies between a random pick and the truly greedy one, nearer the greedy one.
 #
-# By the way, the authors' released code departs from the paper in places (the step goes back to zero every epoch, so $\lambda$ hardly grows; proximity is measured for the goal that has already taken its place). The library follows the *paper*; every difference is listed in the documentation of `her.curriculum.Cher`.
+# By the way, the authors' released code departs from the paper in places (the step counter goes back to zero every epoch, so $\lambda$ hardly grows; proximity is measured against the goal that has already been relabelled). The library follows the *paper*; every difference is listed in the documentation of `her.curriculum.Cher`.
 
 # %% [markdown] zh="577e2f33"
 # ## 5.8　A table told straight
 #
-# So much for the ideas. Do they help? Five ways, nothing else changed: uniform HER; with TD errors; with energy; with the curriculum of reach; with CHER. Two tasks, five seeds, made by `her sweep results/variants/sweep.toml` and kept in `results/` (no object in bit flipping, hence no energy).
+# So much for the ideas. Do they help? Five methods, nothing else changed: uniform HER; with TD errors; with energy; with the curriculum of reach; with CHER. Two tasks, five seeds, made by `her sweep results/variants/sweep.toml` and kept in `results/` (no object in bit flipping, hence no energy).
 
 # %%
 import csv
@@ -639,8 +647,8 @@ for ax, (task, (title, at)) in zip(axes, tasks.items(), strict=True):
 axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
 show(fig, alt=alt("variants", LANG))
 
-# %% [markdown] zh="dc0c3f5a"
-# Curves are hard to read off, so take numbers. A row is a way: the seeds; the interquartile mean (IQM) of the final results and its interval; how many seeds got to 0.9, and if all did, after how many thousand steps; and how many times as fast as uniform HER, the interval resampling the seeds of both sides:
+# %% [markdown] zh="c91ebe1c"
+# Curves are hard to read off, so take numbers. A row is a method: the seeds; the interquartile mean (IQM, the mean without the lowest and the highest quarter) of the final results and its interval; how many seeds got to 0.9, and if all did, after how many thousand steps; and how many times as fast as uniform HER, the interval resampling the seeds of both sides:
 
 # %%
 from her.statistics import bootstrap, steps_to_threshold
@@ -671,7 +679,7 @@ for task, (title, _) in tasks.items():
         print(row)
 
 # %% [markdown] zh="c7734572"
-# The final results first. In Push everybody gets to the top; in bit flipping TD error and CHER end a point or two lower, 0.98 against 1.00 for uniform, and the intervals do not overlap. Do not make much of it: with $\alpha$ set to 0, TD error should draw just as uniform does, and five more seeds of that (`results/variants_why`) ended at some 0.99 as well. Intervals over five seeds are rather narrow, and so small a difference is beyond them. What they can tell is *how soon*.
+# The final results first. In Push everybody gets to the top; in bit flipping TD error and CHER end a point or two lower, 0.98 against 1.00 for uniform, and the intervals do not overlap. Do not make much of it: with $\alpha$ set to 0, TD error should draw just as uniform does, and five more seeds of that (`results/variants_why`) ended at some 0.99 as well. Intervals over five seeds tend to be too narrow, and so small a difference is beyond them. What they can tell is *how soon*.
 #
 # In bit flipping nobody wins: every interval has 1 in it. Why TD errors are no help was said in 5.5: the stored number has next to nothing to do with the next error. The curricula find nothing to get hold of either; the goals that `future` draws are near and far as it is.
 #
@@ -686,17 +694,17 @@ print(interval["push", "cher"][0] < 1 < interval["push", "cher"][1])
 # %% [markdown] zh="ad3abf89"
 # The ranking is that of 5.4, left: who avoids the idle puck is fast. That answers a question which should have come up: with priorities so stale, why is TD error faster at all? Most likely because it, too, knows whether the puck moved, and that *does not depend on the goal*. (This is our explanation, no proof: for that, one would have to compare once more within the episodes that moved it.) Bit flipping has no idle puck, and the advantage is gone.
 #
-# Hence the advice: with an object, try energy first, it is cheap and never stale; without one, leave uniform alone at first; where you may choose the goals that episodes begin with, try a curriculum. A factor of 1.7 on one task is not one on all of them: five seeds and two tasks, and that is as far as it goes.
+# Hence the advice: with an object, try energy first, it is cheap and never stale; without one, stay with uniform at first; where you may choose the goals that episodes begin with, try a curriculum. A factor of 1.7 on one task is not one on all of them: five seeds and two tasks, and that is as far as it goes.
 
-# %% [markdown] zh="e166a8a6"
+# %% [markdown] zh="5c7e2fd1"
 # ## 5.9　Looking back
 #
-# 1. **Two formulas.** $P(i)\propto p_i^{\alpha}$ looks at surprises more often, $w_i$ pays the debt: without it the mean is bent (5.2).
+# 1. **Two formulas.** $P(i)\propto p_i^{\alpha}$ looks at surprises more often, $w_i$ pays the debt: without it the mean is biased (5.2).
 # 2. **The sum tree.** Three steps for eight leaves; binary or 16-ary, ten thousand random numbers lead to the very same rows (5.3).
-# 3. **Surprise and commotion.** Energy gives more than 85 % of the lessons to pucks that moved; TD error is much gentler (5.4).
-# 4. **Stale.** In Push, a network a round older keeps the ranking; another goal upsets most of it, and a stored priority is no better than that (5.5).
-# 5. **Easy to hard.** Reach lies on the tolerance for long, then crosses the whole task within a few rounds; a separate exam says that the record spoke the truth (5.6). CHER sees it another way: broad first, then near (5.7).
-# 6. **One table.** In Push, energy is 1.7 times as fast, TD error 1.3, the curriculum of reach 1.1, CHER no different; in bit flipping nobody wins (5.8).
+# 3. **Surprise and commotion.** Energy gives nearly all of the lessons to pucks that moved; TD error is much gentler (5.4).
+# 4. **Stale.** In Push, a network a round older mostly keeps the ranking; another goal upsets most of it, and a stored priority is no better than that (5.5).
+# 5. **Easy to hard.** Reach lies on the tolerance for long, then crosses the whole task within some twenty rounds; a separate exam agrees on the order of early, middle and late (5.6). CHER sees it another way: broad first, then near (5.7).
+# 6. **One table.** In Push, energy is 1.71 times as fast, TD error 1.33, the curriculum of reach 1.16, CHER no different; in bit flipping nobody wins (5.8).
 #
 # ### Three misconceptions
 #
@@ -706,7 +714,7 @@ print(interval["push", "cher"][0] < 1 < interval["push", "cher"][1])
 #
 # ### Your turn
 #
-# Open `exercises/ch5.ipynb`; its five exercises, from easy to hard: `priority_probabilities`, `importance_weights`, `trajectory_energy`, `curriculum_weights`, `sum_tree_find`. The last one vectorises `find` of 5.3: ten thousand targets go downstairs together, without a loop.
+# Open `exercises/ch5.ipynb`; its five exercises are `priority_probabilities`, `importance_weights`, `sum_tree_find`, `trajectory_energy` and `curriculum_weights`. `sum_tree_find` vectorises `find` of 5.3: ten thousand targets go downstairs together, without a loop.
 #
 # To go one step further: give `half_way` of 5.5 the setting `priority_settings={"smoothing": 0.9}`, guess first whether the third row goes up or down, then run it.
 #

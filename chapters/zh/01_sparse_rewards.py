@@ -77,7 +77,7 @@ print(DQN(observation_dim=15 + 15, n_actions=15).q.network)
 #
 # ### 谁需要它
 #
-# 凡是“任务 = 到达某种状态”的地方。写成三样东西就能套进来：看得见的状态 $s$，想要的目标 $g$，以及从状态里读出“眼下达到了什么”的函数 $m(s)$，它的值叫**达到的目标**（achieved goal）。
+# 凡是“任务 = 到达某种状态”的地方。写成三样东西就能套进来：看得见的状态 $s$，**想要的目标**（desired goal）$g$，以及从状态里读出“眼下达到了什么”的函数 $m(s)$，它的值叫**达到的目标**（achieved goal）。
 #
 # | 领域 | 例子 | 目标 $g$ | 达到的目标 $m(s)$ | 怎样算到 |
 # |---|---|---|---|---|
@@ -115,7 +115,7 @@ sparse_reward(np.array([[0.05, 0.0], [0.08, 0.0], [3.0, 4.0]]), np.zeros(2), thr
 # %% [markdown]
 # 三个点，离目标 5 厘米、8 厘米、5 米，容差 8 厘米。第二个正好踩线，不算。再看后两个：差一根头发丝和差一整条街，得分一样。这就是“稀疏”：它告诉你*到没到*，从不告诉你*还差多少*。
 #
-# 库里有同样的函数 `her.sparse_reward`，三个环境用的也是这条规矩（比特只要有一位不同，距离就至少是 2，所以 $\varepsilon=1$ 等于“一位不差”）。抽一万个目标，两两相邻地比，三种算法的答案应当逐行相同；最后一列是其中有几对碰巧“到了”：
+# 库里有同样的函数 `her.sparse_reward`，三个环境用的也是这条规矩（翻比特的每一位写成 −1 或 +1，只要有一位不同，距离就至少是 2，所以 $\varepsilon=1$ 等于“一位不差”）。抽一万个目标，两两相邻地比，三种算法的答案应当逐行相同；最后一列是其中有几对碰巧“到了”：
 
 # %%
 import her
@@ -145,7 +145,7 @@ def travelled(episode):
 
 
 # %% [markdown]
-# 一张图看全四样东西：起点（空心点）、走过的路、目标、容差（绿圈）。左边是绕墙，点就是智能体。右边是推冰球，蓝线是智能体走的，黑线是*冰球*走的，冰球的中心进了绿圈才算数。两边都是一百个回合里折腾得最远的那个。沿着线走一遍：它们在哪一步其实干得不错？
+# 一张图看全四样东西：起点（空心点）、走过的路、目标、容差（绿圈）。灰点线是结束时离目标还差多远。左边是绕墙，点就是智能体。右边是推冰球，蓝线是智能体走的，黑线是*冰球*走的，冰球的中心进了绿圈才算数。两边都是一百个回合里折腾得最远的那个。沿着线走一遍：它们在哪一步其实干得不错？
 
 # %%
 from her.plotting.sparse_rewards import draw_push_episode, draw_reach_episode
@@ -212,7 +212,7 @@ def hit_probability(n_bits, horizon):
 
 
 # %% [markdown]
-# 对账：每个 $n$ 乱翻五万个回合。各列是 $2^{-n}$、链给的精确值、上界 $n\cdot 2^{-n}$，然后是实测的成功率和 95 % Wilson 区间；最后一列问：精确值落在区间里吗？
+# 对账：每个 $n$ 乱翻五万个回合。各列是 $2^{-n}$、链给的精确值、上界 $n\cdot 2^{-n}$，然后是实测的成功率和 95 % Wilson 区间（比例的置信区间，接近 0 或 1 时也靠得住）；最后一列问：精确值落在区间里吗？
 
 # %%
 from her.evaluation import wilson_interval
@@ -266,7 +266,7 @@ for env_id in ("her/Reach-v0", "her/Push-v0"):
 print(f"{np.ptp(play.achieved_goals, axis=0).any(axis=-1).mean():.0%}")
 
 # %% [markdown]
-# 千分之几，甚至万分之几。末一行是推冰球时*冰球动过*的回合占多少：不到四成。多数时候智能体连球都没碰着，动画里你也看见了。绕墙还有个参照：就算有人把你随手扔到墙右边，一下扔进绿圈的机会，也只是两块面积之比：
+# 千分之几，甚至万分之几。末一行是推冰球时*冰球动过*的回合占多少：不到四成。多数时候智能体连球都没碰着，动画里你也看见了。绕墙还有个参照：就算有人把你随手扔到墙右边，一下扔进绿圈的机会，也只是两块面积之比（墙右边，智能体的中心到得了的那块约宽 0.9 米、高 2 米）：
 
 # %%
 print(f"{np.pi * 0.06**2 / (2 * 0.9):.2%}")
@@ -300,7 +300,7 @@ def pairs_at(d, n_bits, n=400):
 
 
 # %% [markdown]
-# `Trainer` 的一轮（round）就是：玩一批回合，存进重放缓冲区（replay buffer），更新，然后不带探索地考一次。`strategy="none"` 是普通的重放，没有任何花招。目标网络（target network）跟得比默认快一点（`tau`），好让 8 位也赶得及学完。每轮记下五个数：更新次数、考试成功率、差一半位数时的 $\max_a Q$、练习中的成功率、TD 误差。
+# `Trainer` 的一轮（round）就是：玩一批回合，存进重放缓冲区（replay buffer），更新，然后不带探索地考一次。`strategy="none"` 是普通的重放，没有任何花招。目标网络（target network）跟得比默认快一点（`tau`），好让 8 位也赶得及学完。每轮记下五个数：更新次数、考试成功率、差一半位数时的 $\max_a Q$、练习中的成功率、TD 误差（TD error，即 $y-Q$；记的是绝对值的平均）。
 
 # %%
 from her.plotting.progress import progress_bar
@@ -367,10 +367,10 @@ fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
 draw_success_over_updates(axes[0], {n: (log[0, :, 0], log[:, :, 1]) for n, log in logs.items()}, looks, LANG)
 draw_values_over_updates(axes[1], {n: (log[0, :, 0], log[:, :, 2]) for n, log in logs.items()}, looks, -50, (-31, -24.7), LANG)
 axes[0].legend()
-show(fig, alt=text(LANG, "左：8 位的成功率过了一半才起飞，最后到 1；15 位始终贴着 0。右：两者的平均 Q 值先一起跌到 −40 以下；8 位的又升回完美策略的范围，15 位的继续滑向 −50。", "Left: with 8 bits success takes off half-way and ends at 1; with 15 it stays at 0. Right: both mean Q-values first fall below −40 together; with 8 bits they rise back to those of a perfect policy, with 15 they slide on towards −50."))
+show(fig, alt=text(LANG, "左：8 位的成功率练到四成上下才起飞，最后到 1；15 位始终贴着 0。右：两者的平均 Q 值先一起跌到 −40 以下；8 位的又升回完美策略的范围，15 位的继续滑向 −50。", "Left: with 8 bits success takes off some four tenths of the way along and ends at 1; with 15 it stays at 0. Right: both mean Q-values first fall below −40 together; with 8 bits they rise back to those of a perfect policy, with 15 they slide on towards −50."))
 
 # %% [markdown]
-# 8 位的 Q 值也差点淹死，是那些偶然的 0 把它捞上来的：一次成功沿着自举（bootstrapping）往回传，附近的状态先亮起来，再带亮更远的。15 位等不到那根稻草，沿着刚才那两行循环的路滑下去。（它没有一直滑到 −50，多半是 $\max$ 的毛病：总从噪声里挑最高的那个，即过高估计，见 van Hasselt 等，2016。）
+# 8 位的 Q 值也差点淹死，是那些偶然的 0 把它捞上来的：一次成功靠自举（bootstrapping，拿自己对下一状态的估计来更新这一状态）往回传，附近的状态先亮起来，再带亮更远的。15 位等来的稻草寥寥几根，甚至一根也没有，抓不住，只能沿着刚才那两行循环的路滑下去。（它没有一直滑到 −50。我们猜是过高估计（overestimation）：$\max$ 总从噪声里挑最高的那个。这里用的是专治这个病的双 DQN（van Hasselt 等，2016），可是目标网络跟得快，两份网络的噪声差不多，治不干净。这个猜测没有单独验证。）
 #
 # 灰带从哪来？差 $d$ 位时，完美策略翻 $d$ 次就到，前 $d-1$ 步各扣 1 分。到了以后停不住，只能翻出去再翻回来，每两步扣 1 分：
 #
@@ -463,14 +463,14 @@ show(fig, alt=text(LANG, "左：一万步的奖励几乎全是 −1，只有一�
 # %% [markdown]
 # 左边一根，右边窄窄一撮。这就是网络从一万步里得到的全部信息：不管在哪儿、做什么、想去哪儿，答案都一样。
 #
-# 话要说准：DQN 解不了 15 位，说的是*这个预算*，三个种子各 6,400 个回合、96,000 步。它不是永远不行，是要等一个指数级稀罕的运气。
+# 话要说准：DQN 解不了 15 位，说的是*这个预算*（三个种子各 6,400 个回合、96,000 步），也是*这种喂法*：状态和目标各 15 位 ±1，并排放着。换成只喂“哪几位不同”（不同记 1，相同记 0），同样没有 HER 的 DQN 不到四千步就学会了 15 位；反过来，相同记 1，练了三万步还是一次也翻不对（`results/encoding`，各五个种子）。所以它不是永远不行：在我们这种喂法下，它等的是一份指数级稀罕的运气。
 
 # %% [markdown]
 # ## 1.5　那就给点提示？
 #
 # 你大概早就想说了：奖励太吝啬，改成按距离扣分不就行了，近一点少扣一点，处处有坡度。这叫**奖励塑形**（reward shaping）。
 #
-# 论文 4.4 节试过：在三个机械臂任务上，塑形奖励配 DDPG，或者配 DDPG + HER，*一个都没学会*（Andrychowicz 等，2017）。听着不可思议，我们自己来。推冰球，动作连续，所以换用 DDPG。两种一样“显然”的写法：按距离 $d$ 扣分，或者按 $d^2$ 扣分。
+# 论文 4.4 节试过：在三个机械臂任务上，塑形奖励配 DDPG，或者配 DDPG + HER，*一个都没学会*（Andrychowicz 等，2017）。听着不可思议，我们自己来。推冰球，动作连续，所以换用 DDPG（deep deterministic policy gradient）：一个演员（actor）网络出动作，一个评论家（critic）网络估 Q 值。两种一样“显然”的写法：按距离 $d$ 扣分，或者按 $d^2$ 扣分。
 
 # %%
 def minus_distance(achieved, desired):
@@ -524,7 +524,7 @@ final = {name: np.hstack([-minus_distance(play.achieved_goals[-1], play.goals[-1
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4))
 draw_success_of_variants(axes[0], success, push_looks, LANG)
 draw_final_distances(axes[1], final, push_looks, 0.08, LANG)
-show(fig, alt=text(LANG, "左：稀疏奖励成功率接近 0，按 d 塑形两三成，按 d 平方塑形不到一成，稀疏加 HER 九成以上。右：按 d 塑形的曲线在容差右边才升高，许多冰球停在绿圈外不远处；HER 的曲线在容差以内就到顶了。", "Left: success near 0 for sparse rewards, two or three tenths shaped by d, under a tenth by d squared, over nine tenths for sparse with HER. Right: the curve shaped by d rises only beyond the tolerance, many pucks stop just outside the ring; HER's curve is at the top within it."))
+show(fig, alt=text(LANG, "左：稀疏奖励成功率接近 0，按 d 塑形两成到四成，按 d 平方塑形不到一成，稀疏加 HER 平均九成以上。右：按 d 塑形的曲线过了容差还在往上爬，许多冰球停在绿圈外不远处；HER 的曲线在容差以内就到顶了。", "Left: success near 0 for sparse rewards, two to four tenths, about a third on average, shaped by d, under a tenth by d squared, over nine tenths on average for sparse with HER. Right: the curve shaped by d goes on rising well beyond the tolerance, many pucks stop just outside the ring; HER's curve is at the top within it."))
 
 # %% tags=["nbval-ignore-output"]
 for name, plays in pushes.items():
@@ -535,7 +535,7 @@ for name, plays in pushes.items():
 # %% [markdown]
 # 成功率后面是所有种子合在一起的 95 % 区间，再后面是结束时距离的中位数。
 #
-# 老实说，结果没有论文那么绝对。我们的冰球比机械臂简单得多，按 $d$ 塑形*是*学到了东西：冰球明显靠近了目标。可是同样的步数，它离“推进去”还远，而什么提示也不给、只加 HER 的那位几乎全推进去了。把这几句写成断言：
+# 老实说，结果没有论文那么绝对。我们的冰球比机械臂简单得多，按 $d$ 塑形*是*学到了东西：冰球明显靠近了目标。可是同样的步数，它离“推进去”还远，而什么提示也不给、只加 HER 的那位几乎全推进去了。（我们只量了不带 HER 的塑形；论文里带 HER 的那一半没有重做。）把这几句写成断言：
 
 # %%
 sparse, linear, square, hindsight = (np.mean(rates) for rates in success.values())
@@ -545,9 +545,9 @@ if PROFILE == "full":
     assert hindsight > linear + 0.3
 
 # %% [markdown]
-# 为什么靠近了却不算数？论文给了两个原因：
+# 为什么靠近了却不算数？论文给了两个原因（4.4 节）：
 #
-# - **优化的和考核的不是一回事。** 塑形奖励要的是距离*平均起来*小，考试要的是*进圈*。把一半的冰球从 40 厘米推到 12 厘米，奖励大涨，成绩一分没有。右图里，绿线右边堆着的正是这样的回合。
+# - **优化的和考核的不是一回事。** 塑形奖励要的是距离*平均起来*小，考试要的是*进圈*。跟稀疏奖励那位比，距离的中位数从四十多厘米降到十几厘米，奖励大涨，进圈的却只有三分之一上下。右图里，绿线右边堆着的正是这样的回合。
 # - **提示会罚错人。** 推歪了要挨罚，可学推冰球的第一课就是推歪。罚怕了，干脆不碰。
 #
 # 我们的数据还添了一条：**差不多的提示，差很多的结果。** $d$ 换成 $d^2$，听上去没分别，成绩却掉了一大截。（想一想坡度：$d$ 处处是 1，$d^2$ 是 $2d$，离目标越近越平。）每换一个任务，你都得重新猜一个好提示。就说绕墙：墙左边离目标直线最近的地方，多半是墙面，不是缺口。
@@ -557,11 +557,11 @@ if PROFILE == "full":
 # %% [markdown]
 # ## 1.6　同一批失败，换一副眼镜
 #
-# 回到翻比特，回到那根孤零零的柱子。一万步，几乎全是 −1。
+# 回到翻比特，回到那根孤零零的柱子。一万步，几乎没有一个 0。
 #
-# 可是换个问法：它没到*想去的*地方，那它到了*哪儿*？每一步都到了某个图案。要是当初的目标就是那个图案呢？那一步就是 0 分。环境的规律不管你想去哪里，翻一位就是翻一位。所以这批数据，一个字节都不用改，就能换个目标再评一次分。
+# 可是换个问法：它没到*想去的*地方，那它到了*哪儿*？每一步都到了某个图案。要是当初的目标就是那个图案呢？那一步就是 0 分。环境的规律不管你想去哪里，翻一位就是翻一位。所以这批数据，一个字节都不用改，就能换个目标再评一次分，这叫**重标注**（relabel）。
 #
-# 这就是 HER。下一章细讲；现在只看效果。库里的缓冲区存进*刚才那批*失败的回合，抽出同样多的转移（transition）：
+# HER 做的就是这件事。下一章细讲；现在只看效果。库里的缓冲区存进*刚才那批*失败的回合，抽出同样多的转移（transition）：
 
 # %%
 from her import HERConfig, HindsightExperienceReplay
@@ -594,7 +594,7 @@ draw_reward_counts(axes[1], batch.rewards, text(LANG, "重标注之后", "relabe
 show(fig, alt=text(LANG, "两幅直方图。左：原来的目标，只有 −1 一根柱子。右：重标注之后，0 那里长出第二根柱子，有几千次成功。", "Two histograms. Left, goals as they were: a single bar at −1. Right, relabelled: a second bar has grown at 0, thousands of successes."))
 
 # %% [markdown]
-# 长出了第二根柱子。没有多走一步，没有改一行环境。写成断言：原来一万步里成功至多几次，重标注后超过两千次，但还不到一半：
+# 长出了第二根柱子。没有多走一步，没有改一行环境。写成断言：原来一万步里成功至多十次，重标注后超过两千次，但还不到一半：
 
 # %%
 zeros = (failed.rewards == 0).sum(), (batch.rewards == 0).sum()
@@ -610,14 +610,14 @@ print(zeros[0] <= 10, 2_000 < zeros[1] < 5_000, f"{batch.relabelled.mean():.0%}"
 # 2. **奖励两行。** 到了 0，没到 −1，踩线不算；差 8 厘米和差 5 米同分（1.2）。
 # 3. **运气以 2 为底地变少。** 最后一步命中是 $2^{-n}$，任意一步的精确值来自一条马尔可夫链；$n=15$ 时 6,400 个回合只能指望不到三次，$n=50$ 时每秒一百万步也要等三十多年（1.3）。
 # 4. **没有 0，就没有坡。** Q 值一路滑向 $-1/(1-\gamma)=-50$，差一位和全错一个价，选择等于 $d/n$ 的瞎猜，训练误差却和学会了的一样小（1.4）。
-# 5. **塑形不是出路。** 它让冰球靠近，没让冰球进圈；换个指数，成绩就变。同样的步数，稀疏奖励加 HER 远远领先（1.5）。
-# 6. **失败里有成功。** 同一批转移，换了目标重新打分，0 从寥寥几个变成几千个（1.6）。
+# 5. **塑形不是出路。** 它让冰球靠近，进圈的却不多；换个指数，成绩就变。同样的步数，稀疏奖励加 HER 远远领先（1.5）。
+# 6. **失败里有成功。** 同一批转移，换了目标重新打分，0 从几乎没有变成三千个上下（1.6）。
 #
 # ### 三个常见的误会
 #
 # - **“损失降下去了，说明在学。”** 自圆其说不等于学会。看 Q 值分不分得出远近，看成功率。
 # - **“多练一会儿就好了。”** 每加一位，运气差不多减半。8 位等得起，50 位等不起。
-# - **“15 位学不会，是 DQN 太弱，或者代码有错。”** 同一份代码学会了 8 位。缺的不是算法的力气，是*一次*成功。
+# - **“15 位学不会，是 DQN 太弱，或者代码有错。”** 同一份代码学会了 8 位。缺的不是算法的力气，是*足够多*的成功：8 位一路上碰到几千次，15 位只有寥寥几次，甚至一次也没有。
 #
 # ### 动手
 #

@@ -59,6 +59,7 @@ def reward(achieved, desired):
     return sparse_reward(achieved, desired, threshold=0.06)
 
 
+# %%
 def wander(env_id, n, **kwargs):
     envs = make_envs(env_id, n, **kwargs)
     envs.action_space.seed(1)
@@ -121,7 +122,7 @@ for name in ("state", "action", "reward", "next_state", "done", "goal"):
 # %% [markdown]
 # ## 2.2　一步一步来：`future`，k = 4
 #
-# 目标挪到哪里，可以有很多挑法，下一章全看一遍。这一章用最常见的 `future`：给第 $t$ 步换目标，就从**这一步以及以后**到达过的地方里，均匀地抽 $k$ 个。$k=4$ 时每步得到四份重标注的拷贝，连原来那份，一步变五课。
+# 目标挪到哪里，可以有很多挑法，下一章全看一遍。这一章用最常见的 `future`：给第 $t$ 步换目标，就从**这一步以及以后**到达过的地方里，均匀地抽 $k$ 个**替代目标**（substitute goal）。$k=4$ 时每步得到四份重标注的拷贝，连原来那份，一步变五课。
 
 # %%
 def future(t, k, rng):
@@ -140,7 +141,7 @@ for t, j in enumerate(chosen):
     print(f"t = {t}  ({old.achieved_goal[0]:+.2f}, {old.achieved_goal[1]:+.2f})  {old.reward:+.0f}   {j}  {np.array(new)}")
 
 # %% [markdown]
-# 最后一步只有一个去处可抽，就是它自己到的地方，四份全是 0。第一步有八个去处，抽中自己才是 0。其余的仍是 −1：*换了目标，不等于到了目标*。
+# 最后一步只有一个去处可抽，就是它自己到的地方，四份全是 0。第一步有八个去处，抽中自己一定是 0；除此之外，只有 $j=2$ 碰巧落在 6 厘米以内，也会得 0。其余的都是 −1：*换了目标，不等于到了目标*。
 #
 # 再画出来。粗箭头是这一步，空心圈是候选，实心是抽中的；绿色的得 0，蓝色的得 −1。从左上看到右下，候选一个一个少下去：
 
@@ -196,11 +197,11 @@ print((given == claimed).sum(), same_way)
 # 2. **奖励算得出来。** $r_{g'}$ 是已知的函数，给谁都能打分，不必再去环境里问。
 # 3. **每个目标各有各的贝尔曼方程。** $Q(s,a,g')$ 只要求 $(s,a,s')$ 是真的，不问当初是奔着谁去的。
 #
-# 三条都有前提。第一条：观测里不能藏着目标，否则换了目标，状态就成了假话。第三条：环境要是会掷骰子，拿“后来碰巧到了哪里”当目标就会偏心，专挑运气好的那几次（Plappert 等，2018，第 2 节）。本章的环境都是确定的；第 6 章用一个反例专门算这笔账。
+# 三条都有前提。第一条：观测里不能藏着目标，否则换了目标，状态就成了假话。第二条：手里得有奖励函数，而且它只看达到的目标和想要的目标。第三条：环境要是会掷骰子，拿“后来碰巧到了哪里”当目标就会偏心，专挑运气好的那几次（Plappert 等，2018，第 2 节）。本章的环境都是确定的；第 6 章用一个反例专门算这笔账。
 #
 # ### 没有动的东西
 #
-# 数一数重标注*不*碰什么：存下来的经验、环境、探索时的策略、回合真实的目标，还有批次里没换目标的那一份。交给库，一样一样查。库的规矩和我们的一样，只是等抽样的时候才换目标：
+# 数一数重标注*不*碰什么：存下来的经验、环境、探索时的策略、回合真实的目标，还有批次（batch）里没换目标的那一份。交给库，一样一样查。库的规矩和我们的一样，只是等抽样的时候才换目标：
 
 # %%
 from her import HERConfig, HindsightExperienceReplay
@@ -269,7 +270,7 @@ print(f"{(play.rewards == 0).sum()} / {play.rewards.size:,}   {(many.sample(100_
 #
 # $H_T$ 是调和数（harmonic number），长得极慢，大约是 $\ln T+0.58$。所以回合越长，成功的份额越小。
 #
-# 拿刚才的八步回合看：左边是推出来的概率，红框（对角线）是成功；右边是库里十万次抽样*数*出来的份额。两张表应当一样，而且红框之外一大片，都不是成功：
+# 拿刚才的八步回合看：左边是推出来的概率，红框（对角线）是一定成功的；右边是库里十万次抽样*数*出来的份额。两张表应当一样，而红框之外那一大片，几乎都不是成功。（说“几乎”，因为这个回合不算处处不同：第 0 步和第 2 步到的地方只差 3 厘米，所以 (0, 2) 那格其实也算到。这里只看红框。）
 
 # %%
 from her.plotting.relabelling import draw_triangle
@@ -354,7 +355,7 @@ show(fig, alt=alt("shares", LANG))
 # %% [markdown]
 # ## 2.6　一张看得见每个数的表
 #
-# 网络里有几千个权重，看不清谁在学什么。换成最小的世界：一条 9 格的走廊，三个动作：向左、不动、向右。$Q(s,a,g)$ 就是一张 $9\times 9\times 3=243$ 个数的表。
+# 第 1 章翻 15 位的网络有一万多个权重，看不清谁在学什么。换成最小的世界：一条 9 格的走廊，三个动作：向左、不动、向右。$Q(s,a,g)$ 就是一张 $9\times 9\times 3=243$ 个数的表。
 
 # %%
 CELLS, GAMMA = 9, 0.9
@@ -498,10 +499,6 @@ print(np.isclose(only_new.max(axis=2), perfect(distance)).sum(), only_new.max(ax
 # 有了坡，照着走就行。九个智能体，每行一个，都从正中间的第 4 格出发，绿圈是这一行的目标。左右两边用的是同一个策略：挑 $Q$ 最大的动作，一样大就掷骰子。
 
 # %%
-from her.plotting import animate
-from her.plotting.relabelling import corridor_film
-
-
 def walk_all(q, rng, steps=9):
     position, goals = [np.full(CELLS, 4)], np.arange(CELLS)
     for _ in range(steps):
@@ -509,6 +506,10 @@ def walk_all(q, rng, steps=9):
         position.append(move(position[-1], action))
     return np.array(position)
 
+
+# %%
+from her.plotting import animate
+from her.plotting.relabelling import corridor_film
 
 paths = {names[k]: walk_all(q, np.random.default_rng(0)) for k, q in tables.items()}
 film = corridor_film({names[k]: v for k, v in values.items()}, paths, -10, LANG)
@@ -573,7 +574,7 @@ draw_episodes_needed(ax, needed, LIMIT, LANG)
 show(fig, alt=alt("needed", LANG))
 
 # %% [markdown]
-# 走廊越长，两条线离得越远。没有 HER，得等运气把智能体一路送到头，每加一格，运气就少一截；有了 HER，昨天走到的最远处就是今天会去的地方，从那里再往前探一步。
+# 5 格、7 格差得不多；再长，两条线就越离越远。没有 HER，得等运气把智能体一路送到头，每加一格，运气就少一截；有了 HER，昨天走到的最远处就是今天会去的地方，从那里再往前探一步。
 #
 # 差几倍？各取对数再平均，配上自助法（bootstrap）的 95 % 区间，没学会的按上限算（所以只会把差距说*小*）：
 
@@ -600,7 +601,7 @@ for start in (-10.0, 0.0):
     print(start, [episodes_needed(9, 0, seed, LIMIT, start) for seed in SEEDS[:5]])
 
 # %% [markdown]
-# 乐观的那排快得多，甚至不输给 HER。那还要 HER 做什么？因为这招离不开表格：它要给*每一格*单独记一笔“还没来过”。第 1 章的网络也是从 0 附近开始的，够乐观了吧？一格的坏消息连累了所有的格，几十轮之后一起滑到 −40 以下。网络把邻居连在一起，这是它的本事，也正是乐观留不住的原因。HER 不靠乐观，它靠真实的 0。
+# 乐观的那排快得多，和上图九格的蓝点比，比 HER 还快。那还要 HER 做什么？因为这招离不开表格：它要给*每一格*单独记一笔“还没来过”。第 1 章的网络也是从 0 附近开始的，够乐观了吧？一格的坏消息连累了所有的格，几十轮之后一起滑到 −40 以下。网络把邻居连在一起，这是它的本事，也正是乐观留不住的原因。HER 不靠乐观，它靠真实的 0。
 
 # %% [markdown]
 # ## 2.8　为什么非得离策略
@@ -647,6 +648,9 @@ fig, ax = plt.subplots(figsize=(6.4, 3.6))
 draw_estimates(ax, d, estimates, LANG)
 show(fig, alt=alt("estimates", LANG))
 
+# %% [markdown]
+# 数也打印出来。各列：目标有几格远，乱走的真值，重标注回合的平均分，Q 学习，最优：
+
 # %%
 for i in d:
     print(i, *(f"{estimates[name][i] + 0.0:6.2f}" for name in ("random", "returns", "learned", "perfect")))
@@ -676,7 +680,7 @@ print(f"{1 - best[s, g, a][~drawn.relabelled].mean():.0%}")
 # 3. **不是作弊。** 把目标真的设成 $g'$ 再走一遍，32 份奖励环境全部签字（2.3）。
 # 4. **三笔账。** 50 步的回合能上 1,325 课；绕墙的 0 从一个没有涨到百分之十几；一个回合教的是许多目标（2.4、2.6）。
 # 5. **成功占 $H_T/T$，不是 $k/(k+1)$。** $T=50$：重标注的行里 0.0900，$k=4$ 的批次里 7.2 %，前提是到过的地方处处不同（2.5）。
-# 6. **只读失败，学会一切。** 没有 HER，243 个 −10；有 HER，81 个价值与最优一个不差（2.6）。自己走的时候，走廊越长差得越多（2.7）。按结果平均会被骗，按一步学不会（2.8）。
+# 6. **只读失败，学会一切。** 没有 HER，243 个 −10；有 HER，81 个价值与最优一个不差（2.6）。自己走的时候，短走廊差得不多，走廊一长就拉开了（2.7）。按结果平均会被骗，按一步学不会（2.8）。
 #
 # ### 三个常见的误会
 #

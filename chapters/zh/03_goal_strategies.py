@@ -35,14 +35,14 @@ SEED = int(os.environ.get("HER_SEED", 0))
 import matplotlib.pyplot as plt
 import numpy as np
 
-from her.plotting import show, use_style
+from her.plotting import show, text, use_style
 
 use_style(LANG)
 
 # %% [markdown]
 # ## 3.1　四句话
 #
-# 一个回合 $T$ 步，第 $i$ 步做完到达 $m(s_{i+1})$。给第 $t$ 步换目标，从哪里挑？论文给了四种答案（Andrychowicz 等，2017，3.3 节和 4.5 节）：
+# 一个回合 $T$ 步，第 $i$ 步做完到达 $m(s_{i+1})$。给第 $t$ 步换目标，从哪里挑？怎么挑，就叫目标选择策略（goal selection strategy）。论文给了四种（Andrychowicz 等，2017，3.3 节和 4.5 节）：
 #
 # | 策略 | 候选目标 | 有几个 | 会抽到过去吗 | 会抽到别的回合吗 |
 # |---|---|---|---|---|
@@ -104,7 +104,7 @@ def count_pairs(strategy):
 pairs = {strategy: count_pairs(strategy) for strategy in STRATEGIES}
 
 # %% [markdown]
-# 纵向是转移所在的行，横向是目标出自的行；头 12 行是第一个回合，后 12 行是第二个。四种策略，四种形状，先猜哪个是哪个，再看标题：
+# 纵向是转移所在的行，横向是目标出自的行；头 12 行是第一个回合，后 12 行是第二个。颜色越深，抽到得越多（1 % 封顶），白的一次也没抽到。四种策略，四种形状，先猜哪个是哪个，再看标题：
 
 # %%
 from her.plotting.goal_strategies import alt
@@ -116,12 +116,9 @@ for ax, (strategy, table) in zip(axes, pairs.items(), strict=True):
 show(fig, alt=alt("pairs", LANG))
 
 # %% [markdown]
-# 两条竖线，两个三角，两个方块，一整张。形状对了，份额呢？区间给出每一格*应当*占多少，卡方检验问：光凭运气，差得这么多的概率 $p$ 有多大？再数数区间之外有几次：
+# 两条竖线，两个三角，两个方块，一整张。形状对了，份额呢？区间给出每一格*应当*占多少，卡方检验（chi-square test）问：光凭运气，差得这么多的概率 $p$ 有多大？再数数区间之外有几次：
 
 # %%
-from scipy.stats import chisquare
-
-
 def expected_pairs(strategy):
     table = np.zeros((24, 24))
     for row in range(24):
@@ -129,6 +126,9 @@ def expected_pairs(strategy):
         table[row, first:last] = 1 / (24 * (last - first))
     return table
 
+
+# %%
+from scipy.stats import chisquare
 
 for strategy, table in pairs.items():
     share = expected_pairs(strategy)
@@ -163,7 +163,7 @@ for ax, (strategy, goals) in zip(axes.flat, candidates.items(), strict=True):
 show(fig, alt=alt("panels", LANG))
 
 # %% [markdown]
-# `final` 只有一个去处，问四次答四遍。`future` 的候选都在前头：从这里出发，*确实*走得到。`episode` 多出来的那一半在身后：要去那里，得掉头，而这条轨迹没掉过头。`random` 的大半个场子都是，这一步和它们多半没有关系。
+# `final` 只有一个去处，问四次答四遍。`future` 的候选都在前头：从这里出发，*确实*走得到。`episode` 多出来的十五个全在身后：要去那里，得往回走，而这条轨迹后来几乎没再回去。`random` 的候选散满左半场，这一步和它们多半没有关系。
 #
 # 记住“前头”“身后”“没关系”这三个词，后面要数它们。
 
@@ -414,8 +414,9 @@ for task, strategy in [(task, strategy) for task in LONG for strategy in STRATEG
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8))
-for ax, (task, at) in zip(axes, LONG.items(), strict=True):
-    draw_by_k(ax, long_score[task], LANG, task, at)
+titles = text(LANG, "翻比特，20 位|推冰球", "bit flipping, 20 bits|Push").split("|")
+for ax, (task, at), title in zip(axes, LONG.items(), titles, strict=True):
+    draw_by_k(ax, long_score[task], LANG, title, at)
 axes[1].legend()
 show(fig, alt=alt("shipped", LANG))
 
@@ -443,7 +444,7 @@ print(all(min(push["final"][k].low, push["future"][k].low) > max(push["episode"]
 # 两句都成立。于是：
 #
 # - **`future` 两处都在前列**，翻比特上独占鳌头，什么 $k$ 都一样。
-# - **`final` 看任务。** 推冰球上它和 `future` 并肩；翻比特上慢得多。翻比特的一个回合路过 20 个图案，`final` 只用最后一个，其余的白走了；推冰球的一个回合里冰球停了就是停了，最后的位置几乎就是全部的消息。
+# - **`final` 看任务。** 推冰球上，$k\le 8$ 时它和 `future` 的区间重叠，$k=16$ 时落后；翻比特上慢得多。翻比特的一个回合路过 20 个图案，`final` 只用最后一个，其余的白走了；推冰球的一个回合里冰球停了就是停了，最后的位置几乎就是全部的消息。
 # - **`episode` 也看任务。** 翻比特上和 `final` 不相上下；推冰球上几乎没学会。
 # - **`random` 两处都是 0。**
 # - **$k$ 的影响比策略小。** 从 $k=1$ 到 16，一种策略最高和最低差多少？和换一种策略比呢？（最后一行是翻比特 $k=4$ 时 `future` 比 `episode`、比 `final` 高出的。）
@@ -475,7 +476,7 @@ push_rounds = 80 if PROFILE == "full" else 5
 pushers = {strategy: practise_push(strategy, 0, push_rounds) for strategy in STRATEGIES}
 
 # %% [markdown]
-# 纵轴是碰过冰球的回合，不是成功率。看两条线往上走，两条线不动：
+# 纵轴是碰过冰球的回合，不是成功率。看两条线冲上去，两条线趴在底下：
 
 # %%
 from her.plotting.goal_strategies import draw_moved
@@ -493,7 +494,7 @@ if PROFILE == "full":
     assert max(pushers[s][1][-1] for s in ("episode", "random")) < 0.6
 
 # %% [markdown]
-# `final` 和 `future` 后来几乎每个回合都去碰；`episode` 和 `random` 停在三成上下，和乱走差不多。它们不是推不准，是*不推*。为什么不推？评论家（critic）心里有数，直接问它。摆一千个最好推的局面：智能体紧贴着冰球，冰球身后 40 厘米正是目标，一条直线。问两个动作各值多少：照直推，和站着不动。
+# `final` 和 `future` 后来几乎每个回合都去碰；`episode` 和 `random` 停在三成上下，还不如乱走碰得多（1.3 节量过，近四成）。它们不是推不准，是*不推*。为什么不推？评论家（critic）心里有数，直接问它。摆一千个最好推的局面：智能体紧贴着冰球，冰球再往前 40 厘米正是目标，一条直线。问两个动作各值多少：照直推，和站着不动。
 
 # %%
 rng = np.random.default_rng(0)
@@ -512,9 +513,9 @@ if PROFILE == "full":
     assert min(forward["final"], forward["future"]) > 0.5 > 0.2 > max(forward["episode"], forward["random"])
 
 # %% [markdown]
-# 三列是：推比不推值多少，认为推更好的局面占多少，它真正选的动作朝目标走多快（−1 到 1）。`final` 和 `future` 几乎处处说推，也真的推。`episode` 的评论家看不出推有什么好：换一个种子（试试看），均值就可能掉到 0 以下。它真正做的是不推，多半还往后退。`random` 根本分不出来。
+# 三列是：推比不推值多少，认为推更好的局面占多少，它真正选的动作朝目标走多快（−1 到 1）。`final` 和 `future` 几乎处处说推，也真的推。`episode` 的评论家只看出一点点好处，比 `future` 看到的少得多，还有不少局面它说别推（只有一个种子，数别当真）。它真正做的是不推，平均下来还往后退：我们只问了两个动作，它挑了别的。`random` 根本分不出来。
 #
-# 这就是 3.3 节的预兆。`episode` 的教材里，每有一课是“推了，冰球去到了前面的目标”，就有一课是“推了，冰球离开了背后的目标”。这些课没有一句假话，可是冰球推得出去，拉不回来：背后的目标在教材里从没有人回去过，价值只能一路往下掉，连累了“推”这个动作。一课夸它，一课骂它，抵下来差不多是零。再加上九成“本来就在”的课，不动就是 0，那就没有理由去碰。翻比特不怕这个，因为翻过去再翻一次就回来了。
+# 这就是 3.3 节的预兆。`episode` 的教材里，每有一课是“推了，冰球去到了前面的目标”，就有一课是“推了，冰球离开了背后的目标”。这些课没有一句假话，可是冰球推得出去，拉不回来：背后的目标在教材里从没有人回去过，价值只能一路往下掉，连累了“推”这个动作。一课夸它，一课骂它，抵下来所剩无几。再加上九成“本来就在”的课，不动就是 0，那就没多少理由去碰。翻比特不怕这个，因为翻过去再翻一次就回来了。
 #
 # 这个解释和三样东西对得上：横条图、评论家的回答、碰冰球的比例。它还不是证明，要证明，得只改“背后”的份额，别的不动。这个实验留给你。
 #
@@ -549,21 +550,21 @@ animate(side_by_side(*rows), fps=8, alt=alt("film", LANG))
 #
 # | 论文（4.5 节、图 6） | 本章量到的 |
 # |---|---|
-# | `future` 最好，滑块任务只有它接近解决 | 翻比特上是；推冰球上 `final` 不输给它 |
+# | `future` 最好，滑块任务只有它接近解决 | 翻比特上是；推冰球上，$k\le 8$ 时它和 `final` 的区间重叠，$k=16$ 时它在前 |
 # | 除了 `random`，都解决了推和抓放 | `random` 确实不行；`episode` 推冰球，在我们的预算里没学会 |
-# | $k=4$ 或 $8$ 最好，超过 $8$ 变差 | 翻比特 $k=2$、4 最高，16 低一点；推冰球的 `future` 反而在 8、16 略高（区间有重叠）；都远不及换一种策略的差别 |
+# | $k=4$ 或 $8$ 最好，超过 $8$ 变差 | 翻比特的 `future` 在 $k=2$、4 最高，16 低一点；推冰球的 `future` 反而在 8、16 略高（区间和 $k=4$ 的重叠；和 $k=2$ 比，16 的已经分开）；都远不及 `future` 和 `episode` 之间的差别 |
 #
-# 第二行对不上，要不要紧？任务不同，网络也不同：论文是三层、每层 64 个单元（附录 A），我们是两层。预算更不同：论文一次训练是 200 轮（epoch）× 50 个周期 × 16 个回合（附录 A），我们只有五千来个回合。`episode` 也许只是要得更久，我们没有量过，不替它下结论。能说的是：**换一个任务，第二名就可能变成最后一名，第一名一直是 `future`。**
+# 第二行对不上，要不要紧？任务不同，网络也不同：论文是三层、每层 64 个单元（附录 A），我们是两层。预算更不同：论文一次训练是 200 轮（epoch）× 50 个周期 × 16 个回合（附录 A），我们只有五千来个回合。`episode` 也许只是要得更久，我们没有量过，不替它下结论。能说的是：**换一个任务，名次就可能大变：`episode` 从并列第二掉到和 `random` 一起垫底；`future` 两处都在前列，但不是处处第一。**
 #
-# 第三行也要小心读。论文的 $k$ 是存几份拷贝；我们的 $k$ 是批次的配比，更新次数不随它变。$k$ 大了会变差，最像样的解释是真目标只剩十七分之一；可推冰球不吃这一套，可见别太当真。
+# 第三行也要小心读。论文的 $k$ 是存几份拷贝；我们的 $k$ 是批次的配比，更新次数不随它变。$k$ 大了会变差，最像样的解释是真目标只剩十七分之一；可推冰球的 `future` 不吃这一套，可见别太当真。
 #
 # ## 3.9　怎么挑
 #
-# 1. **先用 `future`，$k=4$。** 两个任务都在前列，论文也这么说。别的选择要拿得出理由。
-# 2. **目标都落在回合末尾、走得到就停得住的任务，`final` 一样好，** 候选只有一个，最省事。回合长、路上到过许多地方的任务，它把路上的都浪费了。
+# 1. **先用 `future`，$k=4$。** 两个任务都在前列，论文里它最好。别的选择要拿得出理由。
+# 2. **目标都落在回合末尾、走得到就停得住的任务，`final` 也好用，** 候选只有一个，最省事。回合长、路上到过许多地方的任务，它把路上的都浪费了。
 # 3. **掉不了头的任务，别用 `episode`。** 推出去的、倒出去的、拧断了的，都掉不了头。掉得了头的，它只是慢些。
 # 4. **`random` 只当对照。** 眼下与目标毫无关系时，−1 就只是 −1。它还有一个坏处：缓冲区越大，越不相干。
-# 5. **$k$ 在 1 到 8 之间不用细调，** 先把策略挑对。超过 8，真目标就快看不见了。
+# 5. **先取 $k=4$，不用细调，** 先把策略挑对。`future` 在我们两个任务上的口味正相反：翻比特到 16 低一点，推冰球到 16 反而高。论文说超过 8 变差，推冰球上的 `future` 没有。
 # 6. **换了任务就重看一眼横条图。** 几百个乱走的回合、一分钟不到，就能看出“在前面”有多少，“在背后”有多少，“本来就在”有多少。训练之前就知道该担心什么。
 
 # %% [markdown]
@@ -572,8 +573,8 @@ animate(side_by_side(*rows), fps=8, alt=alt("film", LANG))
 # 1. **三个区间加一个缓冲区。** `final` 一个点，`future` 从 $t$ 到末尾，`episode` 整段，`random` 不问哪个回合；库里抽的和区间一格不差（3.1、3.2）。
 # 2. **抽到的不一样。** 处处不同的话，成功的份额是 $1/T$、$H_T/T$、$1/T$、几乎 0；`episode` 有一小半在背后，`random` 九成是这回合没到过的（3.3）。
 # 3. **$k$ 是配比。** $k/(k+1)$ 换目标，剩下的留给考题；更新次数不变（3.4）。
-# 4. **量出来的。** 翻比特 `future` 独占第一；推冰球 `final` 与它并肩，`episode`、`random` 几乎为 0；$k$ 的影响小得多（3.5、3.6）。
-# 5. **为什么。** `episode` 的评论家看不出推的好处，它的智能体不去碰冰球（3.7）。
+# 4. **量出来的。** 翻比特 `future` 独占第一；推冰球上，$k\le 8$ 时 `final` 和它的区间重叠，$k=16$ 时落后，`episode`、`random` 几乎为 0；对 `future` 来说，$k$ 的影响小得多（3.5、3.6）。
+# 5. **为什么。** `episode` 的评论家几乎看不出推的好处，它的智能体难得去碰冰球（3.7）。
 # 6. **论文的图 6**：大方向对得上（`future` 在前，`random` 垫底），细节不全对（3.8）。
 #
 # ### 三个常见的误会

@@ -386,7 +386,7 @@ np.unique(batch.goals[batch.relabelled & (lengths == 3)]).tolist()
 # %% [markdown]
 # ## 4.7　`done` 跟着目标走
 #
-# 全库只有一条约定：`dones` 说的是，**在这个批次的目标之下**，自举到这里为止。时间用完（truncation）不算：时间到了，路还在。本课的三个环境里，到了目标也不算，回合照走，所以 `done` 一个也没有。
+# 全库只有一条约定：`dones` 说的是，**在这个批次的目标之下**，自举到这里为止。任务真的结束，叫终止（termination）；时间用完，叫截断（truncation），它不算：时间到了，路还在。（跟 4.11 节的“目标截断”是两回事。）本课的三个环境里，到了目标也不算，回合照走，所以 `done` 一个也没有。
 #
 # %%
 for env_id, horizon in (("her/BitFlip-v0", 8), ("her/Reach-v0", 50), ("her/Push-v0", 50)):
@@ -425,7 +425,7 @@ for strategy in ("future", "episode", "random"):
 # %% [markdown]
 # 左列是该停没停，右列是不该停却停了。用 `future`，旧 `done` 在三成的重标注行上是错的。库读一遍真实回合就知道“成功会结束回合”，于是按新目标重判，`batch.dones` 都对；想明说，就给 `HERConfig` 一个 `done_function`。
 #
-# 错一个要付多少？两种错各算一笔。左：某处离新目标还有 11 步，目标值应当是 $-1 + \gamma V(s')$，旧 `done` 说到此为止，只剩 −1。右：这一步正好到了，应当是 0；该停没停，就得接着付账，而翻比特停不住，只能翻出去再翻回来，一步 −1 一步 0：
+# 错一个要付多少？两种错各算一笔。先算不该停却停了的：做完这一步，离新目标还有 11 步，目标值应当是 $-1 + \gamma V(s')$，旧 `done` 说到此为止，只剩 −1。再算该停没停的：这一步正好到了，应当是 0；没停，就得接着付账，而翻比特停不住，只能翻出去再翻回来，一步 −1 一步 0：
 
 # %%
 gamma = 0.98
@@ -496,7 +496,7 @@ for name, filled in (("BitFlip", bit_buffer), ("Push", push_buffer)):
 print(f"moved    {moved.mean():.0%}")
 
 # %% [markdown]
-# 推冰球倒接近“八成”了，理由却全错：大多数回合里冰球根本没被碰过，它到过的地方处处相同，怎么换目标都算成功，什么也没教会。**成功多，不等于学得到东西。** 哪些转移才值得学？这是下一章的事。
+# 推冰球倒接近“八成”了，理由却全错：大多数回合里冰球根本没被碰过（这里只有一百个回合；第 1 章用两万个量的，动过的也不到四成），它到过的地方处处相同，怎么换目标都算成功，什么也没教会。**成功多，不等于学得到东西。** 哪些转移才值得学？这是下一章的事。
 
 # %% [markdown]
 # ## 4.9　到底快多少
@@ -640,12 +640,12 @@ assert min(with_her) > 0.9
 assert max(without) < 0.05
 
 # %% [markdown]
-# 话不能说过头：没有 HER 的 DQN 不是*永远*学不会，是在这个预算里学不会。而且它吃的是 ±1 的比特，换一种写法，学的快慢就不一样。结论总是连着预算和表示一起说。
+# 话不能说过头：没有 HER 的 DQN 不是*永远*学不会，是在这个预算里学不会。而且它吃的是 ±1 的比特，换一种写法，学的快慢就不一样（`results/encoding` 里量过：只喂“哪几位不同”，没有 HER 也学得会 15 位）。结论总是连着预算和表示一起说。
 
 # %% [markdown]
-# ## 4.11　喂给网络之前：归一化与截断
+# ## 4.11　喂给网络之前：归一化与目标截断
 #
-# 绕墙要连续动作，换 DDPG。上路之前，先看两样论文附录 A 里的小工具做了什么（截断 DQN 也在用）。
+# 绕墙要连续动作，换 DDPG。上路之前，先看两样论文附录 A 里的小工具做了什么（目标截断 DQN 也在用）。
 #
 # **归一化器**把每个输入减均值、除以标准差，再截到 ±5。问题是，均值和标准差从哪儿统计？环境里的目标都在墙*右边*，可重标注的目标大多在*左边*。只看原来的目标来统计，会怎样？左右两图画的是同一批网络输入，只是归一化器见过的数据不同。红色是被截掉的。
 
@@ -720,7 +720,7 @@ def ask(positions):
 
 
 # %% [markdown]
-# 颜色越亮越好，等高线上的数是 $Q$，箭头是演员（actor）想走的方向，星是目标。先看 M：它离星星的直线距离很近，颜色却很暗。再从星星出发顺着亮处走，亮的那条路从哪里穿过墙？
+# 颜色越亮越好，等高线上的数是 $Q$，箭头是演员（actor）想走的方向，星是目标；墙边的浅灰，点的中心到不了。先看 M：它离星星的直线距离很近，颜色却很暗。再从星星出发顺着亮处走，亮的那条路从哪里穿过墙？
 
 # %%
 from her.plotting.implementation import draw_values
@@ -785,23 +785,33 @@ def flatten(play):
 
 
 # %% [markdown]
-# 再写一个抽样器，六个错误各占一处。请逐行读：每个 `if mistake == …` 都是有人真写过、真发布过的。
+# 再写一个抽样器，六个错误各占一处，请逐行读。“四舍五入”和“动作之前”在发布过的库里真的出现过，另外几个，一走神就写出来了。前一半挑目标、算奖励，四个错误在这里：
+
+# %%
+def mistaken_goals(memory, n, rng, mistake):
+    states, _, _, desired, achieved, old_rewards, _ = memory
+    row, draw = rng.integers(len(states), size=n), rng.random(n)
+    left = 15 - row % 15
+    ahead = np.round(draw * (left - 1)) if mistake == "rounded" else np.floor(draw * left)
+    relabelled = rng.random((n, 1)) < 0.8
+    goals = np.where(relabelled, achieved[row + ahead.astype(int)], desired[row])
+    reached = states[row] if mistake == "before the action" else achieved[row]
+    rewards = old_rewards[row] if mistake == "old rewards" else all_bits(reached, goals)
+    rewards = np.where(relabelled[:, 0], 0, rewards) if mistake == "all successes" else rewards
+    return row, goals, rewards
+
+
+# %% [markdown]
+# 后一半把批次拼起来，另外两个在这里：
 
 # %%
 from her.replay import TorchBatch
 
 
 def mistaken_sample(memory, n, rng, mistake):
-    states, actions, next_states, desired, achieved, old_rewards, ended = memory
-    row, draw = rng.integers(len(states), size=n), rng.random(n)
-    left = 15 - row % 15
-    ahead = np.round(draw * (left - 1)) if mistake == "rounded" else np.floor(draw * left)
-    relabelled = rng.random((n, 1)) < 0.8
-    goals = np.where(relabelled, achieved[row + ahead.astype(int)], desired[row])
+    states, actions, next_states, desired, _, _, ended = memory
+    row, goals, rewards = mistaken_goals(memory, n, rng, mistake)
     next_goals = desired[row] if mistake == "old next goal" else goals
-    reached = states[row] if mistake == "before the action" else achieved[row]
-    rewards = old_rewards[row] if mistake == "old rewards" else all_bits(reached, goals)
-    rewards = np.where(relabelled[:, 0], 0, rewards) if mistake == "all successes" else rewards
     dones = ended[row] if mistake == "time limit" else np.zeros(n)
     inputs, next_inputs = np.hstack([states[row], goals]), np.hstack([next_states[row], next_goals])
     arrays = (inputs, actions[row], rewards, next_inputs, dones, np.ones(n))
@@ -841,7 +851,7 @@ outcomes = [learn(*job) for job in progress_bar(jobs)]
 mistaken = {mistake: np.array(outcomes[i * len(seeds) :][: len(seeds)]) for i, mistake in enumerate(mistakes)}
 
 # %% [markdown]
-# 先猜再看：六条线里，哪几条你会当场发现不对劲？黑线是没有错误的。左图是学坏了的，右图是只晚了一点、甚至一点不晚的。
+# 先猜再看：六条线里，哪几条你会当场发现不对劲？黑线是没有错误的。左图是学坏了的，右图是只晚了一些的。
 
 # %%
 from her.plotting.implementation import draw_mistakes
@@ -858,7 +868,7 @@ assert last["old rewards"] < 0.05
 assert last["old next goal"] < last["all successes"] + 0.2 < last["none"]
 
 # %% [markdown]
-# 表里是每条曲线最后三次小考的平均（任何一步翻对就算）。最好抓的是抄旧奖励：一动不动。填 0 和忘了 `next_state` 的最阴险：它们*在涨*，你会去调学习率，而不是去找错误。动作之前的奖励只是晚些才到；把时间用完当终点，在这个任务里代价很小；四舍五入干脆看不出来，要靠 4.4 节那样的统计检验才抓得住。
+# 表里是每条曲线最后三次小考的平均（任何一步翻对就算）。最好抓的是抄旧奖励：一动不动。填 0 和忘了 `next_state` 的最阴险：它们*在涨*，你会去调学习率，而不是去找错误。动作之前的奖励只是晚些才到；把时间用完当终点，在这个任务里代价很小；四舍五入只慢了一点点，你多半会怪到种子头上，要靠 4.4 节那样的统计检验才抓得住。
 #
 # 所以“能学”证明不了“没写错”。在 FetchReach 上尤其如此：Plappert 等人（2018）提醒过，那个任务太容易，写坏一部分的程序有时也学得会。
 
@@ -903,7 +913,7 @@ assert min(sb3[4]) > 0.8
 assert max(sb3[0]) < 0.2
 
 # %% [markdown]
-# 每个种子都一样：换四个目标，学会；不换，学不会。SB3 自带的那个类也能学会，差别在细处，而细处正是这一章讲过的：`done` 跟着新目标走（4.7）；回合没完就能抽；存盘不丢进行中的回合；还有 `random` 策略、优先级和课程（第 5 章）可选。
+# 每个种子都一样：换四个目标，学会；不换，学不会。SB3 自带的那个类，这里没有跑，也就不比成绩；差别在细处，而细处正是这一章讲过的：它（2.9.2 版）换了目标，`done` 还是存着的那个，我们的跟着新目标走（4.7）；它要等第一个回合结束才能抽，我们的回合没完就能抽（4.6）；存盘不丢进行中的回合；还有 `random` 策略、优先级和课程（第 5 章）可选。
 
 # %% [markdown]
 # ## 4.15　回头看
@@ -914,13 +924,13 @@ assert max(sb3[0]) < 0.2
 # 4. **不是八成。** 被重标注的占 $k/(k+1)$，成功的下限是 $\frac{k}{k+1}\cdot\frac{H_T}{T}$，$T=50$ 时 7.2 %（4.8）。
 # 5. **十来行训练循环**翻对了 15 个比特，绕过了墙；同样的预算，没有 HER 的两样都没学会（4.10、4.12）。
 # 6. **评论家的地图**量的是路程，不是直线（4.12）。
-# 7. **“能学”证明不了“没写错”。** 六个错误里，只有抄旧奖励的一眼看得出；有两个会爬到半路，还有一个曲线上根本看不见（4.13）。
+# 7. **“能学”证明不了“没写错”。** 六个错误里，只有抄旧奖励的一眼看得出；有两个只爬上去一截，还有一个曲线上几乎看不见（4.13）。
 # 8. **换个类名**，SB3 的 DQN 就用上了这个缓冲区：10 个比特，换目标的学会，不换的学不会（4.14）。
 #
 # ### 三个常见的误会
 #
 # - **“重标注过的奖励都是 0。”** 不，奖励要重算，大部分仍是 −1。告诉网络“这条路*还没*到那儿”，同样是信息。
-# - **“回合的最后一步，`done` 当然是 1。”** 时间用完不是终点。把截断当成终止，网络会以为到点世界就没了。
+# - **“回合的最后一步，`done` 当然是 1。”** 时间用完是截断，不是终止。混为一谈，网络会以为到点世界就没了。
 # - **“成功样本越多越好。”** 冰球没人碰，也能有七成多的成功，多半什么也没教。
 #
 # ### 动手

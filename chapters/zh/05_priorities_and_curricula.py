@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 5　优先级与课程
 #
-# > **这一章你会看到**：一个智能体能把冰球推多远，每一分钟都不一样：先是 8 厘米，半个训练过去还是 8 厘米，然后突然是 20、40、80。我们拿着它自己的成绩单给它排课。另一位挑教材的办法名气大得多，却有个尴尬的毛病：它记下的“这条很重要”，说的多半是*上一个目标*的事。最后把五种办法放在一张表里，五个种子，照实说。
+# > **这一章你会看到**：一个智能体能把冰球推多远，每一分钟都不一样：先是 8 厘米，四成的训练过去还是 8 厘米，然后接二连三，20、40、80。我们拿着它自己的成绩单给它排课。另一位挑教材的办法名气大得多，却有个尴尬的毛病：它记下的“这条很重要”，说的多半是*上一个目标*的事。最后把五种办法放在一张表里，五个种子，照实说。
 # >
 # > **时间**：阅读 40 分钟，运行约 3 分钟（2 核 CPU）。
 # >
@@ -82,7 +82,7 @@ for alpha in (0, 0.6, 1):
 #
 # $$w_i=\Big(\frac{1}{N\,P(i)}\Big)^{\beta},\qquad\text{再除以批次里最大的一个}$$
 #
-# $\beta$ 是还多少：0 不还，1 还清。论文让它从 0.4 左右升到 1，因为早期反正什么都不准，歪一点不要紧。
+# $\beta$ 是还多少：0 不还，1 还清。论文让它线性升到 1，常见的实现从 0.4 开始：早期反正什么都不准，歪一点不要紧。
 #
 # 拿一千个数试试：真正的平均是多少？按优先级抽，不加权，平均成了多少？加权 $\beta=1$ 呢？
 
@@ -232,9 +232,9 @@ moved = np.array([np.ptp(episode.achieved_goals, axis=0).any() for episode in ep
 print(0.2 < moved.mean() < 0.8)
 
 # %% [markdown]
-# 一半上下的回合，冰球纹丝不动（`moved.mean()` 看确切的数）。第 2 章说过，这种回合怎么换目标都算成功，什么也没教。均匀地抽，好大一部分课时花在看冰球发呆。
+# 四成多的回合，冰球纹丝不动（动过的占多少，看下图左边第一根柱子）。第 2 章说过，这种回合怎么换目标都算成功，什么也没教。均匀地抽，好大一部分课时花在看冰球发呆。
 #
-# **能量**（Zhao 与 Tresp，2018）的想法是：别问网络，问*物体*。一个回合给了物体多少能量？
+# **轨迹能量**（trajectory energy；Zhao 与 Tresp，2018）的想法是：别问网络，问*物体*。一个回合给了物体多少能量？
 #
 # $$E_t=m\,g\,(z_t-z_0)+\tfrac12\,m\lVert v_t\rVert^2,\qquad E_\tau=\sum_t\mathrm{clip}(E_t-E_{t-1},\,0,\,c)$$
 #
@@ -306,7 +306,7 @@ print(share["energy"] > 0.85, share["uniform"] < share["td"] < share["energy"])
 # %% [markdown]
 # ## 5.5　陈旧的优先级
 #
-# PER 存的是一个数，*上次见面时*的误差。下次见面，世界变了两处：
+# PER 存的是一个数，*上次见面时*的误差。下次见面，世界变了两处，它就成了陈旧的优先级（stale priority）：
 #
 # 1. **网络变了。** 普通的 PER 也有这个毛病。
 # 2. **目标变了。** 误差 $\delta(s,a,s',g)$ 属于一条转移*和一个目标*。HER 每次抽样都换新目标，存下的优先级说的是上一个 $g$。
@@ -378,9 +378,9 @@ for task, of_seeds in stale.items():
 #
 # 现在拧另一个旋钮：换成*哪个目标*。教孩子投篮，从罚球线开始，不从中场。目标离得多远才算“够得着”？问成绩单：每个真实的回合，每一步都是一次投篮，“从离目标 $d$ 的地方出发，后来进了没有”。按 $d$ 分格统计成功率，成功率跌破一半的地方，就是**够得着的距离**（reach）。
 #
-# 然后给每条转移抽四个候选目标，近的多挑，够得着的范围里一视同仁。设 $d$ 是目标超出够得着的范围多少（比最近的那个候选再多多少），权重是
+# 然后给每条转移抽四个候选目标，近的多挑，够得着的范围里一视同仁。设 $u$ 是目标超出够得着的范围多少（比最近的那个候选再多多少），权重是
 #
-# $$w\;\propto\;\text{底}+e^{-d/s}$$
+# $$w\;\propto\;\text{底}+e^{-u/s}$$
 
 # %%
 def nearness(distances, reach, softness, floor=0.05):
@@ -397,7 +397,7 @@ for reach in (0.0, 0.2, 0.4, 0.8):
     print(f"{reach} m   {(w / w.sum()).round(2)}")
 
 # %% [markdown]
-# 库里是 `CurriculumHER(curriculum="reach")`。证明它就是这几行：一条直路，走 20 步，目标在 30；让库报出它此刻的 `reach` 和尺度，我们照着抽，比较“目标比这一步远几格”的分布，卡方检验：
+# 库里是 `CurriculumHER(curriculum="reach")`。证明它就是这几行：一条直路，走 20 步，目标在 30；让库报出它此刻的 `reach` 和 `scale`（环境给的目标平均有多远，$s$ 是它的四成），我们照着抽，比较“目标比这一步远几格”的分布，卡方检验：
 
 # %%
 x = np.arange(21.0)
@@ -428,7 +428,7 @@ for name, offsets in (("ours", ours), ("plain future", candidates[0] - t)):
 #
 # ### 真跑一次，看它长大
 #
-# 推冰球，三个种子，每轮记下够得着的距离；最后一轮之前，在三个时刻把智能体和它那一轮*真正练过的目标*留下来：第 12 轮（早），够得着的距离第一次过 0.25 米（中），最后（晚）。
+# 推冰球，三个种子，每轮记下够得着的距离，并在三个时刻把智能体和那一轮*真正练过的目标*留下来：第 12 轮（早）；够得着的距离第一次过 0.25 米（中）；最后一轮（晚）。
 
 # %%
 def grow(seed, rounds):
@@ -460,6 +460,9 @@ fig, ax = plt.subplots(figsize=(6.6, 3.4))
 draw_reach_growth(ax, 64 * 50 * np.arange(1, grow_rounds + 1), reaches, 0.08, LANG)
 show(fig, alt=alt("reach", LANG))
 
+# %% [markdown]
+# 再看数（米）。每行一个种子，三列是第 12 轮、半程、最后：
+
 # %% tags=["nbval-ignore-output"]
 for reach in reaches:
     print(f"{reach[11]:.2f}   {reach[len(reach) // 2]:.2f}   {reach[-1]:.2f}")
@@ -485,7 +488,7 @@ def examine(agent, n=400):
 
 
 # %% [markdown]
-# 上排是考试：每个点是一个目标，画在它离冰球起点的方位上；绿的最后一步到了，空心的没到。红虚线是成绩单上够得着的距离，绿环是任务要的范围。下排是那一轮*练*的六十四个目标。从左到右：绿点铺到哪里了？练的目标跟上来没有？
+# 上排是考试：每个点是一个目标，画在它离冰球起点的方位上；绿的最后一步到了，空心的没到。红虚线是成绩单上够得着的距离，绿环是任务要的范围。下排是那一轮*练*的六十四个目标（有几个太远，落在图外）。从左到右：绿点铺到哪里了？练的目标跟上来没有？
 
 # %%
 from her.plotting.priorities import draw_goals_around
@@ -500,20 +503,16 @@ for (top, bottom), (stage, (agent, practised, reach)) in zip(axes.T, stages.item
 show(fig, alt=alt("stages", LANG))
 
 # %% [markdown]
-# 早期，绿点挤在圆心，课程就让它练圆心附近的；到了晚期，绿点铺满，练的目标散开，课程功成身退，剩下的就是任务本来的目标。三个种子都是这个次序：
+# 早期，绿点挤在圆心，练的目标就围着圆心（边缘是软的，所以散到红圈外面）。到了晚期，绿点铺满，练的目标也散开：八成的回合冲着红圈去，那里已经比任务要的还远，只是冰球到过那么远的地方不多，挑来挑去还是里面的多；另外两成仍是任务自己的。考试的成绩，三个种子都是这个次序：
 
 # %%
 exams = [[examine(agent)[1].mean() for agent, *_ in stages.values()] for _, stages in grown]
 print(all(exam == sorted(exam) for exam in exams), all(exam[-1] > 0.4 for exam in exams))
 
 # %% [markdown]
-# 看它们推。三排是早、中、晚，同一列的起点和目标相同。上排的圆盘在忙什么？
+# 看它们推。四道同样的题，三个时刻的智能体各做一遍：
 
 # %%
-from her.plotting import animate
-from her.plotting.implementation import side_by_side
-
-
 def film(agent):
     envs = make_envs("her/Push-v0", 4, render_mode="rgb_array")
     observation, _ = envs.reset(seed=5)
@@ -524,9 +523,18 @@ def film(agent):
     return pictures
 
 
+# %% [markdown]
+# 三排是早、中、晚，同一列的起点和目标相同。上排的圆盘在忙什么？
+
+# %%
+from her.plotting import animate
+from her.plotting.implementation import side_by_side
+
 animate(side_by_side(*(film(agent) for agent, *_ in stages.values())), fps=8, alt=alt("film", LANG))
 
 # %% [markdown]
+# 上排的圆盘在瞎忙：碰不碰得着冰球全看运气，碰着了，往哪边推也和目标无关。
+#
 # ## 5.7　CHER：先要广，再要近
 #
 # 课程引导的 HER（Curriculum-guided HER, CHER；Fang 等，2019）不量够得着多远，它一次看*整批*。先按 `future` 多抽一倍候选，再从里面挑一半 $A$，让下面这个数最大：
@@ -562,7 +570,7 @@ goals = np.random.default_rng(0).permutation(play.achieved_goals.reshape(-1, 2))
 distance = np.linalg.norm(goals - desired, axis=1)
 
 # %% [markdown]
-# 挑 16 个（图上看得清；训练时是 128 里挑 64）。左边随便挑，中间 $\lambda=0$ 只要广，右边 $\lambda$ 很大只要近。哪一幅里没有两个蓝点挨着？
+# 挑 16 个（图上看得清；训练时是 128 里挑 64）。左边随便挑，中间 $\lambda=0$ 只要广，右边 $\lambda$ 很大只要近。哪一幅的蓝点散得最开？
 
 # %%
 from her.plotting.priorities import draw_picks
@@ -584,7 +592,7 @@ for picked in picks.values():
     print(f"{pdist(goals[picked]).min():.2f}   {distance[picked].mean():.2f}")
 
 # %% [markdown]
-# $\lambda=0$ 挑的谁也不挨着谁；$\lambda=30$ 挑的近了一大截，代价是挤成几堆。
+# $\lambda=0$ 挑的散得最开，最近的两个也隔 12 厘米，是随便挑的两倍；$\lambda=30$ 挑的近了一大截，代价是挤成几堆。
 #
 # 库里的 `pick_diverse` 快得多，代价是*随机*贪心：每次只在随机的三个候选里挑最好的（作者的代码也是三个）。它离真贪心差多少？各挑 64 个，看 $F$：随便挑、库、真贪心：
 
@@ -640,7 +648,7 @@ axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
 show(fig, alt=alt("variants", LANG))
 
 # %% [markdown]
-# 曲线读不准，换成数。每行一种办法：种子数；最后成绩的四分位均值（interquartile mean, IQM）和区间；走到 0.9 要多少步（千步，没走到的按没走到算，写出有几个走到了）；相对均匀的 HER 快几倍，区间是两边种子一起重抽的：
+# 曲线读不准，换成数。每行一种办法：种子数；最后成绩的四分位均值（interquartile mean, IQM，去掉头尾各四分之一再平均）和区间；走到 0.9 要多少步（千步，没走到的按没走到算，写出有几个走到了）；相对均匀的 HER 快几倍，区间是两边种子一起重抽的：
 
 # %%
 from her.statistics import bootstrap, steps_to_threshold
@@ -693,9 +701,9 @@ print(interval["push", "cher"][0] < 1 < interval["push", "cher"][1])
 #
 # 1. **两行公式。** $P(i)\propto p_i^{\alpha}$ 多看意外的，$w_i$ 还债：不还，平均就歪（5.2）。
 # 2. **求和树。** 八片叶子走三步；二叉和十六叉，一万个随机数走到的行全都相同（5.3）。
-# 3. **意外与动静。** 能量把八成五以上的课时给了动过的冰球，TD 误差温和得多（5.4）。
-# 4. **陈旧。** 推冰球：网络旧一轮，排名还在；目标换一个，排名乱了大半，存着的优先级也就这么准（5.5）。
-# 5. **由易到难。** 够得着的距离先贴着容差趴着，然后几轮之内穿过整个任务；另考一次，成绩单说的是真话（5.6）。CHER 换个角度：先广后近（5.7）。
+# 3. **意外与动静。** 能量把几乎全部的课时给了动过的冰球，TD 误差温和得多（5.4）。
+# 4. **陈旧。** 推冰球：网络旧一轮，排名大体还在；目标换一个，排名乱了大半，存着的优先级也就这么准（5.5）。
+# 5. **由易到难。** 够得着的距离先贴着容差趴着，然后在二十轮上下穿过整个任务；另考一次，早、中、晚的次序对得上（5.6）。CHER 换个角度：先广后近（5.7）。
 # 6. **一张表。** 推冰球上能量快七成，TD 误差三成多，由近及远一成多，CHER 没有分别；翻比特上谁也没赢（5.8）。
 #
 # ### 三个常见的误会
@@ -706,7 +714,7 @@ print(interval["push", "cher"][0] < 1 < interval["push", "cher"][1])
 #
 # ### 动手
 #
-# 打开 `exercises/ch5.ipynb`，练习有五个，由易到难：`priority_probabilities`、`importance_weights`、`trajectory_energy`、`curriculum_weights`、`sum_tree_find`。最后一个是把 5.3 的 `find` 向量化：一万个目标一起下楼，没有循环。
+# 打开 `exercises/ch5.ipynb`，练习有五个：`priority_probabilities`、`importance_weights`、`sum_tree_find`、`trajectory_energy`、`curriculum_weights`。`sum_tree_find` 是把 5.3 的 `find` 向量化：一万个目标一起下楼，没有循环。
 #
 # 想多走一步：给 5.5 的 `half_way` 加上 `priority_settings={"smoothing": 0.9}`，先猜第三行会高还是低，再跑。
 #

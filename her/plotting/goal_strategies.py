@@ -52,25 +52,26 @@ _ALTERNATIVES = {
         "flat, episode is symmetric around 0, its left half in the past.",
     ),
     "lessons": (
-        "堆叠条形图，四种策略，三个任务。翻比特和绕墙：final、future 几乎全是“在前面”，episode 有四成左右“在背后”，"
+        "堆叠条形图，四种策略，三个任务。翻比特和绕墙：final、future 除了成功的全“在前面”，episode 有四成左右“在背后”，"
         "random 几乎全是“没到过”。推冰球：除 random 外九成是“本来就在”。",
-        "Stacked bars, four strategies, three tasks. In BitFlip and Reach final and future are nearly all “ahead”, "
-        "episode has some two fifths “behind”, random is nearly all “elsewhere”. In Push nine tenths are “already "
-        "there” but for random.",
+        "Stacked bars, four strategies, three tasks. In BitFlip and Reach all of final and future but the successes is "
+        "“ahead”, episode has some two fifths “behind”, random is nearly all “elsewhere”. In Push nine tenths are "
+        "“already there” but for random.",
     ),
     "live": (
         "左：翻比特的学习曲线，future 最先升到顶，final 和 episode 随后，random 贴着 0。右：一路平均的成功率，future 的"
         "三种 k 几乎一样高，k=4 处另外三种都在它下面，random 是 0。",
         "Left: learning curves in bit flipping; future is first to the top, final and episode follow, random stays at "
-        "0. Right: mean success on the way; future is about as high at all three k, at k = 4 the others are below it, "
-        "random at 0.",
+        "0. Right: mean success rate over the run; future is about as high at all three k, at k = 4 the others are "
+        "below it, random at 0.",
     ),
     "shipped": (
-        "两幅误差棒图，横轴是 k，纵轴是一路平均的成功率。左，翻比特：future 的线最高也最平，final 和 episode 低一截，"
-        "random 是 0。右，推冰球：future 和 final 的区间重叠，episode 和 random 在底部。",
-        "Two panels with error bars, k across, mean success on the way up. Left, bit flipping: the line of future is "
-        "highest and flat, final and episode are well below, random at 0. Right, Push: the intervals of future and "
-        "final overlap, episode and random are at the bottom.",
+        "两幅误差棒图，横轴是 k，纵轴是一路平均的成功率。左，翻比特：future 的线最高，几乎是平的，final 和 episode "
+        "低一截，random 是 0。右，推冰球：k 到 8 为止 future 和 final 的区间重叠，k=16 时 future 在上；episode 和 "
+        "random 在底部。",
+        "Two panels with error bars, the mean success rate over the run against k. Left, bit flipping: the line of "
+        "future is highest and nearly flat, final and episode are well below, random at 0. Right, Push: the intervals "
+        "of future and final overlap up to k = 8, at 16 future is above; episode and random are at the bottom.",
     ),
     "curves": (
         "两幅学习曲线，k=4。左，翻比特：future 最快，final 和 episode 慢一截，random 为 0。右，推冰球：future 和 "
@@ -79,10 +80,10 @@ _ALTERNATIVES = {
         "at 0. Right, Push: future and final rise close to 1, episode and random stay at the bottom.",
     ),
     "moved": (
-        "四条线：考试里冰球被碰过的回合占多少，随训练的轮数变化。future 和 final 升到接近 1，episode 和 random 一直"
-        "在三成上下。",
+        "四条线：考试里冰球被碰过的回合占多少，随训练的轮数变化。future 和 final 升到接近 1，episode 和 random 停在"
+        "三成上下，不比乱走的多。",
         "Four lines: the share of exam episodes in which the puck was moved, by rounds of training. future and "
-        "final rise close to 1, episode and random stay at about three tenths.",
+        "final rise close to 1, episode and random stay around three tenths, no more than an agent that wanders.",
     ),
     "film": (
         "动画，四张桌子，同样的起点和目标。future 和 final 的智能体把冰球推进绿圈；episode 和 random 的绕开冰球，冰"
@@ -217,7 +218,7 @@ def draw_by_k(
     ks = sorted({k for by_k in estimates.values() for k in by_k})
     at = {"end": text(lang, "回合结束时", "at the end"), "any": text(lang, "任意一步", "at any step")}[success_at]
     ax.set(xticks=np.log2(ks), xticklabels=ks, xlabel="k", title=title, ylim=(-0.03, 1.03))
-    ax.set_ylabel(text(lang, f"一路平均的成功率（{at}）", f"mean success over the run ({at})"))
+    ax.set_ylabel(text(lang, f"一路平均的成功率（{at}）", f"mean success rate\nover the run ({at})"))
     return ax
 
 

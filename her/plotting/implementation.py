@@ -65,10 +65,10 @@ _ALTERNATIVES = {
     ),
     "mistakes": (
         "两幅学习曲线，黑线没有错误，很快升到接近 1。左：照抄旧奖励的贴着 0；忘了下一状态的目标，只爬到一成左右；"
-        "重标注一律算成功，停在一半附近。右：动作之前的奖励晚一倍才到；时间当终点的略慢；四舍五入与黑线重合。",
+        "重标注一律算成功，爬到四成多。右：动作之前的奖励晚了一大截；时间当终点的略慢；四舍五入只略慢一点。",
         "Two panels of learning curves; black, without a mistake, soon nears 1. Left: old rewards stay at 0, an old "
-        "next goal climbs to about a tenth, all successes stop near a half. Right: rewards from before the action "
-        "take twice as long, a time limit as an end a little longer, and rounding lies on the black line.",
+        "next goal climbs to about a tenth, all successes to somewhat over 40 %. Right: rewards from before the action "
+        "come much later, a time limit as an end is a little slower, and rounding only a touch slower.",
     ),
     "walk": (
         "动画，四列两排。上排没有 HER，点各自跑偏；下排带 HER，点绕过墙上的缺口，停进绿圈。",

@@ -45,28 +45,29 @@ _ALTERNATIVES = {
         "hardly correlate with fresh errors.",
     ),
     "reach": (
-        "三个种子的“够得着的距离”随步数上升：先贴着容差那条线爬行，到十几万步时陡然升高，穿过任务用的 0.3–0.6 米带。",
-        "The distance within reach, for three seeds: it first crawls along the tolerance, rises steeply at some "
-        "150 k steps, and passes through the band of 0.3 to 0.6 m that the task uses.",
+        "三个种子的“够得着的距离”随步数上升：先贴着容差那条线爬行，十万步以后先后陡然升高，穿过任务用的 0.3–0.6 米带。",
+        "The distance within reach, for three seeds: it first crawls along the tolerance, from some 100 k steps on "
+        "rises steeply, one seed after another, and passes through the band of 0.3 to 0.6 m that the task uses.",
     ),
     "stages": (
-        "两行三列的圆形靶图。上排：早期只有中心的点是绿的，中期绿点往几个方向铺开，后期任务的环里几乎全绿。下排：训练"
-        "真正练过的目标，早期多在环以内，后期散在环里。",
+        "两行三列的圆形靶图。上排：早期只有中心的点是绿的，中期绿点零星散到了圆心以外，后期任务的环里几乎全绿。下排：训练"
+        "真正练过的目标，早期多在环以内，后期散得很开，有些在环外。",
         "Round maps, two rows and three columns. Above: early, only the dots in the centre are green; in the middle "
-        "green spreads in some directions; late, nearly all of the task's ring is green. Below: the goals that were "
-        "really practised, mostly inside the ring early, in the ring late.",
+        "some farther out are green; late, nearly all of the task's ring is green. Below: the goals that were "
+        "really practised, mostly inside the ring early, all over the disc late.",
     ),
     "film": (
-        "动画，三排四列推冰球，同样的起点和目标。上排是早期，圆盘多半碰不着冰球；中排是中期，推得动，常常推偏；下排是"
-        "后期，冰球都停进绿圈。",
-        "Animation of Push, three rows and four columns with the same starts and goals. Above, early, the disc mostly "
-        "misses the puck; in the middle it pushes, often aside; below, late, the pucks stop in their green rings.",
+        "动画，三排四列推冰球，同样的起点和目标。上排是早期，没有一个圆盘把冰球推向绿圈；中排是中期，推动了几个，"
+        "多半没推到位；下排是后期，冰球都停进绿圈。",
+        "Animation of Push, three rows and four columns with the same starts and goals. Above, early, no disc pushes "
+        "its puck towards the goal; in the middle some pucks are moved, mostly not all the way; below, late, they stop "
+        "in their green rings.",
     ),
     "cher": (
-        "三幅带墙的场地，候选目标是灰点，星是想去的地方。左：随机挑的有几个挨着。中：λ=0 挑的散布各处，互不挨着。右：λ"
+        "三幅带墙的场地，候选目标是灰点，星是想去的地方。左：随机挑的有几个挨着。中：λ=0 挑的散布各处，隔得最开。右：λ"
         " 大，挑的都离星近。",
         "The arena with its wall three times; candidates are grey dots, the star is the desired goal. Left, picked at "
-        "random, some of them touching; middle, λ = 0, spread out; right, a large λ, close to the star.",
+        "random, some of them touching; middle, λ = 0, spread out the most; right, a large λ, close to the star.",
     ),
     "variants": (
         "左：翻比特，几条线和带子叠在一起。右：推冰球，能量最先起飞，TD 误差其次，由近及远再次，CHER 和均匀的最晚。",
@@ -210,6 +211,8 @@ def draw_goals_around(
     if np.isfinite(reach):
         ax.add_patch(Circle((0, 0), reach, fill=False, linestyle="--", linewidth=1.8, edgecolor=COLORS["vermilion"]))
     ax.set_title(title, fontsize=11)
+    away = text(lang, "离冰球起点（米）", "from the puck's start (m)")
+    ax.set(xlabel=away, ylabel=away)
     ax.set(aspect="equal", xlim=(-0.92, 0.92), ylim=(-0.92, 0.92), xticks=[-0.6, 0, 0.6], yticks=[-0.6, 0, 0.6])
     ax.grid(False)
     ax.label_outer()

@@ -313,6 +313,8 @@ def draw_episodes_needed(
 ) -> Axes:
     """Episodes until every goal of a corridor is mastered, by its length: a dot per seed, a line through the medians.
 
+    The dots of the two replays stand side by side, left and right of the length.
+
     Args:
         needed: by replay, "her" or "none", by number of cells: the episodes each seed needed, None if more than limit.
     """
@@ -322,10 +324,9 @@ def draw_episodes_needed(
         cells = np.array(list(by_cells))
         episodes = np.array([[limit if n is None else n for n in of_seeds] for of_seeds in by_cells.values()], float)
         ax.plot(cells, np.median(episodes, axis=1), **look, label=names[replay])
-        marker = "o" if replay == "her" else "s"
-        ax.plot(
-            np.repeat(cells, episodes.shape[1]), episodes.ravel(), marker, color=look["color"], markersize=5, alpha=0.7
-        )
+        marker, aside = ("o", -0.15) if replay == "her" else ("s", 0.15)
+        places = np.repeat(cells + aside, episodes.shape[1])
+        ax.plot(places, episodes.ravel(), marker, color=look["color"], markersize=5, alpha=0.7)
     ax.axhline(limit, color=COLORS["black"], linestyle=":", linewidth=1)
     ax.set(yscale="log", xticks=cells, xlabel=text(lang, "走廊有几格", "cells of the corridor"))
     ax.set_ylabel(text(lang, "学会全部目标要的回合", "episodes to master every goal"))

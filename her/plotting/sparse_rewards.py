@@ -36,7 +36,7 @@ def draw_reach_episode(ax: Axes, episode: Episode, threshold: float, lang: str) 
     ax.add_patch(Rectangle((-1, -1), 2, 2, fill=False, linewidth=1))
     path = np.vstack([episode.states[:1], episode.achieved_goals])
     _draw_path(ax, path, "blue")
-    _draw_miss(ax, path, episode.goal, threshold, lang)
+    _draw_miss(ax, path, episode.goal, threshold, 0.17, lang)
     ax.set(xlim=(-1.06, 1.06), ylim=(-1.06, 1.06))
     return _as_map(ax)
 
@@ -54,7 +54,7 @@ def draw_push_episode(ax: Axes, episode: Episode, threshold: float, lang: str) -
     for place, opacity in ((puck[0], 0.25), (puck[-1], 0.6)):
         ax.add_patch(Circle(place, PUCK_RADIUS, color=COLORS["orange"], alpha=opacity, linewidth=0, zorder=3))
     _draw_path(ax, puck, "black")
-    _draw_miss(ax, puck, episode.goal, threshold, lang)
+    _draw_miss(ax, puck, episode.goal, threshold, 1.8 * PUCK_RADIUS, lang)
     seen = np.vstack([agent, puck, episode.goal])
     middle, half = (seen.min(0) + seen.max(0)) / 2, np.ptp(seen, axis=0).max() / 2 + 0.2
     ax.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half))
@@ -68,12 +68,17 @@ def _draw_path(ax: Axes, path: np.ndarray, colour: str) -> None:
     ax.plot(*path[-1], "o", color=COLORS[colour], markersize=8, zorder=5)
 
 
-def _draw_miss(ax: Axes, path: np.ndarray, goal: np.ndarray, threshold: float, lang: str) -> None:
-    """The goal with its tolerance, and how far from it the path ends."""
+def _draw_miss(ax: Axes, path: np.ndarray, goal: np.ndarray, threshold: float, clear: float, lang: str) -> None:
+    """The goal with its tolerance, and how far from it the path ends, written `clear` metres beside the dotted line."""
     ax.add_patch(Circle(goal, threshold, facecolor=COLORS["green"] + "40", edgecolor=COLORS["green"], lw=2, zorder=4))
     ax.plot(*goal, "+", color=COLORS["green"], markersize=6, zorder=5)
     ax.plot(*np.transpose([path[-1], goal]), color=COLORS["grey"], linestyle=":", linewidth=1.5, zorder=3)
-    _label(ax, (path[-1] + goal) / 2, f"{np.linalg.norm(path[-1] - goal):.2f} m", "grey")
+    miss, middle = goal - path[-1], (goal + path[-1]) / 2
+    aside = np.array([-miss[1], miss[0]]) / max(np.linalg.norm(miss), 1e-9)
+    if aside @ (path.mean(axis=0) - middle) > 0:  # the side where the path is not
+        aside = -aside
+    words = text(lang, f"差 {np.linalg.norm(miss):.2f} m", f"{np.linalg.norm(miss):.2f} m off")
+    _label(ax, middle + clear * aside, words, "grey")
     away = np.sign(goal[0] - path[-1][0])
     name = text(lang, "目标", "goal")
     beside = np.add(goal, [1.4 * threshold * away, 0])
