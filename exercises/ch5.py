@@ -30,7 +30,7 @@ use_style(LANG)
 
 
 # %% [markdown]
-# ## 5.1　误差大的多抽几次 / Large errors come oftener
+# ## 5.1　误差大的多抽几次 / Large errors are drawn more often
 #
 # ★☆☆☆　5 分钟 / 5 minutes
 #
@@ -88,7 +88,7 @@ check(importance_weights).score
 
 
 # %% [markdown]
-# ## 5.3　在和树里找到那片叶子 / Find the leaf in a sum tree
+# ## 5.3　在求和树里找到那片叶子 / Find the leaf in a sum tree
 #
 # ★★★☆　20 分钟 / 20 minutes
 #

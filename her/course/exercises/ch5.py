@@ -463,7 +463,7 @@ EXERCISES = (
     Exercise(
         "priority_probabilities",
         5,
-        Text("误差大的多抽几次", "Large errors come oftener"),
+        Text("误差大的多抽几次", "Large errors are drawn more often"),
         1,
         5,
         _priorities_cases,
@@ -502,7 +502,7 @@ EXERCISES = (
     Exercise(
         "sum_tree_find",
         5,
-        Text("在和树里找到那片叶子", "Find the leaf in a sum tree"),
+        Text("在求和树里找到那片叶子", "Find the leaf in a sum tree"),
         3,
         20,
         _sum_tree_cases,
