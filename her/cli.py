@@ -129,10 +129,10 @@ def train(
     changes |= {"until_success": until_success} if until_success else {}
     for key, value in settings.items():
         group, dot, name = key.partition(".")
-        if dot:
-            changes.setdefault(group, {})[name] = value
-        else:
-            changes[key] = value
+        where = changes.setdefault(group, {}) if dot else changes
+        if not isinstance(where, dict):
+            raise click.ClickException(f"set: {group} is a single setting, it has no {name!r}")
+        where[name or key] = value
     if out is None:
         variant = [strategy, priority, curriculum if curriculum != "none" else None]
         given = [f"{k}={v}" for k, v in env_kwargs.items()]
@@ -147,6 +147,10 @@ def train(
         raise click.ClickException(str(error)) from None
     try:
         summary = _with_progress_bar(run, quiet, log)
+    except (TypeError, ValueError) as error:
+        if not re.match(r"\w+: ", str(error)):  # names no argument: a fault of the program
+            raise
+        raise click.ClickException(str(error)) from None
     finally:
         if log:
             log.close()

@@ -13,8 +13,14 @@ import numpy as np
 
 from her.goals import GoalSelectionStrategy
 from her.hindsight import Choice, HERConfig, HindsightExperienceReplay, LearningGoals, StrategyGoals
-from her.prioritized import check_number
-from her.replay import GoalConditionedReplayBuffer, TransitionSampler, check_positive_integer
+from her.replay import (
+    GoalConditionedReplayBuffer,
+    TransitionSampler,
+    as_float32,
+    check_finite,
+    check_number,
+    check_positive_integer,
+)
 
 #: the weight of the newest batch in the running averages that reports show
 NEWEST = 0.01
@@ -41,7 +47,7 @@ class Reach:
     ENOUGH = 5
 
     def __init__(self, reliable: float = 0.5, memory: int = 200):
-        self.reliable = check_number("reliable", reliable, 0 < reliable <= 1, "in (0, 1]")
+        self.reliable = check_number("reliable", reliable, lambda x: 0 < x <= 1, "in (0, 1]")
         self.memory = check_positive_integer("memory", memory)
         self.width = 0.0
         self.tries, self.success = np.zeros(self.BINS), np.zeros(self.BINS)
@@ -137,9 +143,9 @@ class ReachGoals(LearningGoals):
     ):
         self.strategy = StrategyGoals(strategy)
         self.candidates = check_positive_integer("candidates", candidates)
-        self.softness = check_number("softness", softness, softness > 0, "above 0")
-        self.floor = check_number("floor", floor, floor >= 0, "at least 0")
-        self.rollouts = check_number("rollouts", rollouts, 0 <= rollouts <= 1, "in [0, 1]")
+        self.softness = check_number("softness", softness, lambda x: x > 0, "above 0")
+        self.floor = check_number("floor", floor, lambda x: x >= 0, "at least 0")
+        self.rollouts = check_number("rollouts", rollouts, lambda x: 0 <= x <= 1, "in [0, 1]")
         self._begin(Reach(reliable, memory))
 
     def draw(self, buffer, rows, uniform, rng):
@@ -209,17 +215,19 @@ class ReachGoals(LearningGoals):
         }
 
     def state(self):
-        of_reach = {"width": self.reach.width, "tries": self.reach.tries, "success": self.reach.success}
-        of_goals = {
-            name: getattr(self, name) for name in ("scale", "episodes", "proposes", "draws", "offered", "chosen")
-        }
-        return {"reach": {name: np.asarray(value).tolist() for name, value in (of_reach | of_goals).items()}}
+        return {"reach": {name: np.asarray(getattr(owner, name)).tolist() for name, owner in self._saved()}}
 
     def restore(self, state):
+        saved = state.get("reach", {})
+        new = {name: _numbers(name, saved[name], getattr(owner, name)) for name, owner in self._saved() if saved}
         self._begin(Reach(self.reach.reliable, self.reach.memory))
-        for name, value in state.get("reach", {}).items():
-            owner = self.reach if hasattr(self.reach, name) else self
-            setattr(owner, name, np.array(value) if isinstance(value, list) else value)
+        for name, owner in self._saved():
+            setattr(owner, name, new.get(name, getattr(owner, name)))
+
+    def _saved(self) -> list[tuple[str, Any]]:
+        """What a file keeps: the names of attributes, and whose they are."""
+        of_goals = ("scale", "episodes", "proposes", "draws", "offered", "chosen")
+        return [(name, self.reach) for name in ("width", "tries", "success")] + [(name, self) for name in of_goals]
 
     def _begin(self, reach: Reach) -> None:
         self.reach, self.scale, self.episodes, self.proposes = reach, 0.0, 0, False
@@ -279,8 +287,8 @@ class Cher(LearningGoals):
         group: int = 64,
     ):
         self.strategy = StrategyGoals(strategy)
-        self.proximity = check_number("proximity", proximity, proximity >= 0, "at least 0")
-        self.growth = check_number("growth", growth, growth >= 0, "at least 0")
+        self.proximity = check_number("proximity", proximity, lambda x: x >= 0, "at least 0")
+        self.growth = check_number("growth", growth, lambda x: x >= 0, "at least 0")
         self.candidates = check_positive_integer("candidates", candidates)
         if self.candidates < 2:
             raise ValueError(f"candidates: expected at least 2 for each that is picked, got {candidates}")
@@ -297,6 +305,9 @@ class Cher(LearningGoals):
         return self.strategy.draw(buffer, rows, uniform, rng)
 
     def choose(self, buffer, batch_size):
+        batch_size = check_positive_integer("batch_size", batch_size)
+        if not len(buffer):
+            return buffer.choose(batch_size)  # which refuses
         relabelled = buffer.rng.random(batch_size) < buffer.config.relabelled_share
         wanted = int(np.count_nonzero(relabelled))
         if not wanted:
@@ -335,7 +346,8 @@ class Cher(LearningGoals):
         return {"cher": [self.step, self.offered_distance, self.chosen_distance]}
 
     def restore(self, state):
-        self.step, self.offered_distance, self.chosen_distance = state.get("cher", (0, 0.0, 0.0))
+        numbers = _numbers("cher", state.get("cher", (0, 0.0, 0.0)), np.zeros(3)).tolist()
+        self.step, self.offered_distance, self.chosen_distance = int(numbers[0]), *numbers[1:]
 
     def _note(self, distances: np.ndarray, picked: np.ndarray) -> None:
         self.step += 1
@@ -410,6 +422,14 @@ def _three_of(sizes: np.ndarray, groups: int, rng: np.random.Generator) -> np.nd
     return np.stack([one, two, three], axis=2)
 
 
+def _numbers(name: str, saved: Any, like: np.ndarray | float) -> Any:
+    """What a file says, of the shape and type of ``like``; a ValueError if it is no finite numbers of at least 0."""
+    numbers = np.asarray(saved, float)
+    if numbers.shape != np.shape(like) or not ((numbers >= 0) & (numbers < np.inf)).all():
+        raise ValueError(f"{name}: expected finite numbers of at least 0 of shape {np.shape(like)}, got {saved!r}")
+    return numbers if numbers.ndim else type(like)(numbers)
+
+
 def _distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     difference = one - other
     return np.sqrt(np.einsum("...i,...i->...", difference, difference))
@@ -477,12 +497,13 @@ class CurriculumHER(HindsightExperienceReplay):
             (n, goal_dim) float32, for environments that take ``reset(options={"goal": …})``.
 
         Raises:
-            ValueError: a wrong shape.
+            ValueError: a wrong shape, no rows, or a number that is not finite.
         """
-        achieved, desired = np.asarray(achieved, np.float32), np.asarray(desired, np.float32)
+        achieved, desired = as_float32("achieved", achieved), as_float32("desired", desired)
         for name, goals in (("achieved", achieved), ("desired", desired)):
-            if goals.shape != (*desired.shape[:1], self.goal_dim):
+            if goals.shape != (*desired.shape[:1], self.goal_dim) or not len(goals):
                 raise ValueError(f"{name}: expected shape (n, goal_dim={self.goal_dim}), got {goals.shape}")
+            check_finite(name, goals)
         if isinstance(self.goals, ReachGoals):
             return self.goals.propose(self, achieved, desired, self.rng)
         return desired

@@ -27,15 +27,15 @@ class GoalSelectionStrategy(Enum):
     RANDOM = "random"
 
     @classmethod
-    def of(cls, strategy: GoalSelectionStrategy | str) -> GoalSelectionStrategy:
-        """A strategy, or its name in any case, as a strategy; ValueError says which names there are."""
+    def of(cls, strategy: GoalSelectionStrategy | str, argument: str = "strategy") -> GoalSelectionStrategy:
+        """A strategy, or its name in any case, as a strategy; a ValueError that names the argument if it is none."""
         if isinstance(strategy, cls):
             return strategy
         try:
             return cls(str(strategy).lower())
         except ValueError:
             names = ", ".join(repr(member.value) for member in cls)
-            raise ValueError(f"strategy: expected one of {names}, got {strategy!r}") from None
+            raise ValueError(f"{argument}: expected one of {names}, got {strategy!r}") from None
 
 
 def draw_positions(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from her.goals import GoalSelectionStrategy, draw_positions
-from her.replay import Batch, GoalConditionedReplayBuffer, TransitionSampler, check_flags
+from her.replay import Batch, GoalConditionedReplayBuffer, TransitionSampler, check_count, check_flags, check_methods
 from her.rewards import BatchedReward, RewardFunction
 
 DoneFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -41,9 +43,7 @@ class HERConfig:
 
     def __post_init__(self):
         object.__setattr__(self, "strategy", GoalSelectionStrategy.of(self.strategy))
-        k = self.n_sampled_goal
-        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 0:
-            raise ValueError(f"n_sampled_goal: expected an integer of at least 0, got {k!r}")
+        object.__setattr__(self, "n_sampled_goal", check_count("n_sampled_goal", self.n_sampled_goal))
         if not callable(self.reward_function):
             raise TypeError(f"reward_function: expected f(achieved, desired) -> reward, got {self.reward_function!r}")
         if self.done_function is not None and not callable(self.done_function):
@@ -85,7 +85,10 @@ class LearningGoals:
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take back what ``state`` gave; {} if a buffer with other goals saved the file."""
+        """Take back what ``state`` gave; {} if a buffer with other goals saved the file.
+
+        Raise whatever error, and change nothing, if it cannot have given this.
+        """
 
 
 class StrategyGoals:
@@ -155,6 +158,7 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         super().__init__(capacity, state_dim, action_dim, goal_dim, n_envs=n_envs, seed=seed, transitions=transitions)
         self.config = config
         self.goals = goals if goals is not None else StrategyGoals(config.strategy)
+        check_methods("goals", self.goals, GoalSampler)
         self.reward_function = BatchedReward(config.reward_function)
         self._success_reward: float | None = None
         self._ended_successes = self._unended_successes = 0
@@ -169,8 +173,11 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         if isinstance(self.goals, LearningGoals):
             self.goals.observe(episode.achieved_goals, episode.goals, episode.rewards == self._success_reward)
 
-    def add(self, states, actions, rewards, next_states, dones, goals, achieved_goals, episode_ends):
-        super().add(states, actions, rewards, next_states, dones, goals, achieved_goals, episode_ends)
+    def add(
+        self, states, actions, rewards, next_states, dones, goals, achieved_goals, episode_ends, episode_begins=None
+    ):
+        fields = states, actions, rewards, next_states, dones, goals, achieved_goals
+        super().add(*fields, episode_ends, episode_begins)
         if isinstance(self.goals, LearningGoals):
             newest, columns = self.newest_rows(), self.columns
             for row in newest[np.asarray(episode_ends) != 0]:
@@ -264,6 +271,14 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
             "unended_successes": self._unended_successes,
             "goals": self.goals.state() if isinstance(self.goals, LearningGoals) else {},
         }
+
+    def _check_state(self, meta):
+        reward = meta.get("success_reward")
+        counts = [meta.get(name, 0) for name in ("ended_successes", "unended_successes")]
+        if not (reward is None or math.isfinite(reward)) or any(type(n) is not int or n < 0 for n in counts):
+            raise ValueError(f"its successes are {reward!r} and {counts}")
+        if isinstance(self.goals, LearningGoals):
+            deepcopy(self.goals).restore(meta.get("goals", {}))
 
     def _restore(self, meta, goals, achieved, rewards, dones):
         success_reward = meta.get("success_reward")

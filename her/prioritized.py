@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from her.hindsight import GoalSampler, HERConfig, HindsightExperienceReplay
-from her.replay import GoalConditionedReplayBuffer, TransitionSampler, check_positive_integer
+from her.replay import GoalConditionedReplayBuffer, TransitionSampler, check_number, check_positive_integer
 
 
 class SumTree:
@@ -130,11 +130,11 @@ class ProportionalTransitions:
         epsilon: float = 0.1,
         smoothing: float = 0.0,
     ):
-        self.alpha = check_number("alpha", alpha, alpha >= 0, "at least 0")
-        self.first_beta = check_number("beta", beta, 0 <= beta <= 1, "in [0, 1]")
+        self.alpha = check_number("alpha", alpha, lambda x: x >= 0, "at least 0")
+        self.first_beta = check_number("beta", beta, lambda x: 0 <= x <= 1, "in [0, 1]")
         self.beta_batches = check_positive_integer("beta_batches", beta_batches)
-        self.epsilon = check_number("epsilon", epsilon, epsilon > 0, "above 0")
-        self.smoothing = check_number("smoothing", smoothing, 0 <= smoothing < 1, "in [0, 1)")
+        self.epsilon = check_number("epsilon", epsilon, lambda x: x > 0, "above 0")
+        self.smoothing = check_number("smoothing", smoothing, lambda x: 0 <= x < 1, "in [0, 1)")
         self.batches = 0
         self.largest = 1.0  # priority, before it is raised to the power of α
         self._errors = np.zeros(0, np.float32)  # |δ| of each row, smoothed; NaN where no error is known
@@ -148,6 +148,10 @@ class ProportionalTransitions:
     def priorities(self, rows: np.ndarray) -> np.ndarray:
         """(n,) p^α of these rows, float64: their probabilities up to the common factor. 0 where nothing is stored."""
         return self._tree.values[rows]
+
+    def check(self, buffer, n, state):
+        if "values_by" in state:  # else another sampler saved it
+            _check_saved(state, errors=(n,), values=(n,), largest=(), batches=())
 
     def sample(self, buffer, n, rng):
         rows, probabilities = self._tree.draw(rng.random(n))
@@ -188,6 +192,7 @@ class ProportionalTransitions:
 
     def restore(self, buffer, state):
         self._begin(buffer)
+        state = state if "values_by" in state else {}
         self.largest = float(state.get("largest", 1.0))
         self.batches = int(state.get("batches", 0))
         rows = buffer.live_rows()
@@ -252,6 +257,11 @@ class RankTransitions(ProportionalTransitions):
         self._sorted = np.zeros(0, np.float32)
         self._updates = 0
 
+    def check(self, buffer, n, state):
+        super().check(buffer, n, state)
+        if "sorted" in state:
+            _check_saved(state, sorted=(state["sorted"].size,), updates=())
+
     def sample(self, buffer, n, rng):
         if self._updates >= self.sort_every or (self._updates and not len(self._sorted)):
             self._sort(buffer.live_rows())
@@ -284,6 +294,15 @@ class RankTransitions(ProportionalTransitions):
         return (1.0 + larger) ** -self.alpha
 
 
+def _check_saved(state: dict[str, np.ndarray], **shapes: tuple[int, ...]) -> None:
+    """Raise an error if an array is missing, has another shape, or holds what is no number of at least 0."""
+    for name, shape in shapes.items():
+        array = state[name]
+        numbers = array[~np.isnan(array)] if name in ("errors", "sorted") else array  # NaN where no error is known
+        if array.shape != shape or not ((numbers >= 0) & (numbers < np.inf)).all():
+            raise ValueError(f"{name}: expected numbers of at least 0 of shape {shape}, got {array}")
+
+
 def object_of(env: Any) -> tuple[slice, float]:
     """Where in an environment's observation the position of its object stands, and the seconds that a step takes.
 
@@ -301,6 +320,17 @@ def object_of(env: Any) -> tuple[slice, float]:
             "the observation, and dt, in seconds"
         )
     return position, float(dt)
+
+
+def _check_position(position: slice, state_dim: int, least: int, most: int) -> None:
+    """A ValueError if ``position`` is no slice of a state, or one of too few or too many numbers."""
+    try:
+        size = len(range(state_dim)[position])
+    except (IndexError, TypeError, ValueError):
+        size = 0
+    if not least <= size <= most or (position.stop or 0) > state_dim:
+        expected = f"a slice of {least} to {most} numbers of a state of state_dim={state_dim}"
+        raise ValueError(f"position: expected {expected}, got {position!r}")
 
 
 class EnergyTransitions:
@@ -337,12 +367,12 @@ class EnergyTransitions:
         floor: float = 1e-2,
     ):
         self.position = position
-        self.dt = check_number("dt", dt, dt > 0, "above 0")
-        self.mass = check_number("mass", mass, mass > 0, "above 0")
-        self.gravity = check_number("gravity", gravity, gravity >= 0, "at least 0")
-        self.clip = check_number("clip", clip, clip > 0, "above 0")
-        self.temperature = check_number("temperature", temperature, temperature >= 0, "at least 0")
-        self.floor = check_number("floor", floor, floor > 0, "above 0")
+        self.dt = check_number("dt", dt, lambda x: x > 0, "above 0")
+        self.mass = check_number("mass", mass, lambda x: x > 0, "above 0")
+        self.gravity = check_number("gravity", gravity, lambda x: x >= 0, "at least 0")
+        self.clip = check_number("clip", clip, lambda x: x > 0, "above 0")
+        self.temperature = check_number("temperature", temperature, lambda x: x >= 0, "at least 0")
+        self.floor = check_number("floor", floor, lambda x: x > 0, "above 0")
         # An episode is named by the row that it starts in, as in the buffer.
         self._energy = np.zeros(0)
         self._tree = SumTree(0)
@@ -361,6 +391,9 @@ class EnergyTransitions:
         """(episodes,) J, of the stored episodes, environment by environment, oldest first."""
         start, position, _ = buffer.episodes_of(buffer.live_rows())
         return self._energy[start[position == 0]]
+
+    def check(self, buffer, n, state):
+        _check_position(self.position, buffer.state_dim, 2, 3)
 
     def sample(self, buffer, n, rng):
         start, _ = self._tree.draw(rng.random(n))
@@ -436,8 +469,8 @@ class MovedTransitions:
 
     def __init__(self, position: slice, share: float = 0.5, distance: float = 0.02):
         self.position = position
-        self.share = check_number("share", share, 0 <= share <= 1, "in [0, 1]")
-        self.distance = check_number("distance", distance, distance > 0, "above 0")
+        self.share = check_number("share", share, lambda x: 0 <= x <= 1, "in [0, 1]")
+        self.distance = check_number("distance", distance, lambda x: x > 0, "above 0")
         # An episode is named by the row that it starts in, as in the buffer. The tree has the lengths of those moved.
         self._tree = SumTree(0)
 
@@ -449,6 +482,9 @@ class MovedTransitions:
             ValueError: it tells no such thing.
         """
         return cls(object_of(env)[0], **settings)
+
+    def check(self, buffer, n, state):
+        _check_position(self.position, buffer.state_dim, 1, buffer.state_dim)
 
     def sample(self, buffer, n, rng):
         from_moved = rng.random(n) < self.share
@@ -519,11 +555,16 @@ def trajectory_energy(
         (…,) J.
 
     Raises:
-        ValueError: a wrong shape, or a number that is not finite.
+        ValueError: a wrong shape, a number that is not finite, or a ``mass``, ``gravity``, ``dt`` or ``clip`` that
+            `EnergyTransitions` would not take.
 
     >>> float(trajectory_energy([[0, 0], [0, 0], [0.1, 0], [0.1, 0]], dt=0.1, clip=2))  # at rest, 1 m/s, at rest
     0.5
     """
+    check_number("mass", mass, lambda x: x > 0, "above 0")
+    check_number("gravity", gravity, lambda x: x >= 0, "at least 0")
+    check_number("dt", dt, lambda x: x > 0, "above 0")
+    check_number("clip", clip, lambda x: x > 0, "above 0")
     positions = np.asarray(positions, float)
     if positions.ndim < 2 or positions.shape[-1] not in (2, 3) or not positions.shape[-2]:
         raise ValueError(f"positions: expected shape (…, T + 1, 2 or 3), got {positions.shape}")
@@ -568,7 +609,7 @@ class PrioritizedHER(HindsightExperienceReplay):
         settings: of that sampler. "energy" needs ``position`` and ``dt``, "moved" needs ``position``.
 
     Raises:
-        ValueError: an unknown priority, or a setting out of its range.
+        ValueError: an unknown priority, a setting out of its range, or a ``position`` outside the state.
         TypeError: a setting that the sampler does not have, or one that is missing.
 
     >>> buffer = PrioritizedHER(1_000_000, 25, 4, 3, config, priority="td", alpha=0.6)        # doctest: +SKIP
@@ -599,10 +640,3 @@ class PrioritizedHER(HindsightExperienceReplay):
     def report(self) -> dict[str, float]:
         """How the priorities stand; see the sampler's ``report``."""
         return self.transitions.report(self)
-
-
-def check_number(name: str, value: float, is_right: bool, expected: str) -> float:
-    """``value`` as a finite float, if it ``is_right``; otherwise a ValueError that names the argument."""
-    if not (is_right and np.isfinite(value)):
-        raise ValueError(f"{name}: expected a number {expected}, got {value!r}")
-    return float(value)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
@@ -42,7 +44,7 @@ class Transition:
 
 
 class Episode:
-    """A sequence of transitions, held as arrays with one row per transition.
+    """A sequence of transitions, held as arrays with one row per transition, copies of what was given.
 
     Args:
         transitions: in the order in which they happened; at least one.
@@ -82,7 +84,7 @@ class Episode:
             dones=_stack("done", [t.done for t in transitions], scalar=True),
             goals=_stack("goal", [goal if t.goal is None else t.goal for t in transitions]),
             achieved_goals=_stack("achieved_goal", [t.achieved_goal for t in transitions]),
-            goal=np.atleast_1d(_as_float32("goal", goal)),
+            goal=np.atleast_1d(as_float32("goal", goal, np.array)),
         )
 
     @classmethod
@@ -100,7 +102,7 @@ class Episode:
 
         ``actions`` of shape (T,) are T actions of one number.
         """
-        goals = np.atleast_1d(_as_float32("goal", goal))
+        goals = np.atleast_1d(as_float32("goal", goal, np.array))
         achieved_goals = _two_dimensional("achieved_goals", achieved_goals)
         if goals.ndim == 1:
             goals = np.repeat(goals[None], len(achieved_goals), axis=0)
@@ -108,9 +110,9 @@ class Episode:
         episode._set(
             states=_two_dimensional("states", states),
             actions=_two_dimensional("actions", actions),
-            rewards=_as_float32("rewards", rewards),
+            rewards=as_float32("rewards", rewards, np.array),
             next_states=_two_dimensional("next_states", next_states),
-            dones=_as_float32("dones", dones),
+            dones=as_float32("dones", dones),
             goals=goals,
             achieved_goals=achieved_goals,
             goal=goals[0] if len(goals) else goals,
@@ -126,8 +128,8 @@ class Episode:
             if array.ndim != dimensions or len(array) != length:
                 shape = f"({length},)" if dimensions == 1 else f"({length}, …)"
                 raise ValueError(f"{name}: expected shape {shape}, a row per transition, got {array.shape}")
-            _check_finite(name, array)
-        _check_finite("goal", goal)
+            check_finite(name, array)
+        check_finite("goal", goal)
         for name, like in (("next_states", "states"), ("goals", "achieved_goals")):
             if arrays[name].shape != arrays[like].shape:
                 raise ValueError(
@@ -286,6 +288,12 @@ class Columns:
 class TransitionSampler(Protocol):
     """*Which transition*: chooses rows, and is told what comes and goes."""
 
+    def check(self, buffer: GoalConditionedReplayBuffer, n: int, state: dict[str, np.ndarray]) -> None:
+        """Refuse a buffer whose states it cannot read, or a ``state`` that cannot be of n transitions; change nothing.
+
+        Called when the buffer is made, with nothing saved, and before a file is loaded.
+        """
+
     def sample(
         self, buffer: GoalConditionedReplayBuffer, n: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -312,6 +320,9 @@ class UniformTransitions:
 
     def __init__(self):
         self._ones = np.ones(0, np.float32)
+
+    def check(self, buffer, n, state):
+        pass
 
     def sample(self, buffer, n, rng):
         rows, weights, _ = self.sample_with_rest(buffer, n, rng)
@@ -359,7 +370,9 @@ class GoalConditionedReplayBuffer:
         transitions: which transition is drawn; uniform by default.
 
     Raises:
-        ValueError: an argument that is not a positive integer, or a capacity below ``n_envs``.
+        ValueError: an argument that is not a positive integer, a capacity below ``n_envs``, a ``seed`` that is none, or
+            settings of ``transitions`` that do not fit the sizes.
+        TypeError: ``transitions`` that cannot choose.
     """
 
     def __init__(
@@ -378,17 +391,22 @@ class GoalConditionedReplayBuffer:
         self.action_dim = check_positive_integer("action_dim", action_dim)
         self.goal_dim = check_positive_integer("goal_dim", goal_dim)
         self.n_envs = check_positive_integer("n_envs", n_envs)
-        if capacity < n_envs:
+        if self.capacity < self.n_envs:
             raise ValueError(f"capacity: expected at least one row for each of n_envs={n_envs}, got {capacity}")
         self.columns = Columns(self.state_dim, self.action_dim, self.goal_dim)
         self.transitions = transitions if transitions is not None else UniformTransitions()
-        self.rng = np.random.Generator(np.random.SFC64(seed))  # draws a third faster than the default
+        check_methods("transitions", self.transitions, TransitionSampler)
+        self.transitions.check(self, 0, {})
+        try:
+            self.rng = np.random.Generator(np.random.SFC64(seed))  # draws a third faster than the default
+        except (TypeError, ValueError):
+            raise ValueError(f"seed: expected an integer of at least 0, a SeedSequence or None, got {seed!r}") from None
 
         self._ring = self.capacity // self.n_envs  # rows of one environment's ring
         rows = self._ring * self.n_envs
         self._data = _zeros_on_cache_lines(rows, self.columns.width)
         # Once more, close together: here substitute goals are looked up.
-        self._achieved = np.zeros((rows, goal_dim), np.float32)
+        self._achieved = np.zeros((rows, self.goal_dim), np.float32)
         self._dones = np.zeros(rows, bool)
         self._any_done = False
         # An episode is named by the row it starts in: _start says so for every row. Of that row alone, _end is the row
@@ -397,7 +415,7 @@ class GoalConditionedReplayBuffer:
         self._end = np.zeros(rows, np.intp)
         # Of each ring: where it begins, its oldest row (counted from there), live rows, rows of its open episode,
         # rows ever written, and whether an episode runs over the ring's end.
-        self._base = np.arange(n_envs) * self._ring
+        self._base = np.arange(self.n_envs) * self._ring
         self._tail = np.zeros(n_envs, np.intp)
         self._live = np.zeros(n_envs, np.intp)
         self._open = np.zeros(n_envs, np.intp)
@@ -463,27 +481,33 @@ class GoalConditionedReplayBuffer:
         goals: np.ndarray,
         achieved_goals: np.ndarray,
         episode_ends: np.ndarray,
+        episode_begins: np.ndarray | None = None,
     ) -> None:
         """Store one step of every environment: arrays of ``n_envs`` rows.
 
         ``dones`` says where bootstrapping stops, ``episode_ends`` where the next step begins another episode
-        (terminated or truncated). The transitions can be sampled at once.
+        (terminated or truncated), ``episode_begins`` where this step does although the one before ended none (the run
+        was interrupted). The transitions can be sampled at once.
 
         Raises:
             ValueError: a wrong shape, a value that is not finite, or an open episode that fills its ring. Nothing
                 stored is changed.
         """
-        states = _as_float32("states", states)
+        states = as_float32("states", states)
         if states.ndim == 0 or len(states) != self.n_envs:
             raise ValueError(f"states: expected a row for each of n_envs={self.n_envs}, got shape {states.shape}")
         ends = check_flags("episode_ends", episode_ends, self.n_envs)
+        so_far = self._open
+        if episode_begins is not None:
+            so_far = np.where(check_flags("episode_begins", episode_begins, self.n_envs), 0, so_far)
         full = (self._live == self._ring).nonzero()[0]
-        if len(full) and self._open[full].max() == self._ring:
+        if len(full) and so_far[full].max() == self._ring:
             raise ValueError(
                 f"capacity: an episode in progress has reached {self._ring} transitions and does not fit into "
                 f"capacity={self.capacity} // n_envs={self.n_envs}"
             )
         columns = self._pack(states, actions, rewards, next_states, dones, goals, achieved_goals, check=True)
+        self._open = so_far
         for env in full:
             self._make_room(env, 1)
         head = (self._tail + self._live) % self._ring
@@ -520,7 +544,7 @@ class GoalConditionedReplayBuffer:
         """The fields as rows of the tables, once their shapes (and values) are found to be right."""
         n, columns = len(states), self.columns
         packed = np.empty((n, columns.width), np.float32)
-        achieved_goals, rewards = _as_float32("achieved_goals", achieved_goals), _as_float32("rewards", rewards)
+        achieved_goals, rewards = as_float32("achieved_goals", achieved_goals), as_float32("rewards", rewards)
         for name, array, column, dimension in (
             ("states", states, columns.state, "state_dim"),
             ("actions", actions, columns.action, "action_dim"),
@@ -528,7 +552,7 @@ class GoalConditionedReplayBuffer:
             ("goals", goals, columns.goal, "goal_dim"),
             ("achieved_goals", achieved_goals, columns.achieved, "goal_dim"),
         ):
-            array = _as_float32(name, array)
+            array = as_float32(name, array)
             expected = (n, getattr(self, dimension))
             if array.shape != expected:
                 why = f"as given by {dimension}={expected[-1]}"
@@ -541,9 +565,9 @@ class GoalConditionedReplayBuffer:
         dones = check_flags("dones", dones, n)
         if check and not all_finite(packed):
             for name in ("state", "action", "next_state", "goal"):
-                _check_finite(f"{name}s", packed[:, getattr(columns, name)])
-            _check_finite("achieved_goals", achieved_goals)
-            _check_finite("rewards", rewards)
+                check_finite(f"{name}s", packed[:, getattr(columns, name)])
+            check_finite("achieved_goals", achieved_goals)
+            check_finite("rewards", rewards)
         self._look_at(packed[:, columns.goal], achieved_goals, rewards, dones)
         self._any_done = self._any_done or bool(np.count_nonzero(dones))
         return packed, achieved_goals, dones
@@ -665,7 +689,7 @@ class GoalConditionedReplayBuffer:
             ValueError: an empty buffer, a wrong shape, an index that is no row, or an error that is not finite. No
                 priority is changed.
         """
-        rows, errors = np.asarray(indices), _as_float32("td_errors", td_errors)
+        rows, errors = np.asarray(indices), as_float32("td_errors", td_errors)
         if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
             raise ValueError(f"indices: expected integers of shape (n,), got {rows.dtype} of shape {rows.shape}")
         if errors.shape != rows.shape:
@@ -677,7 +701,7 @@ class GoalConditionedReplayBuffer:
         if rows.min() < 0 or rows.max() >= len(self._start):
             low, high = rows.min(), rows.max()
             raise ValueError(f"indices: expected rows from 0 to {len(self._start) - 1}, got {low} to {high}")
-        _check_finite("td_errors", errors)
+        check_finite("td_errors", errors)
         rows = rows.astype(np.intp, copy=False)
         unchanged = self._unchanged(rows)
         if not unchanged.all():
@@ -809,6 +833,9 @@ class GoalConditionedReplayBuffer:
             try:
                 arrays, meta = _read_saved(file)
                 generator, any_done = _generator(meta["rng"]), bool(meta["any_done"])
+                self._check_state(meta)
+                chosen = {k.removeprefix("sampler_"): v for k, v in arrays.items() if k.startswith("sampler_")}
+                self.transitions.check(self, len(arrays["data"]), chosen)
             except Exception as error:  # a damaged file makes numpy, zipfile and json raise nearly anything
                 raise ValueError(
                     f"path: {os.fspath(path)!r} is no saved replay buffer, or a damaged one ({error!r})"
@@ -839,12 +866,14 @@ class GoalConditionedReplayBuffer:
         self._size = int(live.sum())
         self._newest_batches.clear()
         self.rng = generator
-        prefix = "sampler_"
-        self.transitions.restore(self, {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)})
+        self.transitions.restore(self, chosen)
 
     def _state(self) -> dict[str, Any]:
         """What a subclass wants kept in the file, as plain JSON."""
         return {}
+
+    def _check_state(self, meta: dict[str, Any]) -> None:
+        """Raise whatever error if `_state` cannot have given this; nothing is changed."""
 
     def _restore(
         self, meta: dict[str, Any], goals: np.ndarray, achieved: np.ndarray, rewards: np.ndarray, dones: np.ndarray
@@ -893,6 +922,8 @@ def _read_saved(file: IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     ):
         if (arrays[name].dtype.kind, arrays[name].shape) != (kind, shape):
             raise ValueError(f"{name} is {arrays[name].dtype} of shape {arrays[name].shape}, not {shape}")
+    if not all_finite(arrays["data"].astype(np.float32, copy=False)):
+        raise ValueError("its data are not finite")
     length_at = dict(zip(np.cumsum(lengths).tolist(), lengths.tolist(), strict=True))  # by where the episode ends
     rings = zip(np.cumsum(live).tolist(), live.tolist(), still_open.tolist(), strict=True)
     fit = all(end in length_at and o in (0, length_at[end]) if rows else o == 0 for end, rows, o in rings)
@@ -914,11 +945,11 @@ def _zeros_on_cache_lines(rows: int, width: int) -> np.ndarray:
 def check_flags(name: str, values: Any, n: int) -> np.ndarray:
     """``values`` as (n,) bool; a ValueError that names the argument if they are not n numbers or bools."""
     if not (isinstance(values, np.ndarray) and values.dtype == bool):
-        values = _as_float32(name, values)
+        values = as_float32(name, values)
     if values.shape != (n,):
         raise ValueError(f"{name}: expected shape ({n},), a flag a row, got {values.shape}")
     if values.dtype != bool:
-        _check_finite(name, values)
+        check_finite(name, values)
         values = values != 0
     return values
 
@@ -930,15 +961,42 @@ def check_positive_integer(name: str, value: int) -> int:
     return int(value)
 
 
-def _as_float32(name: str, values: Any) -> np.ndarray:
+def check_count(name: str, value: int) -> int:
+    """``value`` if it is an integer of at least 0; otherwise a ValueError that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+        raise ValueError(f"{name}: expected an integer of at least 0, got {value!r}")
+    return int(value)
+
+
+def check_number(name: str, value: float, is_right: Callable[[float], bool], expected: str) -> float:
+    """``value`` as a float, if it is finite and ``is_right``; otherwise a ValueError that names the argument."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value) and is_right(value)):
+        raise ValueError(f"{name}: expected a number {expected}, got {value!r}")
+    return float(value)
+
+
+def check_methods(name: str, value: Any, protocol: type) -> None:
+    """A TypeError that names the argument if ``value`` is no object with the methods of ``protocol``."""
+    methods = [method for method in vars(protocol) if not method.startswith("_")]
+    if isinstance(value, type) or not all(callable(getattr(value, method, None)) for method in methods):
+        expected = f"a {protocol.__name__}, an object with the methods {', '.join(methods)}"
+        raise TypeError(f"{name}: expected {expected}, got {value!r}")
+
+
+def as_float32(name: str, values: Any, convert: Callable[..., np.ndarray] = np.asarray) -> np.ndarray:
+    """``values`` as float32, by ``np.array`` always a copy; a ValueError that names the argument if they are none."""
     try:
-        return np.asarray(values, dtype=np.float32)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: expected numbers, got {values!r}") from None
+        if (values if isinstance(values, np.ndarray) else np.asarray(values)).dtype.kind in "SU":
+            raise TypeError("numpy reads numbers in texts")
+        return convert(values, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the last is torch's, about gradients
+        why = f" ({error})" if isinstance(error, RuntimeError) else ""
+        raise ValueError(f"{name}: expected numbers, got {values!r}{why}") from None
 
 
 def _two_dimensional(name: str, values: Any) -> np.ndarray:
-    array = _as_float32(name, values)
+    array = as_float32(name, values, np.array)
     if array.ndim == 0:
         raise ValueError(f"{name}: expected a row per transition, got a single number")
     return array[:, None] if array.ndim == 1 else array
@@ -946,7 +1004,7 @@ def _two_dimensional(name: str, values: Any) -> np.ndarray:
 
 def _stack(name: str, values: list, scalar: bool = False) -> np.ndarray:
     """One float32 row per transition; the error says which transition has another shape, or no finite number."""
-    rows = [_as_float32(f"{name} of transition {i}", value) for i, value in enumerate(values)]
+    rows = [as_float32(f"{name} of transition {i}", value) for i, value in enumerate(values)]
     rows = [row.reshape(()) if scalar and row.size == 1 else row if scalar else np.atleast_1d(row) for row in rows]
     shape = () if scalar else rows[0].shape
     for i, row in enumerate(rows):
@@ -958,7 +1016,7 @@ def _stack(name: str, values: list, scalar: bool = False) -> np.ndarray:
     return np.stack(rows)
 
 
-def _check_finite(name: str, array: np.ndarray) -> None:
+def check_finite(name: str, array: np.ndarray) -> None:
     if not all_finite(array):
         row = int(np.argwhere(~np.isfinite(array))[0][0])
         raise ValueError(f"{name}: expected finite float32 numbers, got {array[row]} in row {row}")

@@ -20,28 +20,43 @@ def sparse_reward(achieved_goal: np.ndarray, desired_goal: np.ndarray, threshold
     Args:
         achieved_goal: shape (…, goal_dim).
         desired_goal: shape (…, goal_dim), broadcast against ``achieved_goal``.
-        threshold: ε, in the units of the goal; positive.
+        threshold: ε, in the units of the goal; positive and finite.
 
     Returns:
-        float32, shape (…): one reward per row.
+        float32, shape (…): one reward per row. Where a goal is not finite, or is so far away that the square of the
+        distance is not, it is -1.
 
     Raises:
-        ValueError: a threshold that is not positive, or goals of different sizes.
+        ValueError: a threshold that is no positive number, or goals of shapes that do not go together.
 
     >>> sparse_reward(np.array([[0.0, 0.0], [3.0, 4.0]]), np.zeros(2), threshold=5.0)
     array([ 0., -1.], dtype=float32)
     """
-    if not threshold > 0:
-        raise ValueError(f"threshold: expected a positive distance, got {threshold}")
-    achieved, desired = np.asarray(achieved_goal), np.asarray(desired_goal)
-    if not achieved.ndim or achieved.shape[-1:] != desired.shape[-1:]:
-        raise ValueError(
-            f"desired_goal: expected goals of the size of achieved_goal's, {achieved.shape}, got {desired.shape}"
-        )
-    if achieved.dtype.kind != "f" or desired.dtype.kind != "f":  # bool has no difference, and unsigned 0 - 1 is large
+    try:
+        is_distance = 0 < threshold < math.inf
+    except (TypeError, ValueError):
+        is_distance = False
+    if not is_distance:
+        raise ValueError(f"threshold: expected a positive distance, got {threshold!r}")
+    achieved, desired = as_goals(achieved_goal, desired_goal)
+    # bool has no difference, unsigned 0 - 1 is large, and the square of 256 is no float16
+    if achieved.dtype.char not in "fdg" or desired.dtype.char not in "fdg":
         achieved, desired = achieved.astype(np.float64), desired.astype(np.float64)
     distance = np.sqrt(_squared_length(achieved - desired))
     return np.subtract(distance < threshold, 1, dtype=np.float32)
+
+
+def as_goals(achieved_goal: np.ndarray, desired_goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both as arrays, (…, goal_dim); a ValueError that names ``desired_goal`` if they cannot be compared."""
+    achieved, desired = np.asarray(achieved_goal), np.asarray(desired_goal)
+    if achieved.shape != desired.shape or not achieved.ndim:
+        same_size = achieved.ndim and achieved.shape[-1:] == desired.shape[-1:]
+        rows = zip(achieved.shape[-2::-1], desired.shape[-2::-1], strict=False)
+        if not same_size or any(a != b and 1 not in (a, b) for a, b in rows):
+            raise ValueError(
+                f"desired_goal: expected goals of the size of achieved_goal's, {achieved.shape}, got {desired.shape}"
+            )
+    return achieved, desired
 
 
 def _squared_length(vectors: np.ndarray) -> np.ndarray:

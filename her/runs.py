@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -39,6 +39,8 @@ COLUMNS = (
     "cpu_seconds",
     "wall_seconds",
 )
+#: what a checkpoint's state.json holds
+STATE = ("rounds", "updates", "episodes", "cpu_seconds", "agent_rng", "rows", "wall_seconds", "solved")
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ class Run:
     Raises:
         FileExistsError: ``folder`` holds a run and ``resume`` is off.
         FileNotFoundError: ``resume`` is on and there is no run in ``folder``.
-        ValueError: ``resume`` is on and the run in ``folder`` has another config.
+        ValueError: ``resume`` is on and the run in ``folder`` has another config or a damaged file, or a setting that
+            cannot be trained. Nothing is written then.
     """
 
     def __init__(
@@ -99,11 +102,13 @@ class Run:
         self.rows: list[dict[str, Any]] = []
         self._wall_before, self._writing, self._solved = 0.0, 0.0, False
         if self.folder is not None:
-            self._open_folder(config, resume)
+            self._check_folder(config, resume)
         self.trainer = Trainer(config, workers)
         self._start = self._last_checkpoint = time.monotonic()
         if resume:
             self._load_checkpoint()
+        elif self.folder is not None:
+            self._begin_folder()
 
     @property
     def config(self) -> TrainingConfig:
@@ -135,7 +140,7 @@ class Run:
 
     def summary(self) -> Summary:
         """The summary of a run that has ended."""
-        return Summary(**json.loads((self.folder / "summary.json").read_text(encoding="utf-8")))
+        return Summary(**read_json(self.folder / "summary.json"))
 
     def _summarise(self) -> Summary:
         trainer, config = self.trainer, self.config
@@ -159,22 +164,23 @@ class Run:
 
     # ------------------------------------------------------------------ the folder
 
-    def _open_folder(self, config: TrainingConfig, resume: bool) -> None:
+    def _check_folder(self, config: TrainingConfig, resume: bool) -> None:
         path = self.folder / "config.json"
         if resume:
             if not path.exists():
                 raise FileNotFoundError(f"out: there is no run to resume in {str(self.folder)!r}")
-            different = differences(config, json.loads(path.read_text(encoding="utf-8")))
+            different = differences(config, read_json(path))
             if different:
                 changes = ", ".join(f"{key}: {there!r} there, {here!r} asked for" for key, (there, here) in different)
                 raise ValueError(f"resume: the run in {str(self.folder)!r} has another config ({changes})")
-            return
-        if path.exists():
+        elif path.exists():
             raise FileExistsError(
                 f"out: {str(self.folder)!r} holds a run already; go on with it (--resume) or choose another folder"
             )
+
+    def _begin_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        _write(path, json.dumps(config.to_dict(), indent=2) + "\n")
+        _write(self.folder / "config.json", json.dumps(self.config.to_dict(), indent=2) + "\n")
         _write(self.folder / "made_with.json", json.dumps(made_with(), indent=2) + "\n")
 
     def _write_progress(self) -> None:
@@ -220,7 +226,7 @@ class Run:
         if not checkpoints:
             return  # killed before the first one: the run begins again
         newest = checkpoints[0]
-        state = json.loads((newest / "state.json").read_text(encoding="utf-8"))
+        state = read_json(newest / "state.json", STATE)
         self.rows, self._wall_before, self._solved = state["rows"], state["wall_seconds"], state["solved"]
         self.trainer.buffer.load(newest / "buffer.npz")
         self.trainer.load(state | {"agent": load_tensors(newest / "agent.npz")})
@@ -270,14 +276,24 @@ def load_trainer(folder: str | os.PathLike) -> Trainer:
     path = folder / "config.json"
     if not path.exists():
         raise FileNotFoundError(f"folder: there is no run in {str(folder)!r}")
-    config = json.loads(path.read_text(encoding="utf-8"))
-    trainer = Trainer(TrainingConfig(**config))
+    trainer = Trainer(TrainingConfig(**read_json(path)))
     checkpoints = sorted(folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
     if not checkpoints:
         raise FileNotFoundError(f"folder: the run in {str(folder)!r} has no checkpoint yet")
-    state = json.loads((checkpoints[-1] / "state.json").read_text(encoding="utf-8"))
+    state = read_json(checkpoints[-1] / "state.json", STATE)
     trainer.load(state | {"agent": load_tensors(checkpoints[-1] / "agent.npz")})
     return trainer
+
+
+def read_json(path: Path, keys: Sequence[str] = ()) -> dict[str, Any]:
+    """The dictionary in a JSON file; a ValueError that names the file if it is damaged or lacks one of the keys."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"path: {str(path)!r} is no JSON, or damaged ({error})") from None
+    if not isinstance(found, dict) or set(keys) - found.keys():
+        raise ValueError(f"path: {str(path)!r} is damaged: expected {', '.join(keys) or 'settings'}, got {found!r:.80}")
+    return found
 
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import resources
+from numbers import Real
 from typing import Any
 
 import gymnasium as gym
@@ -22,9 +23,11 @@ from her.evaluation import Evaluation, evaluate, horizon, make_envs, rollout
 from her.goals import GoalSelectionStrategy
 from her.hindsight import HERConfig, HindsightExperienceReplay
 from her.prioritized import SAMPLERS
-from her.replay import GoalConditionedReplayBuffer, TransitionSampler
+from her.replay import GoalConditionedReplayBuffer, TransitionSampler, check_count, check_number, check_positive_integer
 
 AGENTS = {"dqn": (DQN, DQNConfig), "ddpg": (DDPG, DDPGConfig), "sac": (SAC, SACConfig)}
+#: the fields of a `TrainingConfig` that are dictionaries
+DICTIONARIES = ("agent_settings", "env_kwargs", "reset_options", "priority_settings", "curriculum_settings")
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,12 @@ class TrainingConfig:
         priority_settings: arguments of that sampler that differ from the defaults.
         curriculum: which goals come when: "reach", "cher" (see `her.curriculum`), or "none".
         curriculum_settings: arguments of that curriculum that differ from the defaults.
+        success_ends: store transitions that reach their goal as ends, where bootstrapping stops, although the episode
+            goes on; relabelled ones follow (see `HindsightExperienceReplay`). The HER paper bootstraps through.
         capacity: of the buffer, in transitions.
         batch_size: transitions per update.
         n_envs: environments, each of which plays one episode a round.
-        updates_per_round: gradient steps after each round.
+        updates_per_round: gradient steps after each round; 0 learns nothing.
         max_steps: environment steps, over all environments, after which the run ends (it finishes its round).
         until_success: end as soon as an evaluation, and then a second, larger one with fresh goals, reach this rate.
         evaluate_every: rounds between evaluations.
@@ -67,6 +72,7 @@ class TrainingConfig:
     priority_settings: dict[str, Any] = field(default_factory=dict)
     curriculum: str = "none"
     curriculum_settings: dict[str, Any] = field(default_factory=dict)
+    success_ends: bool = False
     capacity: int = 1_000_000
     batch_size: int = 256
     n_envs: int = 16
@@ -78,6 +84,9 @@ class TrainingConfig:
     success_at: str = "end"
 
     def __post_init__(self):
+        for name in DICTIONARIES:
+            if not isinstance(getattr(self, name), dict):
+                raise ValueError(f"{name}: expected a dictionary of settings, got {getattr(self, name)!r}")
         if self.strategy != "none":
             GoalSelectionStrategy.of(self.strategy)
         for name, known in (("priority", SAMPLERS), ("curriculum", CURRICULA)):
@@ -93,12 +102,16 @@ class TrainingConfig:
         unknown = set(self.agent_settings) - known
         if unknown:
             raise ValueError(f"agent_settings: {self.agent} has no {sorted(unknown)}; it has {sorted(known)}")
-        if self.until_success is not None and not 0 < self.until_success <= 1:
-            raise ValueError(f"until_success: expected a success rate in (0, 1], got {self.until_success}")
+        if self.until_success is not None:
+            check_number("until_success", self.until_success, lambda x: 0 < x <= 1, "in (0, 1]")
         for name in ("capacity", "batch_size", "n_envs", "max_steps", "evaluate_every", "evaluation_episodes"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name}: expected a positive integer, got {value!r}")
+            object.__setattr__(self, name, check_positive_integer(name, getattr(self, name)))
+        if not isinstance(self.success_ends, bool):
+            raise ValueError(f"success_ends: expected True or False, got {self.success_ends!r}")
+        for name in ("updates_per_round", "k", "seed"):
+            object.__setattr__(self, name, check_count(name, getattr(self, name)))
+        if self.seed >= 2**64:
+            raise ValueError(f"seed: expected an integer below 2**64, which torch takes, got {self.seed}")
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
@@ -106,8 +119,8 @@ class TrainingConfig:
 
     def replace(self, **changes: Any) -> TrainingConfig:
         """A copy with some fields changed; of dictionaries, the entries."""
-        for name in ("agent_settings", "env_kwargs", "reset_options", "priority_settings", "curriculum_settings"):
-            if name in changes:
+        for name in DICTIONARIES:
+            if isinstance(changes.get(name), dict):
                 changes[name] = getattr(self, name) | changes[name]
         return dataclasses.replace(self, **changes)
 
@@ -129,7 +142,8 @@ def settings_for(env_id: str, env_kwargs: dict[str, Any] | None = None, **change
         with_discrete_actions = isinstance(make_envs(env_id, 1, **env_kwargs).single_action_space, gym.spaces.Discrete)
         settings = {"agent": "dqn" if with_discrete_actions else "ddpg"}
     for special in settings.pop("when", []):
-        if all(env_kwargs.get(key, -np.inf) >= least for key, least in special.pop("at_least").items()):
+        given = {key: value for key, value in env_kwargs.items() if isinstance(value, Real)}  # make_envs names others
+        if all(given.get(key, -np.inf) >= least for key, least in special.pop("at_least").items()):
             agent_settings = settings.get("agent_settings", {}) | special.pop("agent_settings", {})
             settings |= special | {"agent_settings": agent_settings}
     if "agent" in changes and changes["agent"] != settings["agent"]:
@@ -186,6 +200,12 @@ class Trainer:
         else:
             self.evaluation_envs = make_envs(config.env_id, config.evaluation_episodes, **config.env_kwargs)
         self.horizon = horizon(self.envs)
+        if config.capacity < self.horizon:
+            raise ValueError(
+                f"capacity: an episode of {self.horizon} transitions does not fit into capacity={config.capacity}"
+            )
+        if config.reset_options:
+            _check_reset_options(self.envs, config.reset_options)
         self.agent, self.buffer = make_agent(self.envs, config), make_buffer(self.envs, config)
         self._sets_goals = isinstance(self.buffer, CurriculumHER) and takes_goals(self.envs)
         self.rounds = self.updates = self.episodes = 0
@@ -219,6 +239,8 @@ class Trainer:
         goals = self._rollout_goals(seed) if self._sets_goals else None
         options = config.reset_options | ({} if goals is None else {"goal": goals})
         steps = rollout(lambda x: self.agent.act(x, explore=True), self.envs, self.horizon, seed, options or None)
+        if config.success_ends:
+            steps = dataclasses.replace(steps, terminated=steps.terminated | steps.success)
         for episode in steps.episodes():
             self.buffer.store_episode(episode)
             self.episodes += 1
@@ -335,6 +357,14 @@ def make_priority(envs: gym.vector.VectorEnv, config: TrainingConfig) -> Transit
     rounds = -(-config.max_steps // (config.n_envs * horizon(envs)))
     settings = {"beta_batches": max(1, rounds * config.updates_per_round)} | config.priority_settings
     return sampler(**settings)
+
+
+def _check_reset_options(envs: gym.vector.VectorEnv, options: dict[str, Any]) -> None:
+    """A ValueError if the environments refuse them; a round resets them once more, with a seed."""
+    try:
+        envs.reset(seed=0, options=dict(options))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"reset_options: {options} are not for this environment ({error})") from None
 
 
 def takes_goals(envs: gym.vector.VectorEnv) -> bool:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from her.agents import DDPG, DQN, DDPGConfig, DQNConfig
+from her.agents import DDPG, DQN, DDPGConfig, DQNConfig, SACConfig
 from her.agents.dqn import Comparison
 from her.agents.networks import Learner, mlp
 from her.agents.normalizer import Normalizer
@@ -27,6 +27,27 @@ def random_batch(n=32, observation_dim=6, action_dim=2, n_actions=None, seed=0):
         dones=(torch.rand(n, generator=generator) < 0.2).float(),
         weights=torch.rand(n, generator=generator),
     )
+
+
+@pytest.mark.parametrize("config", [DQNConfig, DDPGConfig, SACConfig])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        *[({"learning_rate": wrong}, "learning_rate: expected a number above 0") for wrong in ("abc", np.nan, 0, None)],
+        ({"tau": 1.1}, r"tau: expected a number in \[0, 1\]"),
+        ({"gamma": 2}, r"gamma: expected a number in \[0, 1"),
+        ({"gamma": 1, "target_range": "auto"}, r"gamma: expected a number in \[0, 1\), as target_range is 'auto'"),
+        ({"hidden": 64}, "hidden: expected widths of layers, got 64"),
+        ({"hidden": (64, 0)}, "hidden: expected a positive integer, got 0"),
+        ({"random_share": "x", "epsilon": "x"}, r"(random_share|epsilon): expected a number in \[0, 1\], got 'x'"),
+        ({"noise": -1, "first_temperature": -1, "epsilon": -1}, "(noise|first_temperature|epsilon): expected a number"),
+        ({"action_penalty": -1, "target_entropy": "x", "epsilon": 2}, "(action_penalty|target_entropy|epsilon): exp"),
+    ],
+)
+def test_a_setting_that_no_learner_can_have_is_refused_by_name(config, settings, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        config(**{name: value for name, value in settings.items() if name in config.__dataclass_fields__})
+    config(gamma=1, target_range=None, hidden=[8], tau=1)
 
 
 def test_minimise_changes_its_own_network_only():
@@ -77,6 +98,23 @@ def test_dqn_learns_from_the_textbook_target(double):
             bootstrap = 0.0 if batch.dones[i] else 0.9 * next_target[i, best[i]]
             expected.append(float(min(max(batch.rewards[i] + bootstrap, -2.0), 0.0) - q[i, int(batch.actions[i, 0])]))
     np.testing.assert_allclose(agent.update(batch), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["huber", "squared"])
+def test_dqn_minimises_the_loss_that_it_is_told_to(loss, monkeypatch):
+    agent, batch = DQN(6, 3, DQNConfig(hidden=(16,), loss=loss), seed=1), random_batch(n_actions=3)
+    minimised = []
+    monkeypatch.setattr(agent.q, "minimise", lambda value: minimised.append(float(value.detach())))
+    errors = agent.update(batch._replace(rewards=20 * batch.rewards))
+    assert (np.abs(errors) > 1).any()
+    assert (np.abs(errors) < 1).any()
+    huber = np.where(np.abs(errors) < 1, errors**2 / 2, np.abs(errors) - 0.5)
+    assert minimised == [pytest.approx((batch.weights.numpy() * (huber if loss == "huber" else errors**2)).mean())]
+
+
+def test_a_loss_that_is_not_known_is_refused():
+    with pytest.raises(ValueError, match="loss: expected one of huber, squared, got 'absolute'"):
+        DQNConfig(loss="absolute")
 
 
 def test_ddpg_updates_like_a_plain_implementation():

@@ -316,9 +316,14 @@ def test_otherwise_episodes_keep_the_goals_of_the_environment(buffer):
         (np.zeros((2, 1)), np.zeros((3, 1)), "achieved: expected shape"),
         (np.zeros(1), np.zeros(1), "achieved: expected shape"),
         (0.0, 0.0, "achieved: expected shape"),
+        (np.zeros((0, 1)), np.zeros((0, 1)), "achieved: expected shape"),
+        ([[np.nan]], [[0.0]], "achieved: expected finite"),
+        ([[0.0]], [[np.inf]], "desired: expected finite"),
+        ([["near"]], [[0.0]], "achieved: expected numbers"),
+        ([[0.0]], {}, "desired: expected numbers"),
     ],
 )
-def test_goals_of_a_wrong_shape_are_refused(achieved, desired, message):
+def test_goals_of_a_wrong_shape_or_that_are_none_are_refused(achieved, desired, message):
     buffer = reach_with_goals()
     with refused(buffer, ValueError, message):
         buffer.rollout_goals(achieved, desired)
@@ -450,6 +455,18 @@ def test_real_transitions_keep_their_share_and_batches_their_size(n):
     assert binomtest(relabelled, (2000 // n + 1) * n, 0.8).pvalue > 1e-4
 
 
+def test_a_batch_size_is_looked_at_before_anything_is_drawn():
+    buffer, other = (buffer_of("cher", dims=(1, 1, 1)) for _ in range(2))
+    with refused(buffer, ValueError, "batch_size: cannot draw 4 transitions from an empty buffer"):
+        buffer.sample(4)
+    for each in (buffer, other):
+        each.store_episode(goals_episode(np.arange(10), [5.0]))
+    for wrong in (0, -1, 2.5, "8"):
+        with refused(buffer, ValueError, "batch_size: expected a positive integer"):
+            buffer.sample(wrong)
+    np.testing.assert_array_equal(buffer.sample(np.uint8(200)).goals, other.sample(200).goals)
+
+
 def test_relabelled_rows_stand_in_random_places():
     buffer = cher_on_a_line()
     shares = np.mean([buffer.sample(100).relabelled for _ in range(300)], axis=0)
@@ -526,17 +543,49 @@ def test_a_curriculum_begins_anew_with_the_file_of_another(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("curriculum", "told"),
+    [
+        ("reach", {"width": "x"}),
+        ("reach", {"tries": [1.0, 2.0]}),
+        ("reach", {"success": [math.nan] * Reach.BINS}),
+        ("reach", {"scale": -1.0}),
+        ("reach", {"draws": [1]}),
+        ("reach", [1]),
+        ("cher", [1]),
+        ("cher", [0, "x", 0.0]),
+        ("cher", [0, math.inf, 0.0]),
+        ("cher", 5),
+    ],
+)
+def test_a_file_with_a_damaged_curriculum_is_refused_and_changes_nothing(curriculum, told, tmp_path):
+    saved, buffer = (buffer_of(curriculum, seed=seed) for seed in (1, 2))
+    for each in (saved, buffer):
+        each.store_episode(recorded_episode(0, 20))
+        each.sample(8)
+    saved.save(tmp_path / "good")
+    with np.load(tmp_path / "good") as file:
+        arrays = dict(file)
+    meta = json.loads(str(arrays["meta"]))
+    meta["goals"][curriculum] = meta["goals"][curriculum] | told if isinstance(told, dict) else told
+    np.savez(tmp_path / "bad.npz", **arrays | {"meta": np.array(json.dumps(meta))})
+    with refused(buffer, ValueError, "path: .*bad.npz' is no saved replay buffer, or a damaged one"):
+        buffer.load(tmp_path / "bad.npz")
+
+
+@pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: buffer_of("hgg"), "curriculum: expected one of 'reach', 'cher', got 'hgg'"),
         (lambda: buffer_of("reach", candidates=0), "candidates: expected a positive integer, got 0"),
         (lambda: buffer_of("reach", softness=0.0), "softness: expected a number above 0, got 0.0"),
+        (lambda: buffer_of("reach", softness="x"), "softness: expected a number above 0, got 'x'"),
         (lambda: buffer_of("reach", floor=-1.0), "floor: expected a number at least 0, got -1.0"),
         (lambda: buffer_of("reach", rollouts=1.5), r"rollouts: expected a number in \[0, 1\], got 1.5"),
         (lambda: buffer_of("reach", reliable=0.0), r"reliable: expected a number in \(0, 1\], got 0.0"),
         (lambda: buffer_of("reach", memory=0), "memory: expected a positive integer, got 0"),
         (lambda: buffer_of("cher", proximity=-1.0), "proximity: expected a number at least 0, got -1.0"),
         (lambda: buffer_of("cher", growth=math.nan), "growth: expected a number at least 0, got nan"),
+        (lambda: buffer_of("cher", growth="x"), "growth: expected a number at least 0, got 'x'"),
         (lambda: buffer_of("cher", candidates=1), "candidates: expected at least 2 for each that is picked, got 1"),
         (lambda: buffer_of("cher", group=0), "group: expected a positive integer, got 0"),
         (lambda: ReachGoals("best"), "strategy: expected one of"),

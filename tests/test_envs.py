@@ -189,6 +189,35 @@ def test_compute_reward_takes_any_leading_dimensions(single, vector, settings):
         assert compute(achieved[0], goals[0], {}) == False  # noqa: E712
 
 
+@each_pair
+def test_time_is_up_where_the_info_of_the_row_says_so(single, vector, settings):
+    env = single(**settings)
+    goals = np.repeat(env.reset(seed=0)[0]["desired_goal"][None], 3, axis=0)
+    rows = [{"elapsed": env.horizon}, {"elapsed": env.horizon - 1}, {}]
+    for infos in (rows, tuple(rows), np.array(rows), [*rows[:2], None], {"elapsed": np.array([env.horizon, 3, 0])}):
+        assert env.compute_truncated(goals, goals, infos).tolist() == [True, False, False]
+    cube = env.compute_truncated(goals[None], goals[None], np.array([rows]))
+    assert cube.tolist() == [[True, False, False]]
+    assert env.compute_truncated(goals[0], goals[0], np.array(rows[0]))
+    assert env.compute_truncated(goals[:0], goals[:0], []).shape == (0,)
+    assert not env.compute_truncated(goals, goals).any()
+
+
+@pytest.mark.parametrize("env", [BitFlipEnv(n_bits=8), ReachEnv(), PushEnv()])
+@pytest.mark.parametrize("compute", ["compute_reward", "compute_terminated", "compute_truncated"])
+def test_goals_that_cannot_be_compared_are_refused(env, compute):
+    goal = env.reset(seed=0)[0]["desired_goal"]
+    for achieved, desired in (
+        (goal[:1], goal),
+        (1.0, goal),
+        (None, None),
+        (goal[:, None], goal),
+        ([goal] * 2, [goal] * 3),
+    ):
+        with pytest.raises(ValueError, match=r"^desired_goal: expected goals of the size of achieved_goal's"):
+            getattr(env, compute)(achieved, desired, {})
+
+
 @pytest.mark.parametrize("env", [ReachEnv(threshold=0.25), PushEnv(threshold=0.25)])
 def test_the_goal_is_reached_closer_than_the_threshold(env):
     achieved = np.array([[0.249, 0.0], [0.251, 0.0], [0.0, -0.249], [0.2, 0.2]], np.float32)

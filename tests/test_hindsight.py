@@ -1,5 +1,6 @@
 """Relabelling: which rows, with which goals, what reward, and where episodes end under the new goal."""
 
+import json
 import warnings
 from functools import partial
 
@@ -29,6 +30,7 @@ from replay_cases import (
 from scipy.stats import binomtest, chi2_contingency, chisquare
 
 from her import GoalSelectionStrategy, HERConfig, HindsightExperienceReplay, sparse_reward
+from her.hindsight import StrategyGoals
 from her.replay import UniformTransitions
 
 STRATEGIES = [strategy.value for strategy in GoalSelectionStrategy]
@@ -103,6 +105,21 @@ def test_an_unknown_strategy_is_refused(strategy):
 def test_a_number_of_goals_that_is_none_is_refused(k):
     with pytest.raises(ValueError, match=r"^n_sampled_goal: expected an integer of at least 0, got "):
         HERConfig("future", k, match_reward)
+
+
+def test_a_number_of_goals_that_fits_into_a_byte_counts_like_any_other():
+    config = HERConfig("future", np.uint8(255), match_reward)
+    assert (type(config.n_sampled_goal), config.relabelled_share) == (int, 255 / 256)
+    buffer, other = her_buffer(k=np.uint8(255)), her_buffer(k=255)
+    for each in (buffer, other):
+        each.store_episode(recorded_episode(0, 5))
+    assert_same_batch(buffer.sample(600), other.sample(600))
+
+
+@pytest.mark.parametrize("goals", ["future", GoalSelectionStrategy.FUTURE, StrategyGoals, 3])
+def test_what_cannot_choose_goals_is_refused(goals):
+    with pytest.raises(TypeError, match=r"^goals: expected a GoalSampler, an object with the methods draw, got "):
+        her_buffer(goals=goals)
 
 
 def test_functions_that_cannot_be_called_are_refused():
@@ -832,6 +849,22 @@ def test_a_reward_function_that_breaks_on_what_is_loaded_refuses_it(tmp_path):
     with pytest.raises(ValueError, match=r"^reward_function: failed on a pair"):
         buffer.load(tmp_path / "buffer")
     assert len(buffer) == 0
+
+
+@pytest.mark.parametrize(
+    "told", [{"success_reward": "x"}, {"success_reward": np.nan}, {"ended_successes": -1}, {"unended_successes": 1.5}]
+)
+def test_a_file_that_tells_nonsense_about_successes_is_refused(tmp_path, told):
+    saved, buffer = goal_buffer(seed=1), goal_buffer()
+    for each in (saved, buffer):
+        each.store_episode(success())
+    saved.save(tmp_path / "good")
+    with np.load(tmp_path / "good") as file:
+        arrays = dict(file)
+    arrays["meta"] = np.array(json.dumps(json.loads(str(arrays["meta"])) | told))
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with refused(buffer, ValueError, "path: .*bad.npz' is no saved replay buffer, or a damaged one"):
+        buffer.load(tmp_path / "bad.npz")
 
 
 def test_a_buffer_saved_empty_learns_from_what_comes_later(tmp_path):

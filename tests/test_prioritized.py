@@ -370,6 +370,14 @@ def test_wrong_errors_are_refused_by_name_and_change_nothing(indices, errors, me
         buffer.update_priorities(indices, errors)
 
 
+def test_errors_that_still_carry_a_gradient_are_refused_by_name():
+    torch = pytest.importorskip("torch")
+    buffer = fill(prioritized(), [10])
+    with refused(buffer, ValueError, "td_errors: expected numbers, got tensor.*detach"):
+        buffer.update_priorities([0, 1], torch.ones(2, requires_grad=True))
+    buffer.update_priorities([0, 1], torch.ones(2))
+
+
 def test_an_empty_buffer_has_nothing_to_draw_and_nothing_to_update():
     for make in SAMPLERS.values():
         buffer = her_buffer(transitions=make())
@@ -397,8 +405,13 @@ def test_no_errors_change_nothing():
         (lambda: ProportionalTransitions(beta_batches=0), "beta_batches: expected a positive integer, got 0"),
         (lambda: ProportionalTransitions(epsilon=0.0), "epsilon: expected a number above 0, got 0.0"),
         (lambda: ProportionalTransitions(smoothing=1.0), r"smoothing: expected a number in \[0, 1\), got 1.0"),
+        (lambda: ProportionalTransitions(alpha="0.6"), "alpha: expected a number at least 0, got '0.6'"),
+        (lambda: ProportionalTransitions(alpha=True), "alpha: expected a number at least 0, got True"),
+        (lambda: ProportionalTransitions(beta=None), r"beta: expected a number in \[0, 1\], got None"),
+        (lambda: ProportionalTransitions(epsilon=[0.1]), r"epsilon: expected a number above 0, got \[0.1\]"),
         (lambda: RankTransitions(sort_every=0), "sort_every: expected a positive integer, got 0"),
         (lambda: EnergyTransitions(slice(0, 2), dt=0.0), "dt: expected a number above 0"),
+        (lambda: EnergyTransitions(slice(0, 2), dt=None), "dt: expected a number above 0, got None"),
         (lambda: EnergyTransitions(slice(0, 2), 1.0, mass=0.0), "mass: expected a number above 0"),
         (lambda: EnergyTransitions(slice(0, 2), 1.0, floor=0.0), "floor: expected a number above 0"),
         (lambda: EnergyTransitions(slice(0, 2), 1.0, clip=-1.0), "clip: expected a number above 0"),
@@ -410,6 +423,29 @@ def test_no_errors_change_nothing():
 def test_bad_settings_are_refused_by_name(make, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         make()
+
+
+@pytest.mark.parametrize(
+    "position",
+    [0, 2, None, "x", [0, 1], slice("a", 2), slice(0, 3, 0), slice(3, 6), slice(3, 0), slice(1, 4), slice(5)],
+)
+@pytest.mark.parametrize("priority", ["energy", "moved"])
+def test_a_position_that_is_no_slice_of_the_state_is_refused_when_the_buffer_is_made(priority, position):
+    sampler = EnergyTransitions(position, dt=0.1) if priority == "energy" else MovedTransitions(position)
+    make = named if priority == "moved" else lambda *args, **settings: named(*args, **settings, dt=0.1)
+    for attempt in (lambda: make(priority, position=position), lambda: plain_buffer(transitions=sampler)):
+        with pytest.raises(ValueError, match=r"^position: expected a slice of . to 3 numbers of a state"):
+            attempt()
+
+
+def test_the_energy_needs_two_or_three_numbers_and_a_movement_any():
+    dims = (5, 1, 1)
+    for position in (slice(0, 1), slice(0, 4)):
+        with pytest.raises(ValueError, match=r"^position: expected a slice of 2 to 3 numbers"):
+            plain_buffer(dims=dims, transitions=EnergyTransitions(position, dt=0.1))
+        plain_buffer(dims=dims, transitions=MovedTransitions(position))
+    for position in (slice(2), slice(-3, None), slice(2, 5), slice(np.int64(1), np.int64(3))):
+        plain_buffer(dims=dims, transitions=EnergyTransitions(position, dt=0.1))
 
 
 def named(priority, **settings):
@@ -525,6 +561,10 @@ def test_what_nobody_touches_has_no_energy():
         (([[0.0, np.nan]],), "positions: expected finite numbers, got nan"),
         ((np.zeros((3, 2)), np.zeros((2, 2))), r"velocities: expected shape \(3, 2\), as positions have, got \(2, 2\)"),
         ((np.zeros((1, 2)), [[np.inf, 0.0]]), "velocities: expected finite numbers, got inf"),
+        ((np.zeros((3, 2)), None, -1.0), "mass: expected a number above 0, got -1.0"),
+        ((np.zeros((3, 2)), None, 1.0, -9.81), "gravity: expected a number at least 0, got -9.81"),
+        ((np.zeros((3, 2)), None, 1.0, 9.81, 0), "dt: expected a number above 0, got 0"),
+        ((np.zeros((3, 2)), None, 1.0, 9.81, 0.04, "x"), "clip: expected a number above 0, got 'x'"),
     ],
 )
 def test_energies_of_nonsense_are_refused(arguments, message):
@@ -773,6 +813,42 @@ def test_what_was_never_drawn_keeps_its_place_in_a_file(tmp_path):
     other = prioritized(alpha=1.0)
     other.load(tmp_path / "b.npz")
     np.testing.assert_allclose(other.transitions.priorities(np.arange(5)), [7.1, 1, 1, 1, 1])
+
+
+def with_first(value):
+    """Puts a value in the place of an array's first number."""
+    return lambda array: np.where(np.arange(array.size).reshape(array.shape) == 0, value, array)
+
+
+DAMAGES = [
+    *[(name, change) for name in ("errors", "values") for change in (None, lambda array: array[:3], with_first(-1.0))],
+    ("errors", with_first(np.inf)),
+    *[("values", with_first(value)) for value in (np.nan, np.inf)],
+    *[(name, with_first(value)) for name in ("largest", "batches") for value in (np.nan, np.inf, -1, "x")],
+    *[(name, change) for name in ("largest", "batches") for change in (None, lambda array: array[None])],
+]
+DAMAGES_OF_RANKS = [
+    ("sorted", with_first(-1.0)),
+    ("sorted", lambda array: array[None]),
+    ("updates", with_first(np.nan)),
+]
+
+
+@pytest.mark.parametrize(
+    ("priority", "name", "change"),
+    [("td", *damage) for damage in DAMAGES] + [("rank", *damage) for damage in DAMAGES + DAMAGES_OF_RANKS],
+)
+def test_a_file_with_damaged_priorities_is_refused_and_changes_nothing(priority, name, change, tmp_path):
+    saved, buffer = (fill(her_buffer(60, transitions=SAMPLERS[priority](), seed=seed), [30, 20]) for seed in (1, 2))
+    set_errors(saved, np.arange(50.0))
+    saved.sample(8)
+    saved.save(tmp_path / "good")
+    with np.load(tmp_path / "good") as file:
+        arrays = dict(file)
+    array = arrays.pop(f"sampler_{name}")
+    np.savez(tmp_path / "bad.npz", **arrays | ({f"sampler_{name}": change(array)} if change else {}))
+    with refused(buffer, ValueError, "path: .*bad.npz' is no saved replay buffer, or a damaged one"):
+        buffer.load(tmp_path / "bad.npz")
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda buffer: pickle.loads(pickle.dumps(buffer))])

@@ -191,6 +191,34 @@ def test_the_goal_of_an_episode_of_arrays_may_change_on_the_way():
     assert (episode.goals.tolist(), episode.goal.tolist()) == (goals, goals[0])
 
 
+@pytest.mark.parametrize("text", ["1", b"1", np.str_("0"), ["1", "2"], np.array(["1", "2", "3"])])
+@pytest.mark.parametrize("field", Transition.__dataclass_fields__)
+def test_numbers_that_are_written_as_texts_are_refused(field, text):
+    with pytest.raises(ValueError, match=rf"^{field}( of transition 0)?: expected numbers, got "):
+        Episode([transition(**{field: text})])
+    arrays = recorded(1, np.arange(1))
+    arrays["goal"] = arrays.pop("goals")
+    name = field if field in arrays else f"{field}s"
+    with pytest.raises(ValueError, match=rf"^{name}: expected numbers, got "):
+        Episode.from_arrays(**arrays | {name: text})
+
+
+def test_an_episode_keeps_what_it_was_given_whatever_becomes_of_the_arrays():
+    arrays = {name: np.array(array) for name, array in recorded(2, np.arange(4)).items()}
+    goals = arrays.pop("goals")
+    goal = goals[0].copy()
+    episodes = [
+        Episode.from_arrays(**arrays, goal=goal),
+        Episode.from_arrays(**arrays, goal=goals),
+        Episode(recorded_episode(2, 4).transitions, goal=goal),
+    ]
+    for array in (*arrays.values(), goal, goals):
+        array[...] = 99
+    for episode in episodes:
+        assert_same_transitions(episode, recorded_episode(2, 4))
+        np.testing.assert_array_equal(episode.goal, recorded_episode(2, 4).goal)
+
+
 # The store
 
 
@@ -300,6 +328,24 @@ def test_an_open_episode_that_fills_its_ring_is_refused_until_it_is_ended():
     assert stored(buffer) == [(0, 2), (2, 0), (3, 0)]
 
 
+def test_a_step_may_begin_an_episode_where_the_one_before_was_interrupted():
+    buffer = plain_buffer(capacity=8, n_envs=2)
+    for t in range(4):
+        buffer.add(**step([0, 1], [t, t]))
+    begins = {"episode_begins": [False, True]}
+    with refused(buffer, ValueError, "capacity: an episode in progress has reached 4 transitions"):
+        buffer.add(**step([0, 2], [4, 0]), **begins)
+    buffer.end_episodes([0])
+    with refused(buffer, ValueError, "rewards: expected finite"):
+        buffer.add(**step([3, 2], [0, 0], rewards=[0.0, np.nan]), **begins)
+    with refused(buffer, ValueError, r"episode_begins: expected shape \(2,\)"):
+        buffer.add(**step([3, 2], [0, 0]), episode_begins=[True])
+    buffer.add(**step([3, 2], [0, 0]), **begins)
+    buffer.add(**step([3, 2], [1, 1]))
+    assert stored(buffer) == whole(3, 2) + whole(2, 2)
+    assert buffer.episodes_of(buffer.live_rows())[2].tolist() == [2] * 4
+
+
 @pytest.mark.parametrize("n_envs", [1, 3])
 def test_an_episode_longer_than_the_capacity_is_refused(n_envs):
     buffer = filled(capacity=5 * n_envs, lengths=(2,), n_envs=n_envs)
@@ -372,6 +418,18 @@ def test_a_size_that_is_no_positive_integer_is_refused(argument, wrong):
 def test_a_capacity_below_one_transition_an_environment_is_refused():
     with pytest.raises(ValueError, match=r"^capacity: expected at least one row for each of n_envs=5, got 4"):
         plain_buffer(capacity=4, n_envs=5)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "a", [1, -2], {}])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(ValueError, match=r"^seed: expected an integer of at least 0, a SeedSequence or None, got "):
+        plain_buffer(seed=seed)
+
+
+@pytest.mark.parametrize("transitions", ["td", 3, object(), UniformTransitions, {}])
+def test_what_cannot_choose_transitions_is_refused(transitions):
+    with pytest.raises(TypeError, match=r"^transitions: expected a TransitionSampler, an object with the methods"):
+        plain_buffer(transitions=transitions)
 
 
 # Sampling
@@ -663,6 +721,13 @@ DAMAGES = {
             "dones": "no",
             "meta": "{}",
         }.items()
+    },
+    **{
+        f"{value} among the data": lambda path, arrays, value=value: np.savez(
+            path.open("wb"),
+            **arrays | {"data": np.where(np.arange(arrays["data"].shape[1]) == 4, value, arrays["data"])},
+        )
+        for value in (np.nan, -np.inf)
     },
     "lengths below one": lambda path, arrays: np.savez(
         path.open("wb"), **arrays | {"episode_lengths": np.array([0, 7, 2])}

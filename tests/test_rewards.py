@@ -42,6 +42,7 @@ def test_sparse_reward_gives_one_float32_a_row_and_a_single_number_for_a_pair():
     batch = sparse_reward(np.zeros((4, 3)), np.zeros((4, 3)), 0.1)
     assert (batch.shape, batch.dtype) == ((4,), np.float32)
     assert sparse_reward(np.zeros((2, 5, 3)), np.ones((2, 1, 3)), 0.1).shape == (2, 5)
+    assert sparse_reward(np.zeros((5, 3)), np.ones((2, 1, 3)), 0.1).shape == (2, 5)
     assert sparse_reward([0.0, 0.0], [3.0, 4.0], 5.1) == 0
     assert sparse_reward([0.0, 0.0], [3.0, 4.0], 5.0) == -1
 
@@ -70,13 +71,32 @@ def test_sparse_reward_does_not_overflow_with_small_integers(dtype, other):
     assert sparse_reward(achieved, desired, min(expected) - 0.1).tolist() == [-1, -1]
 
 
-@pytest.mark.parametrize("threshold", [0, -0.1, np.nan])
+@pytest.mark.parametrize("achieved", [300.0, 1e-4])
+def test_sparse_reward_neither_overflows_nor_underflows_with_half_floats(achieved):
+    half, zero = np.float16([achieved]), np.float16([0])
+    assert sparse_reward(half, zero, achieved * 1.01) == 0
+    assert sparse_reward(half, zero, achieved * 0.99) == -1
+    assert sparse_reward(half, np.float32([0]), achieved * 1.01) == 0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_a_goal_that_is_not_finite_is_never_reached(bad):
+    goals = np.array([[bad, 0.0], [0.0, 0.0]])
+    assert sparse_reward(goals, np.zeros(2), 1e9).tolist() == [-1, 0]
+    assert sparse_reward(goals, goals, 1e9).tolist() == [-1, 0]
+
+
+@pytest.mark.parametrize("threshold", [0, -0.1, np.nan, np.inf, "x", None, [0.1, 0.2], np.array([0.1, 0.2])])
 def test_sparse_reward_refuses_a_threshold_that_is_no_distance(threshold):
     with pytest.raises(ValueError, match=r"^threshold: expected a positive distance"):
         sparse_reward(np.zeros(2), np.zeros(2), threshold)
 
 
-@pytest.mark.parametrize(("achieved", "desired"), [((4, 3), (4, 1)), ((4, 3), (2,)), ((), ()), ((3,), ())])
+@pytest.mark.parametrize(
+    ("achieved", "desired"),
+    [((4, 3), (4, 1)), ((4, 3), (2,)), ((), ()), ((3,), ()), ((3, 2), (4, 2)), ((2, 3, 2), (2, 2)), ((0, 2), (3, 2))],
+)
 def test_sparse_reward_refuses_goals_of_different_sizes(achieved, desired):
     with pytest.raises(ValueError, match=r"^desired_goal: "):
         sparse_reward(np.zeros(achieved), np.zeros(desired), 0.1)

@@ -200,6 +200,57 @@ def test_an_episode_longer_than_the_buffer_is_refused():
         feed(buffer_of(5), [6])
 
 
+def one_step(position, n_envs=2, **changes):
+    """Arguments of ``add``: a step of the episodes 0, 100, … of `feed`."""
+    numbers, desired = 100 * np.arange(n_envs), np.full((n_envs, 2), -1)
+    obs, next_obs = (observation(numbers, t, desired) for t in (position, position + 1))
+    action = np.stack([numbers, np.full(n_envs, position)], axis=1)
+    step = {"obs": obs, "next_obs": next_obs, "action": action, "reward": np.full(n_envs, -1.0)}
+    return step | {"done": np.zeros(n_envs, bool), "infos": [{}] * n_envs} | changes
+
+
+WRONG = {
+    "obs": [
+        {"observation": np.full((2, 3), np.nan)},
+        {"observation": np.arange(6.0).reshape(3, 2)},
+        {"achieved_goal": np.zeros((4, 1))},
+        {"desired_goal": np.zeros((2, 3))},
+        {"desired_goal": np.full((2, 2), np.inf)},
+    ],
+    "next_obs": [{"observation": np.full((2, 3), np.nan)}, {"achieved_goal": np.zeros((2, 1))}],
+    "action": [np.full((2, 2), np.nan), np.zeros((4, 1)), np.zeros((2, 3)), None],
+    "reward": [np.full(2, np.nan), np.zeros(3), None],
+    "done": [np.zeros(3), None, "x"],
+    "infos": [[], [{}] * 3, None],
+}
+
+
+@pytest.mark.parametrize(("name", "wrong"), [(name, wrong) for name, values in WRONG.items() for wrong in values])
+@pytest.mark.parametrize("copy_info_dict", [False, True])
+def test_a_refused_step_is_named_and_leaves_the_episodes_open(name, wrong, copy_info_dict):
+    buffer = feed(buffer_of(n_envs=2, copy_info_dict=copy_info_dict), [2, 4])
+    for t in range(3):
+        buffer.add(**one_step(t))
+    changed = one_step(3)[name] | wrong if name.endswith("obs") else wrong
+    in_core = {"obs": "(states|next_states|goals|obs)", "next_obs": "(next_states|achieved_goals|next_obs)"}
+    pattern = in_core.get(name, f"({name}|{name}s)")
+    open_before, stored_before = buffer.hindsight._open.copy(), buffer.hindsight._data.copy()
+    with pytest.raises(ValueError, match=rf"^{pattern}(\['\w+'\])?: expected"):
+        buffer.add(**one_step(3, **{name: changed}))
+    np.testing.assert_array_equal(buffer.hindsight._open, open_before)
+    np.testing.assert_array_equal(buffer.hindsight._data, stored_before)
+    buffer.add(**one_step(3))
+    assert lengths_of(buffer) == [2, 4, 4] * 2
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (3, 1)])
+def test_one_environment_needs_no_row_of_its_own(shape):
+    buffer, step = buffer_of(), one_step(0, n_envs=1)
+    step["obs"]["observation"] = step["obs"]["observation"].reshape(shape)
+    buffer.add(**step)
+    assert buffer.sample(1).observations["observation"].shape == (1, 3)
+
+
 def test_nothing_is_left_after_a_reset():
     buffer = feed(buffer_of(), [5])
     buffer.reset()
@@ -486,9 +537,15 @@ def test_priorities_by_td_error_follow_what_they_are_told():
     assert given._tree.size == 0  # the sampler that was passed in may serve another model
 
 
-def test_td_errors_before_the_first_batch_are_refused():
+def test_td_errors_before_the_first_batch_or_that_are_none_are_refused():
+    buffer = feed(buffer_of(transitions=ProportionalTransitions()), [3])
     with pytest.raises(ValueError, match=r"^td_errors"):
-        feed(buffer_of(), [3]).update_priorities(np.zeros(4))
+        buffer.update_priorities(np.zeros(4))
+    buffer.sample(4)
+    for wrong in (None, "a", [1, 2, 3], np.full(4, np.nan)):
+        with pytest.raises(ValueError, match=r"^td_errors: expected"):
+            buffer.update_priorities(wrong)
+    buffer.update_priorities(torch.ones(4, 1, requires_grad=True))
 
 
 class CountingGoals(ReachGoals):
@@ -667,12 +724,19 @@ def dict_of(**parts):
             {"observation_space": dict_of(desired_goal=spaces.Box(0, 1, (3,)))},
         ),
         ("optimize_memory_usage: not supported", {"optimize_memory_usage": True}),
-        ("strategy: expected one of", {"goal_selection_strategy": "past"}),
+        ("goal_selection_strategy: expected one of", {"goal_selection_strategy": "past"}),
         ("n_sampled_goal: expected", {"n_sampled_goal": -1}),
+        ("n_envs: expected a positive integer, got 0", {"n_envs": 0}),
+        ("reward_function: expected f", {"reward_function": 3}),
+        ("done_function: expected f", {"done_function": 3}),
+        ("transitions: expected a TransitionSampler", {"transitions": "td"}),
+        ("goals: expected a GoalSampler", {"goals": "future"}),
+        ("position: expected a slice", {"transitions": EnergyTransitions(slice(5, 8), dt=0.1)}),
+        ("seed: expected an integer", {"seed": -1}),
     ],
 )
 def test_what_is_not_supported_is_named(match, settings):
-    with pytest.raises(ValueError, match=f"^{match}"):
+    with pytest.raises((TypeError, ValueError), match=f"^{match}"):
         HindsightReplayBuffer(**{"buffer_size": 10, "observation_space": SPACE, "action_space": ACTIONS} | settings)
 
 

@@ -147,6 +147,16 @@ def test_training_never_ends_an_episode_by_success():
     assert not trainer.buffer.sample(1000).dones.any()
 
 
+@pytest.mark.parametrize("strategy", ["future", "none"])
+def test_success_ends_bootstrapping_where_it_is_asked_to_and_episodes_go_on(strategy):
+    trainer = Trainer(small("her/BitFlip-v0", success_ends=True, strategy=strategy, n_envs=64))
+    trainer.round()
+    batch = trainer.buffer.sample(1000)
+    np.testing.assert_array_equal(batch.dones, batch.rewards == 0)
+    assert batch.dones.any()
+    assert len(trainer.buffer) == 64 * 5
+
+
 def test_settings_depend_on_the_environment_arguments():
     assert settings_for("her/BitFlip-v0", {"n_bits": 50}).n_envs > settings_for("her/BitFlip-v0").n_envs
     changed = settings_for("her/BitFlip-v0", agent_settings={"epsilon": 0.5})
@@ -165,13 +175,42 @@ def test_an_environment_without_settings_gets_the_learner_of_its_actions(corrido
         ({"agent": "ppo"}, "agent: expected one of"),
         ({"agent_settings": {"lr": 1}}, "agent_settings: dqn has no"),
         ({"until_success": 95.0}, "until_success: expected"),
+        ({"until_success": "often"}, "until_success: expected"),
         ({"n_envs": 0}, "n_envs: expected a positive integer"),
+        *[
+            ({name: wrong}, f"^{name}: expected an integer of at least 0, got ")
+            for name in ("updates_per_round", "k", "seed")
+            for wrong in ("abc", 1.5, -1, True, None)
+        ],
+        ({"seed": 2**64}, "seed: expected an integer below"),
+        ({"agent_settings": 3}, "agent_settings: expected a dictionary"),
+        ({"reset_options": None}, "reset_options: expected a dictionary"),
         ({"success_at": "last"}, "success_at: expected"),
     ],
 )
 def test_a_wrong_setting_is_named(changes, message):
     with pytest.raises(ValueError, match=message):
         settings_for("her/BitFlip-v0", **changes)
+
+
+def test_a_run_may_learn_nothing():
+    trainer = Trainer(small(updates_per_round=0, max_steps=80))
+    assert [progress.updates for progress in trainer.run()] == [0, 0]
+
+
+@pytest.mark.parametrize("value", ["abc", None, [4]])
+def test_an_argument_of_the_environment_that_is_no_number_is_named(value):
+    with pytest.raises(ValueError, match=r"^n_bits: expected a whole number of at least 1, got "):
+        Trainer(settings_for("her/BitFlip-v0", {"n_bits": value}))
+
+
+def test_what_no_episode_could_begin_with_or_fit_into_is_refused_before_one_is_played():
+    with pytest.raises(
+        ValueError, match=r"^reset_options: {'foo': 1} are not for this environment \(options: expected"
+    ):
+        Trainer(small(reset_options={"foo": 1}))
+    with pytest.raises(ValueError, match=r"^capacity: an episode of 5 transitions does not fit into capacity=4"):
+        Trainer(small(capacity=4))
 
 
 def test_an_agent_must_fit_the_actions():
@@ -279,6 +318,25 @@ def test_a_run_is_never_overwritten_and_never_continued_with_another_config(tmp_
         Run(small(seed=1), tmp_path, resume=True)
 
 
+def test_a_run_that_is_refused_writes_nothing(tmp_path):
+    for wrong in ({"priority": "energy"}, {"curriculum": "reach", "curriculum_settings": {"foo": 1}}, {"capacity": 2}):
+        with pytest.raises((TypeError, ValueError)):
+            Run(small(**wrong), tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+    Run(small(), tmp_path / "run")
+
+
+@pytest.mark.parametrize("file", ["config.json", "state.json"])
+@pytest.mark.parametrize("text", ["", "{", "[]", b"\xff", "{}"])
+def test_a_damaged_file_is_named_when_a_run_is_to_go_on(tmp_path, file, text):
+    Run(small(max_steps=80), tmp_path).train()
+    path = next(tmp_path.rglob(file))
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    named = "resume" if (file, text) == ("config.json", "{}") else f"path: '.*{file}' is "
+    with pytest.raises(ValueError, match=f"^{named}"):
+        Run(small(max_steps=80), tmp_path, resume=True)
+
+
 def test_a_run_from_before_a_setting_existed_counts_as_one_with_its_default(tmp_path):
     summary = Run(small(), tmp_path).train()
     path = tmp_path / "config.json"
@@ -340,6 +398,16 @@ def test_her_train_takes_any_setting(tmp_path):
         (["her/BitFlip-v0", "--set", "colour=blue"], "colour"),
         (["her/BitFlip-v0", "--set", "agent_settings.colour=blue"], "dqn has no"),
         (["CartPole-v1"], "no goal environment"),
+        (["her/BitFlip-v0", "--env-kwargs", "n_bits="], "n_bits: expected a whole number of at least 1, got ''"),
+        (["her/BitFlip-v0", "--priority", "energy"], "tells nothing of an object"),
+        (["her/BitFlip-v0", "--curriculum", "reach", "--set", "curriculum_settings.foo=1"], "'foo'"),
+        (["her/BitFlip-v0", "--seed", str(2**64)], "seed: expected an integer below 2**64"),
+        (["her/BitFlip-v0", "--set", "capacity=3"], "capacity: an episode of 8 transitions does not fit"),
+        (["her/BitFlip-v0", "--set", "reset_options.foo=1"], "reset_options: {'foo': 1}"),
+        (["her/BitFlip-v0", "--set", "reset_options=5"], "reset_options: expected a dictionary"),
+        (["her/BitFlip-v0", "--set", "k.x=5"], "set: k is a single setting"),
+        (["her/BitFlip-v0", "--set", "updates_per_round=abc"], "updates_per_round: expected"),
+        (["her/BitFlip-v0", "--set", "agent_settings.learning_rate=abc"], "learning_rate: expected a number above 0"),
     ],
 )
 def test_her_train_says_what_is_wrong(tmp_path, arguments, message):
@@ -348,6 +416,29 @@ def test_her_train_says_what_is_wrong(tmp_path, arguments, message):
     assert message in result.output
     assert "Traceback" not in result.output
     assert not isinstance(result.exception, (TypeError, ValueError, AttributeError))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "is_told"),
+    [
+        (ValueError("reward_function: expected finite float32 rewards, got nan"), True),
+        (TypeError("episode: expected an Episode, got None"), True),
+        (ValueError("operands could not be broadcast together"), False),
+        (AttributeError("goals: no such thing"), False),
+    ],
+)
+def test_her_train_tells_what_is_wrong_while_it_trains_and_hides_no_fault_of_the_program(
+    tmp_path, monkeypatch, error, is_told
+):
+    def fail(self):
+        raise error
+
+    monkeypatch.setattr(Trainer, "round", fail)
+    result = CliRunner().invoke(main, ["train", "her/BitFlip-v0", "--out", str(tmp_path / "run"), "--quiet"])
+    assert result.exit_code == 1
+    assert (str(error) in result.output) == is_told
+    assert (result.exception is error) == (not is_told)
 
 
 def test_her_without_a_command_helps():

@@ -10,8 +10,8 @@ from torch import nn
 
 from her.agents.continuous import ContinuousAgent
 from her.agents.dqn import target_range
-from her.agents.networks import Learner, mlp
-from her.replay import TorchBatch
+from her.agents.networks import Learner, check_learner, mlp
+from her.replay import TorchBatch, check_number
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,9 @@ class DDPGConfig:
         noise: deviation of Gaussian noise on the other actions, in units of the action range's half.
         target_range: targets are clipped to it; "auto" is [-1/(1-γ), 0], right for rewards of -1 and 0.
         normalize: standardise observations and clip them to ±5 deviations.
+
+    Raises:
+        ValueError: a setting out of its range.
     """
 
     hidden: tuple[int, ...] = (64, 64)
@@ -40,6 +43,12 @@ class DDPGConfig:
     noise: float = 0.2
     target_range: tuple[float, float] | str | None = "auto"
     normalize: bool = True
+
+    def __post_init__(self):
+        check_learner(self)
+        for name in ("action_penalty", "noise"):
+            check_number(name, getattr(self, name), lambda x: x >= 0, "at least 0")
+        check_number("random_share", self.random_share, lambda x: 0 <= x <= 1, "in [0, 1]")
 
 
 class Critic(nn.Module):

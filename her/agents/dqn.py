@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import smooth_l1_loss
+from torch.nn.functional import mse_loss, smooth_l1_loss
 
-from her.agents.networks import Learner, mlp
-from her.replay import TorchBatch
+from her.agents.networks import Learner, check_learner, mlp
+from her.replay import TorchBatch, check_number
 
 INPUTS = ("pair", "difference", "agreement", "both")
+LOSSES = {"huber": smooth_l1_loss, "squared": mse_loss}
 
 
 class Comparison(nn.Module):
@@ -42,10 +43,14 @@ class DQNConfig:
         epsilon: share of random actions while exploring.
         target_range: targets are clipped to it. With rewards of -1 and 0, no return lies outside
             [-1/(1-γ), 0] (Andrychowicz et al. 2017, Appendix A); "auto" is that range, None clips nothing.
+        loss: "huber", in which errors beyond 1 count linearly (Mnih et al. 2015), or "squared".
         double: choose the next action with the network and value it with the target (van Hasselt et al. 2016).
         inputs: what the network is fed, for states and goals of the same bits: "pair" is [state, goal], "difference"
             only which entries differ (state XOR goal), as 0 and 1, "agreement" only which do not, "both" is
             [state, which differ].
+
+    Raises:
+        ValueError: a setting out of its range.
     """
 
     hidden: tuple[int, ...] = (256,)
@@ -54,12 +59,16 @@ class DQNConfig:
     tau: float = 0.05
     epsilon: float = 0.2
     target_range: tuple[float, float] | str | None = "auto"
+    loss: str = "huber"
     double: bool = True
     inputs: str = "pair"
 
     def __post_init__(self):
-        if self.inputs not in INPUTS:
-            raise ValueError(f"inputs: expected one of {', '.join(INPUTS)}, got {self.inputs!r}")
+        check_learner(self)
+        check_number("epsilon", self.epsilon, lambda x: 0 <= x <= 1, "in [0, 1]")
+        for name, known in (("inputs", INPUTS), ("loss", LOSSES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
 
 
 class DQN:
@@ -84,6 +93,7 @@ class DQN:
             network, target = (nn.Sequential(Comparison(config.inputs), *one) for one in (network, target))
         self.q = Learner(network, target, config.learning_rate, config.tau)
         self.target_range = target_range(config.target_range, config.gamma)
+        self.loss = LOSSES[config.loss]
 
     @torch.no_grad()
     def q_values(self, observations: np.ndarray) -> np.ndarray:
@@ -113,7 +123,7 @@ class DQN:
                 targets.clamp_(*self.target_range)
         chosen = q.network(batch.observations).gather(1, batch.actions.long()).squeeze(1)
         errors = targets - chosen
-        q.minimise((batch.weights * smooth_l1_loss(chosen, targets, reduction="none")).mean())
+        q.minimise((batch.weights * self.loss(chosen, targets, reduction="none")).mean())
         q.follow()
         return errors.detach().numpy()
 

@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
+
+from her.replay import check_number, check_positive_integer
+
+
+def check_learner(config: Any) -> None:
+    """A ValueError that names a setting of an agent's config, common to all agents, that is out of its range."""
+    check_number("learning_rate", config.learning_rate, lambda x: x > 0, "above 0")
+    check_number("tau", config.tau, lambda x: 0 <= x <= 1, "in [0, 1]")
+    if config.target_range == "auto":
+        check_number("gamma", config.gamma, lambda x: 0 <= x < 1, "in [0, 1), as target_range is 'auto'")
+    check_number("gamma", config.gamma, lambda x: 0 <= x <= 1, "in [0, 1]")
+    if not isinstance(config.hidden, Sequence):
+        raise ValueError(f"hidden: expected widths of layers, got {config.hidden!r}")
+    for width in config.hidden:
+        check_positive_integer("hidden", width)
 
 
 def mlp(input_dim: int, hidden: Sequence[int], output_dim: int) -> nn.Sequential:

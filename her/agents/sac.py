@@ -13,9 +13,9 @@ from torch.nn.functional import softplus
 from her.agents.continuous import ContinuousAgent
 from her.agents.ddpg import Critic
 from her.agents.dqn import target_range
-from her.agents.networks import Adam, Learner, mlp
+from her.agents.networks import Adam, Learner, check_learner, mlp
 from her.agents.normalizer import Normalizer
-from her.replay import TorchBatch
+from her.replay import TorchBatch, check_number
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,9 @@ class SACConfig:
         target_range: targets are clipped to it, None clips nothing, "auto" is [-1/(1-γ), 0] as in `DDPGConfig`, which
             leaves no room for what entropy is worth.
         normalize: standardise observations and clip them to ±5 deviations.
+
+    Raises:
+        ValueError: a setting out of its range.
     """
 
     hidden: tuple[int, ...] = (256, 256)
@@ -49,10 +52,13 @@ class SACConfig:
     normalize: bool = True
 
     def __post_init__(self):
-        if not (self.temperature == "learned" or _is_positive(self.temperature)):
-            raise ValueError(f"temperature: expected a number above 0 or 'learned', got {self.temperature!r}")
-        if not _is_positive(self.first_temperature):
-            raise ValueError(f"first_temperature: expected a number above 0, got {self.first_temperature!r}")
+        check_learner(self)
+        check_number("random_share", self.random_share, lambda x: 0 <= x <= 1, "in [0, 1]")
+        check_number("first_temperature", self.first_temperature, lambda x: x > 0, "above 0")
+        if self.temperature != "learned":
+            check_number("temperature", self.temperature, lambda x: x > 0, "above 0 or 'learned'")
+        if self.target_entropy != "auto":
+            check_number("target_entropy", self.target_entropy, lambda x: True, "or 'auto'")
 
 
 class TwinCritic(nn.Module):
@@ -211,7 +217,3 @@ class Temperature:
         mine = self.state()
         for name, value in state.items():
             mine[name].copy_(value)
-
-
-def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf

@@ -102,9 +102,11 @@ class _Episodes:
         return self.task.success(achieved_goal, desired_goal) & False
 
     def compute_truncated(self, achieved_goal, desired_goal, info=None) -> np.ndarray:
-        """Whether time was up, which no goal can change: `info["elapsed"]` has reached the horizon (False without)."""
-        elapsed = info.get("elapsed", 0) if isinstance(info, Mapping) else 0
-        return self.compute_terminated(achieved_goal, desired_goal) | (np.asarray(elapsed) >= self.horizon)
+        """Whether time was up, which no goal can change: `info["elapsed"]` has reached the horizon (False without).
+
+        `info` is a dictionary, of arrays for several rows, or a list or an object array with a dictionary a row.
+        """
+        return self.compute_terminated(achieved_goal, desired_goal) | (np.asarray(_elapsed(info)) >= self.horizon)
 
     def get_state(self) -> dict[str, Any]:
         """Everything that decides what happens next, the random generator included, as copies."""
@@ -261,6 +263,15 @@ def positive_number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
         raise ValueError(f"{name}: expected a number above 0, got {value!r}")
     return float(value)
+
+
+def _elapsed(info: Any) -> Any:
+    """The steps since the reset that one info tells of, or each of a list or an array of them; 0 where it does not."""
+    if isinstance(info, np.ndarray):
+        info = info.tolist()
+    if isinstance(info, list | tuple):
+        return [_elapsed(row) for row in info]
+    return info.get("elapsed", 0) if isinstance(info, Mapping) else 0
 
 
 def _rows(name: str, value: Any, n: int, size: int) -> np.ndarray:

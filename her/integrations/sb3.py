@@ -24,7 +24,7 @@ from stable_baselines3.common.vec_env.base_vec_env import CloudpickleWrapper
 
 from her.goals import GoalSelectionStrategy
 from her.hindsight import DoneFunction, GoalSampler, HERConfig, HindsightExperienceReplay
-from her.replay import Batch, TransitionSampler
+from her.replay import Batch, TransitionSampler, check_flags, check_positive_integer
 from her.rewards import BatchedReward
 
 GOAL_KEYS = ("observation", "achieved_goal", "desired_goal")
@@ -77,7 +77,8 @@ class HindsightReplayBuffer(HerReplayBuffer):
 
     Raises:
         ValueError: an observation space that is not made of vectors under the three keys, ``optimize_memory_usage``,
-            an unknown strategy, or a negative ``n_sampled_goal``.
+            an unknown strategy, a negative ``n_sampled_goal``, or no positive ``n_envs``.
+        TypeError: a function that cannot be called, or ``transitions`` or ``goals`` that cannot choose.
 
     Attributes:
         hindsight: the buffer behind this one.
@@ -108,6 +109,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         if optimize_memory_usage:
             raise ValueError("optimize_memory_usage: not supported, each transition keeps both of its observations")
         # Past HerReplayBuffer and its parents, which would set up storage of their own.
+        n_envs = check_positive_integer("n_envs", n_envs)
         BaseBuffer.__init__(self, buffer_size, observation_space, action_space, device, n_envs)
         self.buffer_size = max(buffer_size // n_envs, 1)
         self.env, self.reward_function, self.done_function = env, reward_function, done_function
@@ -115,7 +117,9 @@ class HindsightReplayBuffer(HerReplayBuffer):
         self.copy_info_dict, self.n_sampled_goal = copy_info_dict, n_sampled_goal
         if isinstance(goal_selection_strategy, Enum):
             goal_selection_strategy = goal_selection_strategy.name
-        self.goal_selection_strategy = GoalSelectionStrategy.of(goal_selection_strategy)
+        self.goal_selection_strategy = GoalSelectionStrategy.of(goal_selection_strategy, "goal_selection_strategy")
+        reward_function = self._rewards if reward_function is None else reward_function
+        HERConfig(self.goal_selection_strategy, n_sampled_goal, reward_function, done_function)  # refuses what is none
         if seed is None:
             seed = int(np.random.randint(2**31))  # noqa: NPY002 - SB3 seeds the global one
         self.seed = seed
@@ -167,20 +171,22 @@ class HindsightReplayBuffer(HerReplayBuffer):
                 an environment nor a reward function.
         """
         self._check_rewards()
-        states, next_states, done = self._flat(obs), self._flat(next_obs), np.asarray(done, bool)
-        dones = done
+        states, next_states = self._flat("obs", obs), self._flat("next_obs", next_obs)
+        dones = done = check_flags("done", done, self.n_envs)
+        if not isinstance(infos, list | tuple) or len(infos) != self.n_envs:
+            raise ValueError(f"infos: expected a dictionary for each of n_envs={self.n_envs}, got {infos!r}")
         if self.handle_timeout_termination:
             dones = done & [not info.get("TimeLimit.truncated", False) for info in infos]
-        self.hindsight.end_episodes((states != self._stand).any(axis=1))
         self.hindsight.add(
             states,
-            action.reshape(self.n_envs, self.action_dim),
+            self._rows("action", action, self.action_dim),
             reward,
             next_states,
             dones,
-            obs["desired_goal"].reshape(self.n_envs, -1),
+            self._rows("obs['desired_goal']", obs["desired_goal"], self.hindsight.goal_dim),
             next_states[:, self._columns["achieved_goal"]],
             episode_ends=done,
+            episode_begins=(states != self._stand).any(axis=1),
             **({"infos": infos} if self.copy_info_dict else {}),
         )
         self._stand = next_states
@@ -196,11 +202,18 @@ class HindsightReplayBuffer(HerReplayBuffer):
             )
         self.hindsight.end_episodes()
 
-    def _flat(self, obs: dict[str, np.ndarray]) -> np.ndarray:
+    def _flat(self, name: str, obs: dict[str, np.ndarray]) -> np.ndarray:
         states = np.empty_like(self._stand)
         for key, column in self._columns.items():
-            states[:, column] = obs[key].reshape(self.n_envs, -1)
+            states[:, column] = self._rows(f"{name}[{key!r}]", obs[key], column.stop - column.start)
         return states
+
+    def _rows(self, name: str, values: np.ndarray, size: int) -> np.ndarray:
+        """(n_envs, size) of values that have a row for each environment, whatever its shape."""
+        values = np.asarray(values)
+        if values.size != self.n_envs * size or (self.n_envs > 1 and len(values) != self.n_envs):
+            raise ValueError(f"{name}: expected shape {(self.n_envs, size)}, got {values.shape}")
+        return values.reshape(self.n_envs, size)
 
     def _count(self) -> None:
         """For SB3: `size` is how many transitions are stored of each environment, on average, rounded down."""
@@ -236,8 +249,9 @@ class HindsightReplayBuffer(HerReplayBuffer):
         """Tell the sampler of transitions the TD errors, (n,) or (n, 1), of the `newest` batch."""
         if self.newest is None:
             raise ValueError("td_errors: no batch has been sampled yet")
-        td_errors = torch.as_tensor(td_errors).detach().cpu().numpy().reshape(-1)
-        self.hindsight.update_priorities(self.newest.indices, td_errors)
+        if isinstance(td_errors, torch.Tensor):
+            td_errors = td_errors.detach().cpu().numpy()
+        self.hindsight.update_priorities(self.newest.indices, np.reshape(td_errors, -1))
 
     def _tensors(self, states: np.ndarray, goals: np.ndarray, env: VecNormalize | None) -> dict[str, torch.Tensor]:
         obs = {key: states[:, column] for key, column in self._columns.items()} | {"desired_goal": goals}

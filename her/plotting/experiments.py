@@ -142,11 +142,11 @@ def draw_strategies(
 
 
 def draw_robots(ax: Axes, curves: Mapping[str, tuple[Sequence[float], np.ndarray]], title: str, lang: str) -> Axes:
-    """Learning curves of one of the Fetch tasks, a line for each variant of its sweep.
+    """Learning curves of one of the Fetch tasks: the ablation of FetchPush, or what the others were trained with.
 
     Args:
-        curves: by variant: steps, and (n_seeds, n_evaluations) success rates. What is none of the variants of FetchPush
-            looks like "her_moved" there, which it has in common.
+        curves: by variant: steps, and (n_seeds, n_evaluations) success rates. Variants that belong to neither are left
+            out.
     """
     looks = {
         "her_moved": (text(lang, "HER，多抽动过的", "HER + moved"), {"color": COLORS["blue"]}),
@@ -154,12 +154,15 @@ def draw_robots(ax: Axes, curves: Mapping[str, tuple[Sequence[float], np.ndarray
         "her": ("HER", {"color": COLORS["orange"], "linestyle": "--"}),
         "none_moved": (text(lang, "没有 HER，多抽动过的", "only moved"), {"color": COLORS["purple"], "linestyle": ":"}),
         "none": (text(lang, "没有 HER", "without HER"), strategy_style("none")),
+        "sac_grasped_moved": (text(lang, "一半从夹住开始", "half the starts grasped"), {"color": COLORS["blue"]}),
+        "sac_moved": (text(lang, "全从桌上开始", "all from the table"), {"color": COLORS["orange"], "linestyle": "--"}),
     }
-    for variant, curve in curves.items():
-        label, look = looks.get(variant, looks["her_moved"])
-        draw_curve(ax, *curve, label, look)
+    for variant, (label, look) in looks.items():
+        if variant in curves:
+            draw_curve(ax, *curves[variant], label, look)
     label_success_axes(ax, lang, "end")
     ax.set_title(title)
+    ax.legend(fontsize=8)
     return ax
 
 
