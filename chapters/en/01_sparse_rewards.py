@@ -524,7 +524,7 @@ final = {name: np.hstack([-minus_distance(play.achieved_goals[-1], play.goals[-1
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4))
 draw_success_of_variants(axes[0], success, push_looks, LANG)
 draw_final_distances(axes[1], final, push_looks, 0.08, LANG)
-show(fig, alt=text(LANG, "左：稀疏奖励成功率接近 0，按 d 塑形两成到四成，按 d 平方塑形不到一成，稀疏加 HER 平均九成以上。右：按 d 塑形的曲线过了容差还在往上爬，许多冰球停在绿圈外不远处；HER 的曲线在容差以内就到顶了。", "Left: success near 0 for sparse rewards, two to four tenths, about a third on average, shaped by d, under a tenth by d squared, over nine tenths on average for sparse with HER. Right: the curve shaped by d goes on rising well beyond the tolerance, many pucks stop just outside the ring; HER's curve is at the top within it."))
+show(fig, alt=text(LANG, "左：稀疏奖励成功率接近 0，按 d 塑形一成多到四成，按 d 平方塑形不到一成，稀疏加 HER 平均九成以上。右：按 d 塑形的曲线过了容差还在往上爬，许多冰球停在绿圈外不远处；HER 的曲线在容差以内就到顶了。", "Left: success near 0 for sparse rewards, one to four tenths shaped by d, under a tenth by d squared, over nine tenths on average for sparse with HER. Right: the curve shaped by d goes on rising well beyond the tolerance, many pucks stop just outside the ring; HER's curve is at the top within it."))
 
 # %% tags=["nbval-ignore-output"]
 for name, plays in pushes.items():
@@ -544,10 +544,10 @@ if PROFILE == "full":
     assert square < linear
     assert hindsight > linear + 0.3
 
-# %% [markdown] zh="1361e0b9"
+# %% [markdown] zh="e86d63c1"
 # Why does closer not count? The paper has two reasons (§4.4):
 #
-# - **What is optimised is not what is judged.** The shaped reward wants distances to be small *on average*, the exam wants the puck *in the ring*. Beside the agent with the sparse reward, the median distance fell from over 40 cm to little more than 10, and the reward soared; but only about a third of the pucks are in the ring. The others are the episodes piled up to the right of the green line.
+# - **What is optimised is not what is judged.** The shaped reward wants distances to be small *on average*, the exam wants the puck *in the ring*. Beside the agent with the sparse reward, the median distance fell from over 40 cm to little more than 10, and the reward soared; but only two or three tenths of the pucks are in the ring. The others are the episodes piled up to the right of the green line.
 # - **Hints punish the wrong people.** Pushing askew is punished, but pushing askew is lesson one of learning to push. Punished often enough, you keep your hands off.
 #
 # And our data add another: **hints that are much the same give results that are not.** Replacing $d$ by $d^2$ sounds like nothing, and it costs most of the score. (Think of the slope: that of $d$ is 1 everywhere, that of $d^2$ is $2d$, flatter the nearer you get.) Every new task wants another good guess. Take Reach: the place left of the wall that is nearest to the goal as the crow flies is, more often than not, the face of the wall and not the gap.

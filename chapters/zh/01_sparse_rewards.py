@@ -524,7 +524,7 @@ final = {name: np.hstack([-minus_distance(play.achieved_goals[-1], play.goals[-1
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4))
 draw_success_of_variants(axes[0], success, push_looks, LANG)
 draw_final_distances(axes[1], final, push_looks, 0.08, LANG)
-show(fig, alt=text(LANG, "左：稀疏奖励成功率接近 0，按 d 塑形两成到四成，按 d 平方塑形不到一成，稀疏加 HER 平均九成以上。右：按 d 塑形的曲线过了容差还在往上爬，许多冰球停在绿圈外不远处；HER 的曲线在容差以内就到顶了。", "Left: success near 0 for sparse rewards, two to four tenths, about a third on average, shaped by d, under a tenth by d squared, over nine tenths on average for sparse with HER. Right: the curve shaped by d goes on rising well beyond the tolerance, many pucks stop just outside the ring; HER's curve is at the top within it."))
+show(fig, alt=text(LANG, "左：稀疏奖励成功率接近 0，按 d 塑形一成多到四成，按 d 平方塑形不到一成，稀疏加 HER 平均九成以上。右：按 d 塑形的曲线过了容差还在往上爬，许多冰球停在绿圈外不远处；HER 的曲线在容差以内就到顶了。", "Left: success near 0 for sparse rewards, one to four tenths shaped by d, under a tenth by d squared, over nine tenths on average for sparse with HER. Right: the curve shaped by d goes on rising well beyond the tolerance, many pucks stop just outside the ring; HER's curve is at the top within it."))
 
 # %% tags=["nbval-ignore-output"]
 for name, plays in pushes.items():
@@ -547,7 +547,7 @@ if PROFILE == "full":
 # %% [markdown]
 # 为什么靠近了却不算数？论文给了两个原因（4.4 节）：
 #
-# - **优化的和考核的不是一回事。** 塑形奖励要的是距离*平均起来*小，考试要的是*进圈*。跟稀疏奖励那位比，距离的中位数从四十多厘米降到十几厘米，奖励大涨，进圈的却只有三分之一上下。右图里，绿线右边堆着的正是这样的回合。
+# - **优化的和考核的不是一回事。** 塑形奖励要的是距离*平均起来*小，考试要的是*进圈*。跟稀疏奖励那位比，距离的中位数从四十多厘米降到十几厘米，奖励大涨，进圈的却只有两三成。右图里，绿线右边堆着的正是这样的回合。
 # - **提示会罚错人。** 推歪了要挨罚，可学推冰球的第一课就是推歪。罚怕了，干脆不碰。
 #
 # 我们的数据还添了一条：**差不多的提示，差很多的结果。** $d$ 换成 $d^2$，听上去没分别，成绩却掉了一大截。（想一想坡度：$d$ 处处是 1，$d^2$ 是 $2d$，离目标越近越平。）每换一个任务，你都得重新猜一个好提示。就说绕墙：墙左边离目标直线最近的地方，多半是墙面，不是缺口。
