@@ -62,13 +62,13 @@ check(steps_to_threshold).score
 
 
 # %% [markdown]
-# ## 6.2　四分位平均 / The interquartile mean
+# ## 6.2　四分位均值 / The interquartile mean
 #
 # ★★☆☆　5 分钟 / 5 minutes
 #
-# 去掉最低和最高的各 ⌊n/4⌋ 个分数，剩下的求平均（IQM；Agarwal 等，2021）。一个倒霉的种子拖不动它，又比中位数用了更多的分数。
+# 去掉最低和最高的各 ⌊n/4⌋ 个分数，剩下的求平均（IQM；Agarwal 等，2021）。至少四个分数时，一个倒霉的种子拖不动它，又比中位数用了更多的分数。
 #
-# Leave out the ⌊n/4⌋ lowest and highest scores and average the rest (IQM; Agarwal et al. 2021). No single unlucky seed drags it along, and it uses more of the scores than a median.
+# Leave out the ⌊n/4⌋ lowest and highest scores and average the rest (IQM; Agarwal et al. 2021). Given four scores or more, no single unlucky seed drags it along, and it uses more of the scores than a median.
 
 # %% nbgrader={"grade": false, "grade_id": "iqm", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def iqm(scores: np.ndarray) -> float:
@@ -132,7 +132,7 @@ check(bootstrap_interval).score
 #
 # 输入是每个种子达到阈值的步数，没达到的是 None。没达到算*无穷久*，不许扔掉：扔掉失败的种子，越差的方法看着越快。返回中位数之比：基线 / 新方法。只有基线的中位数没达到，是 `math.inf`；只有新方法的没达到，是 0.0；两边都没达到，什么也说不了，是 None。
 #
-# The input: for each seed the steps to a threshold, None where it never got there. Never counts as *infinitely long* and must not be dropped: without its failures, the worse a method is, the faster it looks. Return the ratio of medians, baseline over treatment. If only the baseline's median never got there, that is `math.inf`; if only the treatment's, 0.0; if neither did, nothing can be said: None.
+# The input: for each seed the steps to a threshold, None where it never got there. A seed that never got there counts as *infinitely long* and must not be dropped: without its failures, the worse a method is, the faster it looks. Return the ratio of medians, baseline over treatment. If only the baseline's median never got there, that is `math.inf`; if only the treatment's, 0.0; if neither did, nothing can be said: None.
 
 # %% nbgrader={"grade": false, "grade_id": "speed_up", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def speed_up(baseline: Sequence[float | None], treatment: Sequence[float | None]) -> float | None:
@@ -160,9 +160,9 @@ check(speed_up).score
 #
 # ★★★☆　25 分钟 / 25 minutes
 #
-# 每个种子训练一次，得到一条成功率曲线。写 `summarise`：用你的四个函数，把两组曲线变成一句话能说完的几个数。步数的区间怎么取？对每个种子的 log₁₀(步数) 做自助法，再变回来；没达到的种子先不放进区间，但要报告有几个。
+# 每个种子训练一次，得到一条成功率曲线。写 `summarise`：用你的四个函数，把两组曲线变成一句话能说完的几个数。步数的区间怎么取？对每个种子的 log₁₀(步数) 做自助法，再变回来；没达到的种子没有 log₁₀ 可取，所以这个区间只说*走到了的*种子；一定要同时报告有几个没达到，不然就是只数成功的。
 #
-# Each seed is trained once and gives a curve of success rates. Write `summarise`: with your four functions, turn two groups of curves into a few numbers that fit in a sentence. For the interval of steps, bootstrap the log₁₀ of each seed's steps and turn it back; seeds that never got there stay out of the interval, but say how many there are.
+# Each seed is trained once and gives a curve of success rates. Write `summarise`: with your four functions, turn two groups of curves into a few numbers that fit in a sentence. For the interval of steps, bootstrap the log₁₀ of each seed's steps and turn it back; seeds that never got there have no log₁₀, so this interval speaks only of *those that did*; always say with it how many did not, or you count successes only.
 
 # %% nbgrader={"grade": false, "grade_id": "train", "locked": false, "schema_version": 3, "solution": true, "task": false}
 from her.training import Trainer, settings_for

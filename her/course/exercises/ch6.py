@@ -112,7 +112,7 @@ IQM = {
     ),
     "median": Misconception(
         Text(
-            "这是中位数。四分位平均要用中间一半的所有分数。", "That is the median. The IQM uses all of the middle half."
+            "这是中位数。四分位均值要用中间一半的所有分数。", "That is the median. The IQM uses all of the middle half."
         ),
         np.median,
     ),
@@ -140,7 +140,7 @@ IQM = {
         lambda x: np.sort(x)[len(x) // 4 :].mean(),
     ),
     "interquartile_range": Misconception(
-        Text("这是四分位*距*（差），不是四分位平均。", "That is the interquartile *range*, a difference."),
+        Text("这是四分位*距*（差），不是四分位均值。", "That is the interquartile *range*, a difference."),
         lambda x: np.quantile(x, 0.75) - np.quantile(x, 0.25),
     ),
 }
@@ -482,7 +482,7 @@ EXERCISES = (
     Exercise(
         "iqm",
         6,
-        Text("四分位平均", "The interquartile mean"),
+        Text("四分位均值", "The interquartile mean"),
         2,
         5,
         _iqm_cases,
