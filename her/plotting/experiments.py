@@ -24,8 +24,8 @@ _ALTERNATIVES = {
         "HER gather on the left; the hollow ones without are on the limit at the right: not reached.",
     ),
     "robots": (
-        "三幅学习曲线。FetchPush：HER 按能量抽，或多抽动过的回合，先后升到 0.95 上下；原样的 HER 慢得多；没有 HER 的都留"
-        "在低处。抓放从夹住开始的升到 0.95 以上；滑动升得慢得多。",
+        "三幅学习曲线。FetchPush：HER 按能量抽，或多抽动过的回合，先后升到 0.95 上下；原样的 HER 慢得多；没有 HER 的都"
+        "留在低处。抓放从夹住开始的升到 0.95 以上；滑动升得慢得多。",
         "Three panels of learning curves. FetchPush: HER with energy, and later HER with more of the episodes in which "
         "the block moved, rise to about 0.95; plain HER is far slower; without HER, lines stay low. Picking with "
         "grasped starts rises above 0.95; sliding is far slower.",
@@ -42,16 +42,16 @@ _ALTERNATIVES = {
         "succeed and the others are at 0. Dashed lines mark how far either went in the paper.",
     ),
     "strategies": (
-        "每个任务一幅：横轴是 k，四种策略各一条线，带区间。future 两处都在前列，推冰球上 final 与它相当；random 都贴着 0，episode "
-        "推冰球时也几乎是 0。",
-        "A panel for each task: k across, a line with intervals for each of the four strategies. future is at the top of "
-        "both, level with final in Push; random is at 0, and so, nearly, is episode in Push.",
+        "每个任务一幅：横轴是 k，四种策略各一条线，带区间。future 两处都在前列，推冰球上 final 与它相当；random 都贴着"
+        " 0，episode 推冰球时也几乎是 0。",
+        "A panel for each task: k across, a line with intervals for each of the four strategies. future is at the top "
+        "of both, level with final in Push; random is at 0, and so, nearly, is episode in Push.",
     ),
     "bias": (
         "横轴是 k，纵轴是“转转盘”的价值。学到的点沿公式的曲线从 −9 升向 0，真值是 −9 的水平线；在 k=4 处，它已越过“走"
         "楼梯”的 −2.7。",
-        "The value of spinning the wheel, by k. What is learned follows the formula's curve from −9 up towards 0, while "
-        "the truth is a level line at −9; at k = 4 it has already crossed the stairs' −2.7.",
+        "The value of spinning the wheel, by k. What is learned follows the formula's curve from −9 up towards 0, "
+        "while the truth is a level line at −9; at k = 4 it has already crossed the stairs' −2.7.",
     ),
 }
 
@@ -157,7 +157,10 @@ def draw_robots(ax: Axes, curves: Mapping[str, tuple[Sequence[float], np.ndarray
         "her_moved": (her_moved, {"color": COLORS["blue"]}),
         "her_energy": (text(lang, "HER，按能量抽", "HER + energy"), {"color": COLORS["green"], "linestyle": "-."}),
         "her": ("HER", {"color": COLORS["orange"], "linestyle": "--"}),
-        "none_moved": (text(lang, "没有 HER，多抽动过的", "no HER, moved"), {"color": COLORS["purple"], "linestyle": ":"}),
+        "none_moved": (
+            text(lang, "没有 HER，多抽动过的", "no HER, moved"),
+            {"color": COLORS["purple"], "linestyle": ":"},
+        ),
         "none": (text(lang, "没有 HER", "without HER"), strategy_style("none")),
         "sac_grasped_moved": (text(lang, "一半从夹住开始", "half the starts grasped"), {"color": COLORS["blue"]}),
         "sac_moved": (from_the_table if picks else her_moved, {"color": COLORS["orange"], "linestyle": "--"}),
