@@ -151,8 +151,6 @@ def draw_robots(ax: Axes, curves: Mapping[str, tuple[Sequence[float], np.ndarray
             out.
     """
     her_moved = text(lang, "HER，多抽动过的", "HER + moved")
-    from_the_table = text(lang, "全从桌上开始", "all from the table")
-    picks = "sac_grasped_moved" in curves
     looks = {
         "her_moved": (her_moved, {"color": COLORS["blue"]}),
         "her_energy": (text(lang, "HER，按能量抽", "HER + energy"), {"color": COLORS["green"], "linestyle": "-."}),
@@ -162,8 +160,11 @@ def draw_robots(ax: Axes, curves: Mapping[str, tuple[Sequence[float], np.ndarray
             {"color": COLORS["purple"], "linestyle": ":"},
         ),
         "none": (text(lang, "没有 HER", "without HER"), strategy_style("none")),
-        "sac_grasped_moved": (text(lang, "一半从夹住开始", "half the starts grasped"), {"color": COLORS["blue"]}),
-        "sac_moved": (from_the_table if picks else her_moved, {"color": COLORS["orange"], "linestyle": "--"}),
+        "sac_grasped_moved": (
+            text(lang, "HER，多抽动过的，一半从夹住开始", "HER + moved, half the starts grasped"),
+            {"color": COLORS["blue"]},
+        ),
+        "sac_moved": (her_moved, {"color": COLORS["blue"]}),
     }
     for variant, (label, look) in looks.items():
         if variant in curves:
