@@ -249,8 +249,10 @@ for name, grades in push.items():
     print(f"{name:12}", *(f"{grade:.2f}" for grade in grades))
 assert min(*push["her_energy"], *push["her_moved"]) > max(push["her"]) > max(push["none_moved"]) > max(push["none"])
 
-# %% [markdown] zh="22adb96e"
+# %% [markdown] zh="e6d9d1ca"
 # With new goals, and episodes drawn by energy, all three seeds got to 95 % after some two hundred thousand steps; with more of the episodes in which the block moved it took 240 to 320 thousand, and all five got there. With new goals alone, which is plain HER, after four hundred thousand steps two seeds are above eight in ten and one is at a little over two: it learns, but slowly, and luck has a say. With chosen episodes alone and no new goals, one seed reached nearly one half and the other two did no better than chance. With neither, none of the three got off the ground. (`td`, `reach` and `cher` are the other ideas of chapter 5, a single seed each and only 240 thousand steps: a look, not a ranking.)
+#
+# The middle panel is pick and place: with half of the training episodes beginning grasped, three seeds got to 95 % after 160 to 290 thousand steps. On the right, sliding is still near the bottom.
 #
 # Why? Section 2.5 said it: a block that nobody touches has its achieved goal where it always lay, the substitute goal is reached from the start, and the lesson teaches nothing. We counted: of 192 episodes of an arm acting at random, 16 % moved the block (`results/README.md`), so that at first five lessons in six are wasted. That is what energy and `moved` make up for. The paper's agents learn without this, on a far larger budget; the run that rl-baselines3-zoo published took a million steps. **HER makes lessons of failures; whether there is anything in the lesson depends on where the failed episode went.**
 

@@ -151,19 +151,15 @@ def draw_robots(ax: Axes, curves: Mapping[str, tuple[Sequence[float], np.ndarray
             out.
     """
     her_moved = text(lang, "HER，多抽动过的", "HER + moved")
+    without_moved = text(lang, "没有 HER，多抽动过的", "no HER, moved")
+    grasped = text(lang, "HER，一半从夹住开始", "HER, half the starts grasped")
     looks = {
         "her_moved": (her_moved, {"color": COLORS["blue"]}),
         "her_energy": (text(lang, "HER，按能量抽", "HER + energy"), {"color": COLORS["green"], "linestyle": "-."}),
         "her": ("HER", {"color": COLORS["orange"], "linestyle": "--"}),
-        "none_moved": (
-            text(lang, "没有 HER，多抽动过的", "no HER, moved"),
-            {"color": COLORS["purple"], "linestyle": ":"},
-        ),
+        "none_moved": (without_moved, {"color": COLORS["purple"], "linestyle": ":"}),
         "none": (text(lang, "没有 HER", "without HER"), strategy_style("none")),
-        "sac_grasped_moved": (
-            text(lang, "HER，多抽动过的，一半从夹住开始", "HER + moved, half the starts grasped"),
-            {"color": COLORS["blue"]},
-        ),
+        "sac_grasped_moved": (grasped, {"color": COLORS["blue"]}),
         "sac_moved": (her_moved, {"color": COLORS["blue"]}),
     }
     for variant, (label, look) in looks.items():
