@@ -249,10 +249,10 @@ for name, grades in push.items():
     print(f"{name:12}", *(f"{grade:.2f}" for grade in grades))
 assert min(*push["her_energy"], *push["her_moved"]) > max(push["her"]) > max(push["none_moved"]) > max(push["none"])
 
-# %% [markdown] zh="e6d9d1ca"
+# %% [markdown] zh="b48ba4c7"
 # With new goals, and episodes drawn by energy, all three seeds got to 95 % after some two hundred thousand steps; with more of the episodes in which the block moved it took 240 to 320 thousand, and all five got there. With new goals alone, which is plain HER, after four hundred thousand steps two seeds are above eight in ten and one is at a little over two: it learns, but slowly, and luck has a say. With chosen episodes alone and no new goals, one seed reached nearly one half and the other two did no better than chance. With neither, none of the three got off the ground. (`td`, `reach` and `cher` are the other ideas of chapter 5, a single seed each and only 240 thousand steps: a look, not a ranking.)
 #
-# The middle panel is pick and place: with half of the training episodes beginning grasped, three seeds got to 95 % after 160 to 290 thousand steps. On the right, sliding is still near the bottom.
+# The middle panel is pick and place: with half of the training episodes beginning grasped, three seeds got to 95 % after 160 to 290 thousand steps. On the right is sliding, the hardest: after 240 thousand steps both seeds are still a long way from 95 %.
 #
 # Why? Section 2.5 said it: a block that nobody touches has its achieved goal where it always lay, the substitute goal is reached from the start, and the lesson teaches nothing. We counted: of 192 episodes of an arm acting at random, 16 % moved the block (`results/README.md`), so that at first five lessons in six are wasted. That is what energy and `moved` make up for. The paper's agents learn without this, on a far larger budget; the run that rl-baselines3-zoo published took a million steps. **HER makes lessons of failures; whether there is anything in the lesson depends on where the failed episode went.**
 
@@ -267,8 +267,8 @@ for name in shipped():
     low, high = made["success_interval"]
     print(f"{name:22} {made['env_steps'] / 1e3:.0f} k   {made['success_rate']:.3f} [{low:.3f}, {high:.3f}]")
 
-# %% [markdown] zh="b0e8e925"
-# Three, and no FetchSlide: it is not learned yet. The last row of the table and the panel on the right show how far 240 thousand steps went, which is not far. Others find it hardest too: rl-baselines3-zoo published 0.87 after three million steps, and that at any step. What is not learned comes without a policy.
+# %% [markdown] zh="04895d7d"
+# FetchSlide is not mastered: after 240 thousand steps, 95 % is still a long way off. Others find it hardest too: rl-baselines3-zoo published 0.87 after three million steps, and that at any step.
 #
 # Watch them at work. These are films of the real policy, four episodes side by side, each with a goal of its own (the small red dot). They were made by `python -m her.policies.films FetchReach-v4 results/fetch/films/FetchReach-v4.png --steps 15 --size 140`; with `her-course[robotics]` installed you can film other seeds yourself:
 
