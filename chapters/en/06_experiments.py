@@ -249,8 +249,8 @@ for name, grades in push.items():
     print(f"{name:12}", *(f"{grade:.2f}" for grade in grades))
 assert min(*push["her_energy"], *push["her_moved"]) > max(push["her"]) > max(push["none_moved"]) > max(push["none"])
 
-# %% [markdown] zh="b48ba4c7"
-# With new goals, and episodes drawn by energy, all three seeds got to 95 % after some two hundred thousand steps; with more of the episodes in which the block moved it took 240 to 320 thousand, and all five got there. With new goals alone, which is plain HER, after four hundred thousand steps two seeds are above eight in ten and one is at a little over two: it learns, but slowly, and luck has a say. With chosen episodes alone and no new goals, one seed reached nearly one half and the other two did no better than chance. With neither, none of the three got off the ground. (`td`, `reach` and `cher` are the other ideas of chapter 5, a single seed each and only 240 thousand steps: a look, not a ranking.)
+# %% [markdown] zh="5181fc90"
+# With new goals, and episodes drawn by energy, all three seeds got to 95 % after 190 to 240 thousand steps; with more of the episodes in which the block moved it took 240 to 320 thousand, and all five got there. With new goals alone, which is plain HER, after four hundred thousand steps two seeds are above eight in ten and one is at a little over two: it learns, but slowly, and luck has a say. With chosen episodes alone and no new goals, one seed reached nearly one half and the other two did no better than chance. With neither, none of the three got off the ground. (`td`, `reach` and `cher` are the other ideas of chapter 5, a single seed each and only 240 thousand steps: a look, not a ranking.)
 #
 # The middle panel is pick and place: with half of the training episodes beginning grasped, three seeds got to 95 % after 160 to 290 thousand steps. On the right is sliding, the hardest: after 240 thousand steps both seeds are still a long way from 95 %.
 #
