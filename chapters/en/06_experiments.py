@@ -233,7 +233,7 @@ for task, folder in ARMS.items():
 # %%
 from her.plotting.experiments import draw_robots
 
-fig, axes = plt.subplots(1, 3, figsize=(11, 3.4), sharey=True)
+fig, axes = plt.subplots(1, 3, figsize=(11, 4.2), sharey=True)
 for ax, task in zip(axes, ("push", "pick", "slide"), strict=True):
     curves = read_curves(RESULTS / ARMS[task] / "curves.csv")
     draw_robots(ax, {name: curve for (of, name), curve in curves.items() if of == task}, f"Fetch, {task}", LANG)

@@ -167,7 +167,7 @@ def draw_robots(ax: Axes, curves: Mapping[str, tuple[Sequence[float], np.ndarray
             draw_curve(ax, *curves[variant], label, look)
     label_success_axes(ax, lang, "end")
     ax.set_title(title)
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=2)  # below: the lines are everywhere
     return ax
 
 
