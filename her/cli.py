@@ -75,7 +75,11 @@ CURRICULA = click.Choice(["none", "reach", "cher"])
 @click.option("--env-kwargs", multiple=True, metavar="KEY=VALUE", callback=key_values, help="Of the environment.")
 @click.option("--strategy", type=STRATEGIES, default="future", show_default=True, help="Of hindsight; none is without.")
 @click.option("--k", type=click.IntRange(0), default=4, show_default=True, help="Substitute goals per real one.")
-@click.option("--priority", type=PRIORITIES, help="Which transitions come oftener.  [default: by environment]")
+@click.option(
+    "--priority",
+    type=PRIORITIES,
+    help="Which transitions come oftener.  [default: by environment; none without hindsight]",
+)
 @click.option("--curriculum", type=CURRICULA, default="none", show_default=True, help="Which goals come when.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--max-steps", type=click.IntRange(1), help="Environment steps, at most.  [default: by environment]")
@@ -124,7 +128,8 @@ def train(
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is missing: pip install 'her-course[train]'") from None
     changes: dict[str, Any] = {"strategy": strategy, "k": k, "seed": seed, "curriculum": curriculum}
-    changes |= {"priority": priority} if priority else {}
+    if priority or strategy == "none":  # without hindsight replay is plain, unless it is asked not to be
+        changes["priority"] = priority or "none"
     changes |= {"max_steps": max_steps} if max_steps else {}
     changes |= {"until_success": until_success} if until_success else {}
     for key, value in settings.items():

@@ -197,7 +197,12 @@ def test_a_run_stopped_between_rounds_goes_on_as_if_it_had_not_been(tmp_path, ch
 
 @pytest.mark.parametrize(
     ("arguments", "priority", "folder"),
-    [([], "moved", "FetchPush-v4-future-seed=0"), (["--priority", "none"], "none", "FetchPush-v4-future-none-seed=0")],
+    [
+        ([], "moved", "FetchPush-v4-future-seed=0"),
+        (["--priority", "none"], "none", "FetchPush-v4-future-none-seed=0"),
+        (["--strategy", "none"], "none", "FetchPush-v4-none-seed=0"),
+        (["--strategy", "none", "--priority", "moved"], "moved", "FetchPush-v4-none-moved-seed=0"),
+    ],
 )
 def test_what_is_replayed_is_the_settings_choice_until_the_command_says_otherwise(
     arguments, priority, folder, tmp_path, monkeypatch
