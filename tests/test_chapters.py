@@ -4,6 +4,7 @@ nbval compares the outputs besides: `pytest --nbval chapters`.
 """
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,20 @@ def test_runs_from_top_to_bottom(path, tmp_path):
 @pytest.mark.parametrize("path", SOURCES, ids=notebooks.name_of)
 def test_notebook_holds_the_same_cells_as_its_source(path):
     assert check_pair(path) == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=notebooks.name_of)
+def test_jupyterlab_opens_it_though_the_notebook_be_newer(path, tmp_path):
+    """As after a pull that brings new outputs only. JupyterLab refuses where the two differ, be it by a blank line."""
+    from jupyter_server.services.contents.largefilemanager import LargeFileManager
+    from jupytext.sync_contentsmanager import build_sync_jupytext_contents_manager_class
+
+    shutil.copy(path.parents[1] / "jupytext.toml", tmp_path)
+    for file in (path, path.with_suffix(".ipynb")):
+        shutil.copy(file, tmp_path)
+    os.utime(tmp_path / path.name, (0, 0))
+    manager = build_sync_jupytext_contents_manager_class(LargeFileManager)(root_dir=str(tmp_path))
+    assert manager.get(f"{path.stem}.ipynb", type="notebook", content=True)["content"]["cells"]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=notebooks.name_of)

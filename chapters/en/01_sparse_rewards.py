@@ -95,6 +95,7 @@ for env_id in ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0"):
     sizes = [envs.single_observation_space[key].shape[0] for key in ("observation", "desired_goal")]
     print(f"{env_id:15} {sizes}  {envs.single_action_space}  {envs.horizon}")
 
+
 # %% [markdown] zh="d5f3b3dc"
 # ## 1.2　Only two rewards
 #
@@ -284,6 +285,7 @@ for _ in range(1_000):
     q = -1 + gamma * q
 print(f"{q:.4f}  {-1 / (1 - gamma):.4f}")
 
+
 # %% [markdown] zh="71fcb5c3"
 # −50. No environment, no network: a loop of two lines has "learned" it all. What is more, it is *content* with that. The loss is $(y-Q)^2$ with the TD target $y$; where $Q$ is −50 everywhere, $y$ is −50 everywhere, and the gradient is 0. No action is the least bit better than another, and $\arg\max$ has only the noise of the initial weights to go by.
 #
@@ -369,6 +371,7 @@ draw_values_over_updates(axes[1], {n: (log[0, :, 0], log[:, :, 2]) for n, log in
 axes[0].legend()
 show(fig, alt=text(LANG, "左：8 位的成功率练到四成上下才起飞，最后到 1；15 位始终贴着 0。右：两者的平均 Q 值先一起跌到 −40 以下；8 位的又升回完美策略的范围，15 位的继续滑向 −50。", "Left: with 8 bits success takes off some four tenths of the way along and ends at 1; with 15 it stays at 0. Right: both mean Q-values first fall below −40 together; with 8 bits they rise back to those of a perfect policy, with 15 they slide on towards −50."))
 
+
 # %% [markdown] zh="b0430e12"
 # With 8 bits, Q was going under as well, and the odd 0 pulled it out: one success travels back by bootstrapping (a state is updated with one's own estimate of the next), nearby states light up first and then light up those behind. With 15 bits only the odd straw floats by, if any; there is nothing to hold on to, and Q slides down the way of that two-line loop. (It does not slide all the way to −50. Our guess is overestimation: $\max$ always picks the best of the noise. The agent is a double DQN, the very cure for that (van Hasselt et al. 2016), but its target network follows so fast that both networks have much the same noise, and the cure is not complete. This guess was not tested on its own.)
 #
@@ -386,6 +389,7 @@ def perfect_value(d):
 following = [-1 + gamma * perfect_value(1)] + [-(d > 1) + gamma * perfect_value(d - 1) for d in range(1, 16)]
 truth = np.array([perfect_value(d) for d in range(16)])
 print(np.allclose(truth, following), truth.min().round(1), truth.max().round(1))
+
 
 # %% [markdown] zh="77903fda"
 # The crucial question: in the network's eyes, is *nearly there* any different from *far off*? From no wrong bit to all wrong, 400 questions each, and two things to ask: what is this state worth? And the bit that you would flip, was it wrong?
@@ -459,6 +463,7 @@ fig, axes = plt.subplots(1, 2, figsize=(8, 2.9), width_ratios=(2, 3))
 draw_reward_counts(axes[0], failed.rewards, "", LANG)
 draw_targets(axes[1], targets, -50, LANG)
 show(fig, alt=text(LANG, "左：一万步的奖励几乎全是 −1，只有一根柱子。右：目标值挤成窄窄的一撮，靠近 −50 那一头，其余地方空空荡荡。", "Left: of ten thousand rewards nearly all are −1, a single bar. Right: the TD targets huddle in one narrow clump near the −50 end; everywhere else is empty."))
+
 
 # %% [markdown] zh="ef1c3ab7"
 # On the left, one; on the right, one narrow clump. That is everything the network learns from ten thousand steps: wherever you are, whatever you do, wherever you want to go, the answer is the same.

@@ -119,6 +119,7 @@ after = relabel(before, new_goal=episode.achieved_goals[7])
 for name in ("state", "action", "reward", "next_state", "done", "goal"):
     print(f"{name:11} {np.round(1.0 * getattr(before, name), 2)!s:15} {np.round(1.0 * getattr(after, name), 2)}")
 
+
 # %% [markdown] zh="ae77442e"
 # ## 2.2　Step by step: `future`, k = 4
 #
@@ -287,6 +288,7 @@ draw_triangle(axes[0], exact, text(LANG, "推出来的：1/(T−t)", "derived: 1
 draw_triangle(axes[1], counted, text(LANG, "数出来的", "counted"), LANG)
 show(fig, alt=alt("triangle", LANG))
 
+
 # %% [markdown] zh="fb2bc98f"
 # Every row adds up to 1, and the mean of the framed numbers over the eight rows is $H_8/8$:
 
@@ -296,6 +298,7 @@ def harmonic_share(length):
 
 
 print(abs(counted - exact).max() < 0.02, exact.diagonal().mean().round(4), harmonic_share(8).round(4))
+
 
 # %% [markdown] zh="864c06cf"
 # Now count longer episodes. To have all places different, let somebody walk along the number line, one cell a step; for several $T$ and $k$ draw two hundred thousand rows from the library and count:
@@ -391,6 +394,7 @@ strolls = [stroll(rng) for _ in range(1_000)]
 failures = [one for one in strolls if (one.rewards == -1).all()]
 print(len(failures), sum((one.rewards == 0).sum() for one in failures))
 
+
 # %% [markdown] zh="e8c1eae7"
 # A few hundred strolls are left, and not one success among them. The same failures go into two buffers: one replays them as they are, one with HER.
 
@@ -404,6 +408,7 @@ def fill(k, episodes, seed=0):
 
 names = {0: text(LANG, "没有 HER", "without HER"), 4: "HER, k = 4"}
 buffers = {k: fill(k, failures) for k in names}
+
 
 # %% [markdown] zh="e1d20003"
 # Learning is the Bellman update of chapter 1, to the letter. The corridor is deterministic, so the learning rate may be 1: compute the new value, write it into the cell.
@@ -452,6 +457,7 @@ print(np.unique(tables[0]))
 values = {k: q.max(axis=2) for k, q in tables.items()}
 print(values[4].T.round(1) + 0.0)
 
+
 # %% [markdown] zh="610e1d16"
 # Read the first row, where the goal is cell 0. In cell 0: 0. In cell 1 one step gets there, and the step that arrives earns 0, so 0 as well. Cell 2: −1. Cell 3: −1.9 … The rule is plain: from $d$ cells away the first $d-1$ steps cost one each, and then you stay put:
 #
@@ -493,6 +499,7 @@ for _ in range(300):
     only_new[s, g, a] = lessons.rewards[lessons.relabelled] + GAMMA * only_new[after, g].max(axis=1)
 print(np.isclose(only_new.max(axis=2), perfect(distance)).sum(), only_new.max(axis=2)[0].round(1) + 0.0)
 
+
 # %% [markdown] zh="c137390b"
 # Only some sixty. The row of numbers is the value of standing in cell 0 for goals 0 to 8: far goals are still at −10, the chain ends where no stroll could reach. That is why a batch always keeps some rows as they were: they are the exam, and they are the bridge.
 #
@@ -520,6 +527,7 @@ animate(film, fps=2.5, alt=alt("film", LANG), hold=2)
 
 # %%
 print([int((path[-1] == np.arange(CELLS)).sum()) for path in paths.values()])
+
 
 # %% [markdown] zh="0fe36221"
 # ## 2.7　Walking and learning by yourself

@@ -39,6 +39,7 @@ from her.plotting import show, text, use_style
 
 use_style(LANG)
 
+
 # %% [markdown] zh="09c7f756"
 # ## 3.1　Four sentences
 #
@@ -114,6 +115,7 @@ fig, axes = plt.subplots(1, 4, figsize=(9, 3), sharey=True)
 for ax, (strategy, table) in zip(axes, pairs.items(), strict=True):
     draw_pairs(ax, table, strategy, LANG, most=0.01)
 show(fig, alt=alt("pairs", LANG))
+
 
 # %% [markdown] zh="2588efa6"
 # Two bars, two triangles, two squares, one full sheet. The shapes are right; are the shares? The intervals say how much each cell *should* get, and a chi-square test asks how probable, $p$, so large a difference is by luck alone. And how many draws fell outside?
@@ -226,6 +228,7 @@ print(f"{'':8} T = 50   {'   '.join(f'{name:7}' for name in TASKS)}")
 for strategy, exact in zip(STRATEGIES, (1 / 50, harmonic, 1 / 50, 1 / (300 * 50)), strict=True):
     counted = [(relabelled(name, strategy)[-1] == 0).mean() for name in TASKS]
     print(f"{strategy:8} {exact:.4f}   {'   '.join(f'{share:7.3f}' for share in counted)}")
+
 
 # %% [markdown] zh="12fbe0a2"
 # In bit flipping $T$ is 15, so compare that column with $1/15\approx0.067$ and $H_{15}/15\approx0.221$; it is close. The nine tenths of Push are, as chapter 2 said, success that is worth nothing.
@@ -454,6 +457,7 @@ for task, by_strategy in long_score.items():
     spread = {s: np.ptp([score.value for score in by_strategy[s].values()]) for s in ("future", "final", "episode")}
     print(task, {strategy: round(float(width), 2) for strategy, width in spread.items()})
 print(round(bits["future"][4].value - bits["episode"][4].value, 2), round(bits["future"][4].value - bits["final"][4].value, 2))
+
 
 # %% [markdown] zh="f5c13172"
 # ## 3.7　The agent that would not touch the puck

@@ -79,6 +79,7 @@ fig, ax = plt.subplots(figsize=(4.2, 4.2))
 draw_episodes(ax, episodes, LANG)
 show(fig, alt=alt("episodes", LANG))
 
+
 # %% [markdown] zh="583a4b7e"
 # Now swap the goals. The rule of the `future` strategy: the new goal of step $t$ is drawn uniformly from the places reached **by this step and later**. Draw $k$ times and you have $k$ extra copies. Written down as it stands, it takes seven lines, not counting `def`:
 
@@ -189,6 +190,7 @@ row, goal_row, _ = sample_goals(10_000, rng)
 batch = buffer.sample(12_500)
 library = np.stack([batch.indices, batch.goal_indices], axis=1)[batch.relabelled]
 
+
 # %% [markdown] zh="150a6c27"
 # And we smuggle in an impostor: "round to nearest" instead of "round down". Looks just as sensible. We did not make it up: it is how `HERReplayBuffer` in tianshou 2.0.1 does it.
 
@@ -239,6 +241,7 @@ try:
 except ValueError as error:
     print(error)
 
+
 # %% [markdown] zh="ea8708a3"
 # ### A reward for a batch, or for a pair?
 #
@@ -272,6 +275,7 @@ batched = HindsightExperienceReplay(1_000, 2, 2, 2, config, seed=7)
 for episode in episodes:
     batched.store_episode(episode)
 np.array_equal(row_wise.sample(1_000).rewards, batched.sample(1_000).rewards)
+
 
 # %% [markdown] zh="c3bb6081"
 # ### The achieved goal comes after the action
@@ -387,6 +391,7 @@ np.unique(batch.goals[batch.relabelled & (lengths == 3)]).tolist()
 # ## 4.7　`done` follows the goal
 #
 # There is one convention throughout: `dones` says where, **under the goal in this batch**, bootstrapping stops. When the task is really over, that is termination; when only the time is, that is truncation, and it doesn't count: the clock stopped, the road did not. (It has nothing to do with the clipping of 4.11.) In the course's three environments reaching the goal doesn't count either, the episode goes on. So there is no `done` at all.
+
 # %%
 for env_id, horizon in (("her/BitFlip-v0", 8), ("her/Reach-v0", 50), ("her/Push-v0", 50)):
     play = play_randomly(env_id, 20, horizon)
@@ -473,6 +478,7 @@ draw_reward_mix(axes[0], batch.relabelled, own, success, k, LANG)
 draw_success_by_position(axes[1], t[batch.relabelled], own[batch.relabelled], success[batch.relabelled], LANG)
 show(fig, alt=alt("reward_mix", LANG))
 
+
 # %% [markdown] zh="b668c4a0"
 # From the neighbours: whatever lies within $\varepsilon$ of the place reached counts as reached. So $H_T/T$ is the value when *no two achieved goals are close*, and other environments differ. What of bit flipping, and of pushing a puck (`her/Push-v0`)? And while we are at it: in how many episodes does the puck move at all?
 
@@ -493,6 +499,7 @@ moved = np.ptp(pushes.achieved_goals, axis=0).any(axis=-1)
 for name, filled in (("BitFlip", bit_buffer), ("Push", push_buffer)):
     print(f"{name:8} {(filled.sample(100_000).rewards == 0).mean():.0%}")
 print(f"moved    {moved.mean():.0%}")
+
 
 # %% [markdown] zh="79c752cb"
 # Pushing does get close to "80 %", for all the wrong reasons. In most episodes nobody touched the puck (these are a mere hundred; in the twenty thousand of chapter 1 it moved in fewer than four in ten, too): wherever it has been, it has been in one place, any swapped goal is a success, and nothing is taught. **More successes do not mean more to learn from.** Which transitions are worth learning from? Next chapter.
@@ -771,6 +778,7 @@ from her.plotting.implementation import side_by_side
 
 frames = side_by_side(film(reach_runs["none"][0][0].agent), film(reach_runs["her"][0][0].agent))
 animate(frames, fps=8, alt=alt("walk", LANG))
+
 
 # %% [markdown] zh="e59cbe65"
 # ## 4.13　Wrong, and still learning a bit

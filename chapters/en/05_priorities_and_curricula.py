@@ -58,6 +58,7 @@ def near(achieved, desired):
 config = HERConfig("future", 4, near)
 CurriculumHER(1_000, 8, 2, 2, config, curriculum="reach", transitions=ProportionalTransitions())
 
+
 # %% [markdown] zh="e2fb177c"
 # ## 5.2　What surprises the network deserves another look
 #
@@ -114,6 +115,7 @@ P = probabilities(td_errors, alpha=0.6)
 w = (5 * P) ** -0.4
 print((np.bincount(batch.indices) / 100_000).round(2), P.round(2))
 print(np.allclose(batch.weights, (w / w.max())[batch.indices], rtol=1e-5))
+
 
 # %% [markdown] zh="a7b6f51c"
 # ## 5.3　A sum tree: one out of a million
@@ -231,6 +233,7 @@ trainer, episodes, _ = pushes[0]
 moved = np.array([np.ptp(episode.achieved_goals, axis=0).any() for episode in episodes])
 print(0.2 < moved.mean() < 0.8)
 
+
 # %% [markdown] zh="2000a9ce"
 # In over four out of ten the puck never stirs (the share in which it moved is the first bar on the left of the figure below). Chapter 2 said it: such episodes succeed under any relabelling and teach nothing. Drawn uniformly, a great part of the lessons is spent watching a puck do nothing.
 #
@@ -300,6 +303,7 @@ show(fig, alt=alt("replayed", LANG))
 share = {name: moved[of].mean() for name, of in drawn.items()}
 print(share["energy"] > 0.85, share["uniform"] < share["td"] < share["energy"])
 
+
 # %% [markdown] zh="054d762b"
 # Whose "worth" is the better one? Energy is honest: it is a *fact* about the episode, computed once, true for ever. That is its weakness too: it does not know what the network has learned by now, and tasks without an object (bit flipping, Reach) have none of it. The TD error exists everywhere and changes as learning goes on. But does it really keep up?
 
@@ -366,6 +370,7 @@ for task, of_seeds in stale.items():
     assert stored < 0.6
     assert task == "BitFlip" or aged > regoaled + 0.2
 
+
 # %% [markdown] zh="f46ee970"
 # Push could not be clearer: a network a round older does little harm, the ranking of the errors mostly stands; change the goal, and most of the ranking is gone. The stored priority does as badly as a changed goal: the trouble is not age, it is *change*. Bit flipping is worse: the network moves fast, goals are any of the patterns of 15 bits, and the stored priority has next to nothing to do with the new error.
 #
@@ -420,6 +425,7 @@ from scipy.stats import chi2_contingency
 for name, offsets in (("ours", ours), ("plain future", candidates[0] - t)):
     table = np.stack([np.bincount(theirs, minlength=20), np.bincount(offsets, minlength=20)])
     print(f"{name:13} p > 0.001: {chi2_contingency(table).pvalue > 0.001}   {offsets.mean():.1f} {theirs.mean():.1f}")
+
 
 # %% [markdown] zh="2d1d775e"
 # Ours and the library's cannot be told apart; plain `future` is found out at once: its goals lie farther away.
@@ -509,6 +515,7 @@ show(fig, alt=alt("stages", LANG))
 exams = [[examine(agent)[1].mean() for agent, *_ in stages.values()] for _, stages in grown]
 print(all(exam == sorted(exam) for exam in exams), all(exam[-1] > 0.4 for exam in exams))
 
+
 # %% [markdown] zh="c5195bb5"
 # Watch them push. Four tasks, the same for the agents of the three moments:
 
@@ -531,6 +538,7 @@ from her.plotting import animate
 from her.plotting.implementation import side_by_side
 
 animate(side_by_side(*(film(agent) for agent, *_ in stages.values())), fps=8, alt=alt("film", LANG))
+
 
 # %% [markdown] zh="51e6a57b"
 # The discs in the top row are busy with nothing: whether they touch the puck is a matter of luck, and if they do, the way they push has nothing to do with the goal.

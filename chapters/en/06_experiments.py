@@ -173,6 +173,7 @@ for task, (found, played) in needed.items():
     print(titles[task])
     report(found, played)
 
+
 # %% [markdown] zh="6f82bf4c"
 # Note how shaky an "at least" is: it depends on how long we *cared* to let the other side play. Twice the steps, twice the factor. So whenever you hear "HER is 50 times faster", ask first: did the other side get there? The paper has no such number; it has curves.
 #
@@ -279,6 +280,7 @@ from her.policies.films import read_film
 for path in sorted(RESULTS.glob("fetch*/films/*.png")):
     print(path.stem)
     animate(read_film(path), fps=6, alt=alt("robot", LANG))
+
 
 # %% [markdown] zh="6028c792"
 # Draw no conclusions from tasks like FetchReach. Plappert et al. (2018) say so themselves: even partially broken implementations sometimes learn it. It is good for testing the machine, not the idea.
@@ -387,6 +389,7 @@ hopeless = -1 / (1 - GAMMA)
 wheel = (1 - 1 / ROOMS) * hopeless
 stairs = -sum(GAMMA**i for i in range(STAIRS - 1))
 print(f"{wheel:.2f}   {stairs:.2f}")
+
 
 # %% [markdown] zh="60768eb0"
 # The wheel: nine times out of ten you never get out, worth −9. The stairs: three steps of −1 and there on the fourth, worth −2.71. The stairs, of course.

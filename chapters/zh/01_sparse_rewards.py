@@ -95,6 +95,7 @@ for env_id in ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0"):
     sizes = [envs.single_observation_space[key].shape[0] for key in ("observation", "desired_goal")]
     print(f"{env_id:15} {sizes}  {envs.single_action_space}  {envs.horizon}")
 
+
 # %% [markdown]
 # ## 1.2　奖励只有两种
 #
@@ -284,6 +285,7 @@ for _ in range(1_000):
     q = -1 + gamma * q
 print(f"{q:.4f}  {-1 / (1 - gamma):.4f}")
 
+
 # %% [markdown]
 # −50。没有环境，没有网络，两行循环就“学”完了。而且学到这里它就*满意*了：损失是 $(y-Q)^2$，其中 $y$ 是目标值（TD target）；$Q$ 处处等于 −50 时，$y$ 也处处等于 −50，梯度是 0。没有哪个动作比别的好一丁点，$\arg\max$ 只好听初始化时那点噪声的。
 #
@@ -369,6 +371,7 @@ draw_values_over_updates(axes[1], {n: (log[0, :, 0], log[:, :, 2]) for n, log in
 axes[0].legend()
 show(fig, alt=text(LANG, "左：8 位的成功率练到四成上下才起飞，最后到 1；15 位始终贴着 0。右：两者的平均 Q 值先一起跌到 −40 以下；8 位的又升回完美策略的范围，15 位的继续滑向 −50。", "Left: with 8 bits success takes off some four tenths of the way along and ends at 1; with 15 it stays at 0. Right: both mean Q-values first fall below −40 together; with 8 bits they rise back to those of a perfect policy, with 15 they slide on towards −50."))
 
+
 # %% [markdown]
 # 8 位的 Q 值也差点淹死，是那些偶然的 0 把它捞上来的：一次成功靠自举（bootstrapping，拿自己对下一状态的估计来更新这一状态）往回传，附近的状态先亮起来，再带亮更远的。15 位等来的稻草寥寥几根，甚至一根也没有，抓不住，只能沿着刚才那两行循环的路滑下去。（它没有一直滑到 −50。我们猜是过高估计（overestimation）：$\max$ 总从噪声里挑最高的那个。这里用的是专治这个病的双 DQN（van Hasselt 等，2016），可是目标网络跟得快，两份网络的噪声差不多，治不干净。这个猜测没有单独验证。）
 #
@@ -386,6 +389,7 @@ def perfect_value(d):
 following = [-1 + gamma * perfect_value(1)] + [-(d > 1) + gamma * perfect_value(d - 1) for d in range(1, 16)]
 truth = np.array([perfect_value(d) for d in range(16)])
 print(np.allclose(truth, following), truth.min().round(1), truth.max().round(1))
+
 
 # %% [markdown]
 # 关键的一问：在网络眼里，*快到了*和*差得远*有区别吗？从差 0 位到全错，每档 400 道题，问两件事：这状态值多少？你要翻的那一位，本来是错的吗？
@@ -459,6 +463,7 @@ fig, axes = plt.subplots(1, 2, figsize=(8, 2.9), width_ratios=(2, 3))
 draw_reward_counts(axes[0], failed.rewards, "", LANG)
 draw_targets(axes[1], targets, -50, LANG)
 show(fig, alt=text(LANG, "左：一万步的奖励几乎全是 −1，只有一根柱子。右：目标值挤成窄窄的一撮，靠近 −50 那一头，其余地方空空荡荡。", "Left: of ten thousand rewards nearly all are −1, a single bar. Right: the TD targets huddle in one narrow clump near the −50 end; everywhere else is empty."))
+
 
 # %% [markdown]
 # 左边一根，右边窄窄一撮。这就是网络从一万步里得到的全部信息：不管在哪儿、做什么、想去哪儿，答案都一样。

@@ -119,6 +119,7 @@ after = relabel(before, new_goal=episode.achieved_goals[7])
 for name in ("state", "action", "reward", "next_state", "done", "goal"):
     print(f"{name:11} {np.round(1.0 * getattr(before, name), 2)!s:15} {np.round(1.0 * getattr(after, name), 2)}")
 
+
 # %% [markdown]
 # ## 2.2　一步一步来：`future`，k = 4
 #
@@ -287,6 +288,7 @@ draw_triangle(axes[0], exact, text(LANG, "推出来的：1/(T−t)", "derived: 1
 draw_triangle(axes[1], counted, text(LANG, "数出来的", "counted"), LANG)
 show(fig, alt=alt("triangle", LANG))
 
+
 # %% [markdown]
 # 每一行加起来是 1，红框里的数对八行取平均，就是 $H_8/8$：
 
@@ -296,6 +298,7 @@ def harmonic_share(length):
 
 
 print(abs(counted - exact).max() < 0.02, exact.diagonal().mean().round(4), harmonic_share(8).round(4))
+
 
 # %% [markdown]
 # 现在换长回合来数。要“处处不同”，就让一个人在数轴上一直往右走，每步一格；各种长度 $T$、各种 $k$，都用库抽二十万行，数成功：
@@ -391,6 +394,7 @@ strolls = [stroll(rng) for _ in range(1_000)]
 failures = [one for one in strolls if (one.rewards == -1).all()]
 print(len(failures), sum((one.rewards == 0).sum() for one in failures))
 
+
 # %% [markdown]
 # 剩下的几百趟，一次成功也没有。同样的失败，存进两个缓冲区：一个照原样重放，一个用 HER。
 
@@ -404,6 +408,7 @@ def fill(k, episodes, seed=0):
 
 names = {0: text(LANG, "没有 HER", "without HER"), 4: "HER, k = 4"}
 buffers = {k: fill(k, failures) for k in names}
+
 
 # %% [markdown]
 # 学习就是第 1 章的贝尔曼更新，一字不改。走廊是确定的，所以学习率可以取 1：算出新值，直接写进格子。
@@ -452,6 +457,7 @@ print(np.unique(tables[0]))
 values = {k: q.max(axis=2) for k, q in tables.items()}
 print(values[4].T.round(1) + 0.0)
 
+
 # %% [markdown]
 # 读读第一行：目标是第 0 格。站在第 0 格，0；第 1 格，走一步就到，到的那一步得 0，所以也是 0；第 2 格 −1，第 3 格 −1.9……规律是清楚的：相距 $d$ 格，前 $d-1$ 步各扣一分，之后站住不动：
 #
@@ -493,6 +499,7 @@ for _ in range(300):
     only_new[s, g, a] = lessons.rewards[lessons.relabelled] + GAMMA * only_new[after, g].max(axis=1)
 print(np.isclose(only_new.max(axis=2), perfect(distance)).sum(), only_new.max(axis=2)[0].round(1) + 0.0)
 
+
 # %% [markdown]
 # 只剩六十个上下。后面那一排是站在第 0 格、目标从 0 到 8 的价值：远处的目标仍是 −10，散步够不着的地方就断了。所以批次里总要留着没换目标的那份，它们既是考题，也是桥。
 #
@@ -520,6 +527,7 @@ animate(film, fps=2.5, alt=alt("film", LANG), hold=2)
 
 # %%
 print([int((path[-1] == np.arange(CELLS)).sum()) for path in paths.values()])
+
 
 # %% [markdown]
 # ## 2.7　自己走，自己学

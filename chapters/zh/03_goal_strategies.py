@@ -39,6 +39,7 @@ from her.plotting import show, text, use_style
 
 use_style(LANG)
 
+
 # %% [markdown]
 # ## 3.1　四句话
 #
@@ -114,6 +115,7 @@ fig, axes = plt.subplots(1, 4, figsize=(9, 3), sharey=True)
 for ax, (strategy, table) in zip(axes, pairs.items(), strict=True):
     draw_pairs(ax, table, strategy, LANG, most=0.01)
 show(fig, alt=alt("pairs", LANG))
+
 
 # %% [markdown]
 # 两条竖线，两个三角，两个方块，一整张。形状对了，份额呢？区间给出每一格*应当*占多少，卡方检验（chi-square test）问：光凭运气，差得这么多的概率 $p$ 有多大？再数数区间之外有几次：
@@ -226,6 +228,7 @@ print(f"{'':8} T = 50   {'   '.join(f'{name:7}' for name in TASKS)}")
 for strategy, exact in zip(STRATEGIES, (1 / 50, harmonic, 1 / 50, 1 / (300 * 50)), strict=True):
     counted = [(relabelled(name, strategy)[-1] == 0).mean() for name in TASKS]
     print(f"{strategy:8} {exact:.4f}   {'   '.join(f'{share:7.3f}' for share in counted)}")
+
 
 # %% [markdown]
 # 翻比特的 $T$ 是 15，所以那一列该和 $1/15\approx0.067$、$H_{15}/15\approx0.221$ 比，差得不多。推冰球那一列的九成，第 2 章说过，是不值钱的成功。
@@ -454,6 +457,7 @@ for task, by_strategy in long_score.items():
     spread = {s: np.ptp([score.value for score in by_strategy[s].values()]) for s in ("future", "final", "episode")}
     print(task, {strategy: round(float(width), 2) for strategy, width in spread.items()})
 print(round(bits["future"][4].value - bits["episode"][4].value, 2), round(bits["future"][4].value - bits["final"][4].value, 2))
+
 
 # %% [markdown]
 # ## 3.7　那只不碰冰球的智能体

@@ -79,6 +79,7 @@ fig, ax = plt.subplots(figsize=(4.2, 4.2))
 draw_episodes(ax, episodes, LANG)
 show(fig, alt=alt("episodes", LANG))
 
+
 # %% [markdown]
 # 现在换目标。`future` 策略（future strategy）的规矩是：给第 $t$ 步换的目标，从**这一步以及以后**到达的地方里均匀地挑一个。挑 $k$ 次，就多出 $k$ 份拷贝。照着这句话写，不算 `def` 正好七行：
 
@@ -189,6 +190,7 @@ row, goal_row, _ = sample_goals(10_000, rng)
 batch = buffer.sample(12_500)
 library = np.stack([batch.indices, batch.goal_indices], axis=1)[batch.relabelled]
 
+
 # %% [markdown]
 # 再掺进一个冒牌货：把“舍去小数”换成“四舍五入”，看上去同样合理。这不是我们编的，tianshou 2.0.1 的 `HERReplayBuffer` 就是这样写的。
 
@@ -239,6 +241,7 @@ try:
 except ValueError as error:
     print(error)
 
+
 # %% [markdown]
 # ### 奖励函数：一批，还是一对？
 #
@@ -272,6 +275,7 @@ batched = HindsightExperienceReplay(1_000, 2, 2, 2, config, seed=7)
 for episode in episodes:
     batched.store_episode(episode)
 np.array_equal(row_wise.sample(1_000).rewards, batched.sample(1_000).rewards)
+
 
 # %% [markdown]
 # ### 达到的目标，取在动作之后
@@ -388,6 +392,7 @@ np.unique(batch.goals[batch.relabelled & (lengths == 3)]).tolist()
 #
 # 全库只有一条约定：`dones` 说的是，**在这个批次的目标之下**，自举到这里为止。任务真的结束，叫终止（termination）；时间用完，叫截断（truncation），它不算：时间到了，路还在。（跟 4.11 节的“目标截断”是两回事。）本课的三个环境里，到了目标也不算，回合照走，所以 `done` 一个也没有。
 #
+
 # %%
 for env_id, horizon in (("her/BitFlip-v0", 8), ("her/Reach-v0", 50), ("her/Push-v0", 50)):
     play = play_randomly(env_id, 20, horizon)
@@ -474,6 +479,7 @@ draw_reward_mix(axes[0], batch.relabelled, own, success, k, LANG)
 draw_success_by_position(axes[1], t[batch.relabelled], own[batch.relabelled], success[batch.relabelled], LANG)
 show(fig, alt=alt("reward_mix", LANG))
 
+
 # %% [markdown]
 # 高出的那截是邻居：下一步落在 $\varepsilon$ 以内的地方也算到了。所以 $H_T/T$ 是*没有两个到过的地方挨着*时的值，换个环境就不同。翻比特和推冰球（`her/Push-v0`）呢？顺便看看整个回合里冰球动过的有多少：
 
@@ -494,6 +500,7 @@ moved = np.ptp(pushes.achieved_goals, axis=0).any(axis=-1)
 for name, filled in (("BitFlip", bit_buffer), ("Push", push_buffer)):
     print(f"{name:8} {(filled.sample(100_000).rewards == 0).mean():.0%}")
 print(f"moved    {moved.mean():.0%}")
+
 
 # %% [markdown]
 # 推冰球倒接近“八成”了，理由却全错：大多数回合里冰球根本没被碰过（这里只有一百个回合；第 1 章用两万个量的，动过的也不到四成），它到过的地方处处相同，怎么换目标都算成功，什么也没教会。**成功多，不等于学得到东西。** 哪些转移才值得学？这是下一章的事。
@@ -772,6 +779,7 @@ from her.plotting.implementation import side_by_side
 
 frames = side_by_side(film(reach_runs["none"][0][0].agent), film(reach_runs["her"][0][0].agent))
 animate(frames, fps=8, alt=alt("walk", LANG))
+
 
 # %% [markdown]
 # ## 4.13　犯了错，也能学一点

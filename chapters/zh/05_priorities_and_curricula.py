@@ -58,6 +58,7 @@ def near(achieved, desired):
 config = HERConfig("future", 4, near)
 CurriculumHER(1_000, 8, 2, 2, config, curriculum="reach", transitions=ProportionalTransitions())
 
+
 # %% [markdown]
 # ## 5.2　网络觉得意外的，多看几眼
 #
@@ -114,6 +115,7 @@ P = probabilities(td_errors, alpha=0.6)
 w = (5 * P) ** -0.4
 print((np.bincount(batch.indices) / 100_000).round(2), P.round(2))
 print(np.allclose(batch.weights, (w / w.max())[batch.indices], rtol=1e-5))
+
 
 # %% [markdown]
 # ## 5.3　求和树：一百万个数里抽一个
@@ -231,6 +233,7 @@ trainer, episodes, _ = pushes[0]
 moved = np.array([np.ptp(episode.achieved_goals, axis=0).any() for episode in episodes])
 print(0.2 < moved.mean() < 0.8)
 
+
 # %% [markdown]
 # 四成多的回合，冰球纹丝不动（动过的占多少，看下图左边第一根柱子）。第 2 章说过，这种回合怎么换目标都算成功，什么也没教。均匀地抽，好大一部分课时花在看冰球发呆。
 #
@@ -300,6 +303,7 @@ show(fig, alt=alt("replayed", LANG))
 share = {name: moved[of].mean() for name, of in drawn.items()}
 print(share["energy"] > 0.85, share["uniform"] < share["td"] < share["energy"])
 
+
 # %% [markdown]
 # 哪种“值得”更对？能量的长处是老实：它是回合的*事实*，算一次，永远不变。短处也在这里：它不知道网络已经学会了什么，而且没有物体的任务（翻比特、绕墙）根本没有它。TD 误差什么任务都有，还跟着学习变。可是，它真的跟得上吗？
 
@@ -366,6 +370,7 @@ for task, of_seeds in stale.items():
     assert stored < 0.6
     assert task == "BitFlip" or aged > regoaled + 0.2
 
+
 # %% [markdown]
 # 推冰球这边一清二楚：网络老一轮没什么，误差的排名大体还在；换个目标，排名就乱了大半。存着的优先级和换目标之后一个样：毛病不在旧，在*换*。翻比特更糟，网络变得快，目标又是 15 位里随便哪个，存着的优先级和新误差几乎没有关系。
 #
@@ -420,6 +425,7 @@ from scipy.stats import chi2_contingency
 for name, offsets in (("ours", ours), ("plain future", candidates[0] - t)):
     table = np.stack([np.bincount(theirs, minlength=20), np.bincount(offsets, minlength=20)])
     print(f"{name:13} p > 0.001: {chi2_contingency(table).pvalue > 0.001}   {offsets.mean():.1f} {theirs.mean():.1f}")
+
 
 # %% [markdown]
 # 我们的和库的分不开；普通的 `future` 当场被认出来，它挑得更远。
@@ -509,6 +515,7 @@ show(fig, alt=alt("stages", LANG))
 exams = [[examine(agent)[1].mean() for agent, *_ in stages.values()] for _, stages in grown]
 print(all(exam == sorted(exam) for exam in exams), all(exam[-1] > 0.4 for exam in exams))
 
+
 # %% [markdown]
 # 看它们推。四道同样的题，三个时刻的智能体各做一遍：
 
@@ -531,6 +538,7 @@ from her.plotting import animate
 from her.plotting.implementation import side_by_side
 
 animate(side_by_side(*(film(agent) for agent, *_ in stages.values())), fps=8, alt=alt("film", LANG))
+
 
 # %% [markdown]
 # 上排的圆盘在瞎忙：碰不碰得着冰球全看运气，碰着了，往哪边推也和目标无关。

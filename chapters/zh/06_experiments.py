@@ -173,6 +173,7 @@ for task, (found, played) in needed.items():
     print(titles[task])
     report(found, played)
 
+
 # %% [markdown]
 # 注意“至少”有多靠不住：它取决于我们*舍得*让没有 HER 的那边玩多久。多给一倍步数，倍数就翻一番。所以见到“HER 快 50 倍”这种话，先问：另一边走到了没有？论文里没有这种数字，它只有曲线。
 #
@@ -279,6 +280,7 @@ from her.policies.films import read_film
 for path in sorted(RESULTS.glob("fetch*/films/*.png")):
     print(path.stem)
     animate(read_film(path), fps=6, alt=alt("robot", LANG))
+
 
 # %% [markdown]
 # FetchReach 那样的任务，别从它下结论。Plappert 等（2018）自己说：连写错了一部分的实现有时也学得会。它适合验机器，不适合验想法。
@@ -387,6 +389,7 @@ hopeless = -1 / (1 - GAMMA)
 wheel = (1 - 1 / ROOMS) * hopeless
 stairs = -sum(GAMMA**i for i in range(STAIRS - 1))
 print(f"{wheel:.2f}   {stairs:.2f}")
+
 
 # %% [markdown]
 # 转盘：十分之九的机会永远出不来，值 −9。楼梯：三步 −1，第四步到，值 −2.71。当然走楼梯。
