@@ -151,7 +151,7 @@ class ReachGoals(LearningGoals):
     def draw(self, buffer, rows, uniform, rng):
         n, m = len(rows), self.candidates
         goal_rows = self.strategy.draw(buffer, np.tile(rows, m), rng.random(m * n), rng).reshape(m, n)
-        distances = _distances(buffer._achieved.take(goal_rows, axis=0), buffer._achieved.take(rows, axis=0))
+        distances = _distances(buffer.achieved_in(goal_rows), buffer.achieved_in(rows))
         beyond = np.maximum(distances - self.reach.distance, 0)
         kept = _pick(self._nearness(beyond), rng)
         self._note(distances[0], distances[kept, np.arange(n)])
@@ -189,7 +189,7 @@ class ReachGoals(LearningGoals):
         if not len(buffer) or math.isinf(reach):
             return desired
         rows = buffer.rows_at(rng.random(4 * self.candidates * n)).reshape(-1, n)
-        proposed = buffer._achieved.take(rows, axis=0)
+        proposed = buffer.achieved_in(rows)
         kept = _pick(self._nearness(np.abs(_distances(proposed, achieved) - reach)), rng)
         chosen = rng.random(n) < self.rollouts
         return np.where(chosen[:, None], proposed[kept, np.arange(n)], desired)
@@ -319,7 +319,7 @@ class Cher(LearningGoals):
         real = batch_size - wanted
         rows, weights, _ = buffer._draw(real + groups * of)
         goal_rows = self.draw(buffer, rows, buffer.rng.random(len(rows)), buffer.rng)
-        goals = buffer._achieved.take(goal_rows[real:], axis=0)
+        goals = buffer.achieved_in(goal_rows[real:])
         distances = _distances(goals, buffer._data[rows[real:], buffer.columns.goal])
         cost = (self.weight * distances).astype(np.float32).reshape(groups, of)
         picked = pick_diverse(goals.reshape(groups, of, -1), cost, picks, buffer.rng) + of * np.arange(groups)[:, None]

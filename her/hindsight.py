@@ -100,7 +100,7 @@ class StrategyGoals:
     def draw(self, buffer, rows, uniform, rng):
         if self.strategy is GoalSelectionStrategy.RANDOM:
             return buffer.rows_at(uniform)
-        start, end, at = buffer.spans_of(rows)
+        start, end, at = buffer.spans_of(rows, starts=self.strategy is GoalSelectionStrategy.EPISODE)
         return buffer.in_ring(start, draw_positions(self.strategy, at, end, uniform, start))
 
 

@@ -406,11 +406,11 @@ class GoalConditionedReplayBuffer:
         rows = self._ring * self.n_envs
         self._data = _zeros_on_cache_lines(rows, self.columns.width)
         # Once more, close together: here substitute goals are looked up.
-        self._achieved = np.zeros((rows, self.goal_dim), np.float32)
+        self._achieved = np.zeros(rows, self.columns.one_goal)
         self._dones = np.zeros(rows, bool)
         self._any_done = False
-        # An episode is named by the row it starts in: _start says so for every row. Of that row alone, _end is the row
-        # after the episode's last one, counted on where it runs over its ring's end.
+        # An episode is named by the row it starts in: _start says so for every row. _end is the row after the episode's
+        # last one, counted on where it runs over its ring's end; as long as it goes on, of the row it starts in alone.
         self._start = np.zeros(rows, np.int32 if rows < 2**31 else np.int64)  # half the bytes are looked up faster
         self._end = np.zeros(rows, np.intp)
         # Of each ring: where it begins, its oldest row (counted from there), live rows, rows of its open episode,
@@ -465,7 +465,7 @@ class GoalConditionedReplayBuffer:
             table[rows] = column
         start = int(self._base[env]) + first
         self._start[rows] = start
-        self._end[start] = start + n
+        self._end[rows] = start + n
         self._live[env] += n
         self._written[env] += n
         self._size += n
@@ -508,7 +508,8 @@ class GoalConditionedReplayBuffer:
                 f"capacity={self.capacity} // n_envs={self.n_envs}"
             )
         columns = self._pack(states, actions, rewards, next_states, dones, goals, achieved_goals, check=True)
-        self._open = so_far
+        if so_far is not self._open:
+            self._end_open(np.flatnonzero(so_far < self._open))
         for env in full:
             self._make_room(env, 1)
         head = (self._tail + self._live) % self._ring
@@ -522,10 +523,11 @@ class GoalConditionedReplayBuffer:
         self._start[rows] = start
         self._open += 1
         self._end[start] = start + self._open
-        self._open[ends] = 0
         self._live += 1
         self._written += 1
         self._size += self.n_envs
+        if np.count_nonzero(ends):
+            self._end_open(ends.nonzero()[0])
         if self._has_priorities:
             self.transitions.stored(self, rows)
 
@@ -534,6 +536,15 @@ class GoalConditionedReplayBuffer:
 
         For when a run was interrupted.
         """
+        self._end_open(np.arange(self.n_envs)[envs].reshape(-1))
+
+    def _end_open(self, envs: np.ndarray) -> None:
+        """Close the open episodes of these environments."""
+        for env in envs.tolist():
+            length, newest = int(self._open[env]), int(self._tail[env] + self._live[env])
+            if length:
+                rows = self._rows_in_ring(env, (newest - length) % self._ring, length)
+                self._end[rows] = self._end[rows[0]]
         self._open[envs] = 0
 
     @property
@@ -577,7 +588,7 @@ class GoalConditionedReplayBuffer:
             check_finite("rewards", rewards)
         self._look_at(packed[:, columns.goal], achieved_goals, rewards, dones)
         self._any_done = self._any_done or bool(np.count_nonzero(dones))
-        return packed, achieved_goals, dones
+        return packed, packed.view(columns.row)["achieved"][:, 0], dones
 
     def _look_at(self, goals: np.ndarray, achieved: np.ndarray, rewards: np.ndarray, dones: np.ndarray) -> None:
         """A place for subclasses to inspect, or refuse, real transitions before they are stored."""
@@ -659,10 +670,10 @@ class GoalConditionedReplayBuffer:
         Returns:
             (n, columns.width) the rows, (n, goal_dim) what was achieved in them, and (n, goal_dim) their goals.
         """
-        n, shape, one_goal = len(rows), (len(rows), self.goal_dim), self.columns.one_goal
+        n, shape = len(rows), (len(rows), self.goal_dim)
         packed = np.empty((n, self.columns.width), np.float32)
-        achieved = np.empty(n, one_goal)
-        goals = np.ndarray(len(self._achieved), one_goal, self._achieved).take(goal_rows)
+        achieved = np.empty(n, self.columns.one_goal)
+        goals = self._achieved.take(goal_rows)
         every = kept.step if isinstance(kept, slice) else 1
         at_once = max(GATHERED_AT_ONCE // every, 1) * every  # so that a slice keeps the same rows of each part
         if n <= at_once:
@@ -683,6 +694,10 @@ class GoalConditionedReplayBuffer:
         goals[kept] = own[kept]
         own[...] = goals
         items["next_goal"][...] = goals
+
+    def achieved_in(self, rows: np.ndarray) -> np.ndarray:
+        """(…, goal_dim) what was achieved in these rows, a copy."""
+        return self._achieved.take(rows).view(np.float32).reshape(*rows.shape, self.goal_dim)
 
     def update_priorities(self, indices: np.ndarray, td_errors: np.ndarray) -> None:
         """Tell the sampler of transitions what the TD errors of a batch were; uniform sampling has no use for them.
@@ -772,13 +787,16 @@ class GoalConditionedReplayBuffer:
         """The rows at these positions of the episodes that start in ``start``; the inverse of `episodes_of`."""
         return self.in_ring(start, start + position)
 
-    def spans_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def spans_of(self, rows: np.ndarray, starts: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The episodes that rows belong to, in rows: what takes the least time to tell.
 
         Returns:
-            The row each episode starts in, the one after its last so far, and the row itself, the latter two counted on
-            where an episode runs over its ring's end: see `in_ring`.
+            The row each episode starts in (or the row itself, if it need not be told and nothing hangs on it: without
+            ``starts``), the one after its last so far, and the row itself, the latter two counted on where an episode
+            runs over its ring's end: see `in_ring`.
         """
+        if not (starts or self._any_straddles or np.count_nonzero(self._open)):
+            return rows, self._end.take(rows), rows
         start = self._start.take(rows)
         if self._any_straddles:
             rows = rows + (rows < start) * self._ring
@@ -862,11 +880,11 @@ class GoalConditionedReplayBuffer:
         first = np.cumsum(lengths) - lengths
         goals, achieved = data[:, self.columns.goal], np.ascontiguousarray(data[:, self.columns.achieved])
         self._restore(meta, goals, achieved, data[:, self.columns.reward], dones)
-        for table, column in zip(self._tables, (data, achieved, dones), strict=True):
+        for table, column in zip(self._tables, (data, achieved.view(self.columns.one_goal)[:, 0], dones), strict=True):
             table[rows] = column
         self._any_done = any_done
         self._start[rows] = np.repeat(rows[first], lengths)
-        self._end[rows[first]] = rows[first] + lengths
+        self._end[rows] = np.repeat(rows[first] + lengths, lengths)
         self._live[:], self._open[:], self._written[:] = live, arrays["open"], arrays["written"]
         self._tail[:], self._straddles[:] = tail, False
         self._straddles[rows[first][rows[first + lengths - 1] < rows[first]] // self._ring] = True

@@ -43,7 +43,9 @@ def sparse_reward(achieved_goal: np.ndarray, desired_goal: np.ndarray, threshold
     if achieved.dtype.char not in "fdg" or desired.dtype.char not in "fdg":
         achieved, desired = achieved.astype(np.float64), desired.astype(np.float64)
     distance = np.sqrt(_squared_length(achieved - desired))
-    return np.subtract(distance < threshold, 1, dtype=np.float32)
+    reward = np.less(distance, threshold).astype(np.float32)
+    reward -= _ONE
+    return reward
 
 
 def as_goals(achieved_goal: np.ndarray, desired_goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -65,10 +67,15 @@ def _squared_length(vectors: np.ndarray) -> np.ndarray:
     if dimensions > 4:
         return np.einsum("...i,...i->...", vectors, vectors)
     vectors *= vectors  # with few dimensions, adding up columns takes a third of einsum's time
-    total = vectors[..., 0]
-    for i in range(1, dimensions):
-        total = total + vectors[..., i]
+    if dimensions < 2:
+        return vectors.sum(-1)
+    total = vectors[..., 0] + vectors[..., 1]
+    for i in range(2, dimensions):
+        total += vectors[..., i]
     return total
+
+
+_ONE = np.ones((), np.float32)  # numpy makes an array of a number at every call
 
 
 class BatchedReward:
@@ -108,7 +115,8 @@ class BatchedReward:
                 raise ValueError(
                     f"reward_function: expected one reward for each of {len(achieved)} rows, got shape {rewards.shape}"
                 )
-            rewards = rewards.reshape(-1)
+            if rewards.ndim != 1:
+                rewards = rewards.reshape(-1)
         else:
             rewards = self._row_by_row(achieved, desired, self._batches_only)
         _check_finite(rewards, achieved, desired)
@@ -174,7 +182,7 @@ class BatchedReward:
 
 def all_finite(array: np.ndarray) -> bool:
     """Whether no number is NaN or infinite. The sum of squares tells in a third of the time, unless it overflows."""
-    flat = array.ravel()
+    flat = array if array.ndim == 1 else array.ravel()
     return math.isfinite(flat.dot(flat)) or bool(np.isfinite(flat).all())
 
 

@@ -78,7 +78,7 @@ def everything(buffer):
     rows, columns = buffer.live_rows(), buffer.columns
     packed = buffer._data[rows]
     np.testing.assert_array_equal(packed[:, columns.goal], packed[:, columns.next_goal])
-    np.testing.assert_array_equal(packed[:, columns.achieved], buffer._achieved[rows])
+    np.testing.assert_array_equal(packed[:, columns.achieved], buffer.achieved_in(rows))
     return SimpleNamespace(
         states=packed[:, columns.state],
         actions=packed[:, columns.action],
@@ -86,7 +86,7 @@ def everything(buffer):
         next_states=packed[:, columns.next_state],
         dones=buffer._dones[rows],
         goals=packed[:, columns.goal],
-        achieved_goals=buffer._achieved[rows],
+        achieved_goals=buffer.achieved_in(rows),
     )
 
 

@@ -79,10 +79,10 @@ def check_relabelled_batch(batch, strategy, lengths, all_stored):
 
 def check_sources(buffer, batch):
     """`indices` and `goal_indices` say where the transition and its goal are stored."""
-    np.testing.assert_array_equal(buffer._achieved[batch.indices], batch.achieved_goals)
+    np.testing.assert_array_equal(buffer.achieved_in(batch.indices), batch.achieved_goals)
     relabelled = batch.relabelled
     assert (batch.goal_indices[~relabelled] == -1).all()
-    np.testing.assert_array_equal(buffer._achieved[batch.goal_indices[relabelled]], batch.goals[relabelled])
+    np.testing.assert_array_equal(buffer.achieved_in(batch.goal_indices[relabelled]), batch.goals[relabelled])
 
 
 # The settings

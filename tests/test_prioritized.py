@@ -878,7 +878,7 @@ def check_goals(buffer, batch, strategy):
     np.testing.assert_array_equal(batch.goals[~virtual][:, 0], -1 - number[~virtual])
     assert np.isin(batch.goal_indices[virtual], live).all()
     assert (batch.goal_indices[~virtual] == -1).all()
-    np.testing.assert_array_equal(batch.goals[virtual], buffer._achieved[batch.goal_indices[virtual]])
+    np.testing.assert_array_equal(batch.goals[virtual], buffer.achieved_in(batch.goal_indices[virtual]))
     np.testing.assert_array_equal(batch.rewards[virtual], match_reward(batch.achieved_goals, batch.goals)[virtual])
     _, _, length = buffer.episodes_of(batch.indices[virtual])
     if strategy != "random":

@@ -346,6 +346,23 @@ def test_a_step_may_begin_an_episode_where_the_one_before_was_interrupted():
     assert buffer.episodes_of(buffer.live_rows())[2].tolist() == [2] * 4
 
 
+@pytest.mark.parametrize("how", ["ended", "interrupted", "whole", "loaded"])
+def test_every_row_of_an_ended_episode_knows_its_end(how, tmp_path):
+    buffer = plain_buffer(capacity=20, n_envs=2)
+    for t in range(3):
+        buffer.add(**step([0, 1], [t, t], ends=[t == 2, t == 2 and how == "ended"]))
+    buffer.add(**step([2, 3 if how == "ended" else 1], [0, 3]), episode_begins=[False, how == "interrupted"])
+    buffer.end_episodes()
+    if how == "whole":
+        buffer.store_episode(recorded_episode(4, 5))
+    if how == "loaded":
+        buffer.save(tmp_path / "buffer.npz")
+        buffer = plain_buffer(capacity=30, n_envs=2)
+        buffer.load(tmp_path / "buffer.npz")
+    rows = buffer.live_rows()
+    np.testing.assert_array_equal(buffer.spans_of(rows, starts=False)[1], buffer.spans_of(rows)[1])
+
+
 @pytest.mark.parametrize("n_envs", [1, 3])
 def test_an_episode_longer_than_the_capacity_is_refused(n_envs):
     buffer = filled(capacity=5 * n_envs, lengths=(2,), n_envs=n_envs)

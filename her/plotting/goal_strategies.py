@@ -229,5 +229,5 @@ def draw_moved(ax: Axes, rounds: Sequence[int], moved: Mapping[str, Sequence[flo
         ax.plot(rounds, share, **look, label=strategy)
     ax.set(ylim=(-0.03, 1.03), xlabel=text(lang, "训练的轮数", "rounds of training"))
     ax.set_ylabel(text(lang, "冰球被碰过的回合", "episodes with the puck moved"))
-    ax.legend()
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))  # no corner is free of the lines
     return ax
