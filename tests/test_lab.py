@@ -57,17 +57,16 @@ def test_serves_the_chapters_with_this_environments_kernel_and_python_files_as_n
 
 
 @pytest.mark.browser
-def test_a_chapter_opens_runs_and_is_saved_as_a_pair(tmp_path, monkeypatch):
+def test_a_chapter_opens_runs_and_is_saved_as_a_pair(tmp_path):
     pytest.importorskip("playwright")
     if not browser.CHROMIUM:
         pytest.skip("no Chromium on this machine")
-    monkeypatch.setenv("HER_PROFILE", "quick")  # done before JupyterLab saves on its own, as it does every two minutes
     shutil.copytree(REPOSITORY / "chapters", tmp_path / "chapters", ignore=shutil.ignore_patterns(".*"))
     chapters = notebooks.discover(tmp_path / "chapters")
     if not chapters:
         pytest.skip("no chapters yet")
     source, name = chapters[0].read_bytes(), notebooks.name_of(chapters[0])
-    with browser.lab(tmp_path) as url, browser.page(url) as tab:
+    with browser.lab(tmp_path, HER_PROFILE="quick") as url, browser.page(url) as tab:
         assert browser.open_file(tab, f"chapters/{name}.py") == "Notebook"
         report = browser.run_all_cells(tab, f"chapters/{name}.ipynb")
         browser.save(tab)
@@ -81,15 +80,14 @@ def test_a_chapter_opens_runs_and_is_saved_as_a_pair(tmp_path, monkeypatch):
 @pytest.mark.browser
 @pytest.mark.parametrize("lang", ["zh", "en"])
 @pytest.mark.parametrize("number", [2, 4, 5])
-def test_a_chapter_runs_from_top_to_bottom_in_the_browser(tmp_path, monkeypatch, number, lang):
+def test_a_chapter_runs_from_top_to_bottom_in_the_browser(tmp_path, number, lang):
     pytest.importorskip("playwright")
     if not browser.CHROMIUM:
         pytest.skip("no Chromium on this machine")
-    monkeypatch.setenv("HER_PROFILE", "quick")
     for folder in ("chapters", "results"):
         shutil.copytree(REPOSITORY / folder, tmp_path / folder, ignore=shutil.ignore_patterns(".*"))
     [chapter] = notebooks.discover(tmp_path / "chapters", lang, [number])
-    with browser.lab(tmp_path) as url, browser.page(url) as tab:
+    with browser.lab(tmp_path, HER_PROFILE="quick") as url, browser.page(url) as tab:
         report = browser.run_all_cells(tab, f"chapters/{notebooks.name_of(chapter)}.ipynb")
     assert report["errors"] == []
     assert report["executed"] == report["code"] > 0
