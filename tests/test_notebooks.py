@@ -3,6 +3,7 @@
 import json
 import os
 
+import nbformat
 import pytest
 from click.testing import CliRunner
 from course_samples import edit, write_chapters
@@ -81,6 +82,22 @@ class TestExecuteToCommitted:
             tmp_path, "from her.plotting.progress import progress_bar\nfor i in progress_bar(range(3)):\n    print(i)"
         )
         assert check_outputs(notebooks.execute_to_committed(zh)) == []
+
+    def test_functions_of_a_notebook_run_on_all_cores_and_tell_in_order(self, tmp_path):
+        code = (
+            "import os\nfrom functools import partial\nfrom her.plotting.progress import on_all_cores\n"
+            "def half(i):\n    print('on the way')\n    return 12 / i, os.getpid()\n"
+            "found = on_all_cores([partial(half, i) for i in (1, 2, 3)])\n"
+            "print([value for value, _ in found], os.getpid() in dict(found).values())"
+        )
+        zh, _ = write_chapters(tmp_path, code)
+        committed = notebooks.execute_to_committed(zh)
+        cells = nbformat.read(committed, 4).cells
+        shown = [output.text for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+        assert shown == ["[12.0, 6.0, 4.0] False\n"]
+        zh, _ = write_chapters(tmp_path, code.replace("(1, 2, 3)", "(1, 0)"))
+        with pytest.raises(notebooks.ChapterFailed, match="ZeroDivisionError"):
+            notebooks.execute_to_committed(zh)
 
     def test_refresh_takes_over_prose_but_not_code(self, tmp_path):
         zh, _ = write_chapters(tmp_path)

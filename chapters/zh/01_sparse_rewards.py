@@ -499,15 +499,19 @@ def practise_push(seed, rounds, shape=None, strategy="none"):
         store(episode)
 
     trainer.buffer.store_episode = store_shaped if shape else store
-    for _ in progress_bar(range(rounds), description=f"{strategy} {shape.__name__ if shape else 'sparse'}, seed {seed}"):
+    for _ in range(rounds):
         trainer.round()
     return rollout(trainer.agent.act, make_envs("her/Push-v0", 200), steps=50, seed=1_000)
 
 
 # %% [markdown]
-# 四位选手：稀疏奖励；两种塑形；还有一位剧透，稀疏奖励加上本课的主角 HER。每位三个种子，每个种子 75 轮、24 万步。这是全章最慢的一格，大约两分钟。
+# 四位选手：稀疏奖励；两种塑形；还有一位剧透，稀疏奖励加上本课的主角 HER。每位三个种子，每个种子 75 轮、24 万步。谁也不等谁，每个核练一位，两个核大约一分钟。
 
 # %% tags=["nbval-ignore-output"]
+from functools import partial
+
+from her.plotting.progress import on_all_cores
+
 contestants = {
     text(LANG, "稀疏", "sparse"): {},
     text(LANG, "塑形 −d", "shaped −d"): {"shape": minus_distance},
@@ -515,7 +519,8 @@ contestants = {
     text(LANG, "稀疏 + HER", "sparse + HER"): {"strategy": "future"},
 }
 push_rounds = 75 if PROFILE == "full" else 8
-pushes = {name: [practise_push(seed, push_rounds, **how) for seed in SEEDS] for name, how in contestants.items()}
+plays = iter(on_all_cores([partial(practise_push, seed, push_rounds, **how) for how in contestants.values() for seed in SEEDS]))
+pushes = {name: [next(plays) for _ in SEEDS] for name in contestants}
 
 # %% [markdown]
 # 左图：每个点是一个种子的成功率，竖线是平均。右图才是重头戏：横轴是回合结束时冰球离目标多远，曲线是“不超过这么远”的回合占多少。越靠左上越好，绿线是容差。先看绿线上的高低，再看绿线*右边*一点点。

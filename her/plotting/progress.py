@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -18,3 +18,14 @@ def progress_bar(iterable: Iterable[T], total: int | None = None, description: s
 
     disable = bool(os.environ.get("TQDM_DISABLE"))
     return iter(tqdm(iterable, total=total, desc=description, leave=False, disable=disable))
+
+
+def on_all_cores(jobs: Sequence[Callable[[], T]], description: str = "") -> list[T]:
+    """What the jobs return, in their order, each called in a process of its own core, with a bar that counts them.
+
+    They may be functions of a notebook. What they show on the way is shown nowhere.
+    """
+    from joblib import Parallel, delayed
+
+    outcomes = Parallel(n_jobs=-1, batch_size=1, return_as="generator")(delayed(job)() for job in jobs)
+    return list(progress_bar(outcomes, total=len(jobs), description=description))
