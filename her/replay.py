@@ -509,7 +509,7 @@ class GoalConditionedReplayBuffer:
             )
         columns = self._pack(states, actions, rewards, next_states, dones, goals, achieved_goals, check=True)
         if so_far is not self._open:
-            self._end_open(np.flatnonzero(so_far < self._open))
+            self._close(np.flatnonzero(so_far < self._open))
         for env in full:
             self._make_room(env, 1)
         head = (self._tail + self._live) % self._ring
@@ -527,7 +527,7 @@ class GoalConditionedReplayBuffer:
         self._written += 1
         self._size += self.n_envs
         if np.count_nonzero(ends):
-            self._end_open(ends.nonzero()[0])
+            self._close(ends.nonzero()[0])
         if self._has_priorities:
             self.transitions.stored(self, rows)
 
@@ -536,9 +536,9 @@ class GoalConditionedReplayBuffer:
 
         For when a run was interrupted.
         """
-        self._end_open(np.arange(self.n_envs)[envs].reshape(-1))
+        self._close(np.arange(self.n_envs)[envs].reshape(-1))
 
-    def _end_open(self, envs: np.ndarray) -> None:
+    def _close(self, envs: np.ndarray) -> None:
         """Close the open episodes of these environments."""
         for env in envs.tolist():
             length, newest = int(self._open[env]), int(self._tail[env] + self._live[env])
@@ -790,10 +790,13 @@ class GoalConditionedReplayBuffer:
     def spans_of(self, rows: np.ndarray, starts: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The episodes that rows belong to, in rows: what takes the least time to tell.
 
+        Args:
+            rows: (n,) rows of stored transitions.
+            starts: whether the first array is wanted for itself; if it is for `in_ring` alone, a lookup can be spared.
+
         Returns:
-            The row each episode starts in (or the row itself, if it need not be told and nothing hangs on it: without
-            ``starts``), the one after its last so far, and the row itself, the latter two counted on where an episode
-            runs over its ring's end: see `in_ring`.
+            The row each episode starts in, the one after its last so far, and the row itself, the latter two counted on
+            where an episode runs over its ring's end: see `in_ring`.
         """
         if not (starts or self._any_straddles or np.count_nonzero(self._open)):
             return rows, self._end.take(rows), rows

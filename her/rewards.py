@@ -67,10 +67,8 @@ def _squared_length(vectors: np.ndarray) -> np.ndarray:
     if dimensions > 4:
         return np.einsum("...i,...i->...", vectors, vectors)
     vectors *= vectors  # with few dimensions, adding up columns takes a third of einsum's time
-    if dimensions < 2:
-        return vectors.sum(-1)
-    total = vectors[..., 0] + vectors[..., 1]
-    for i in range(2, dimensions):
+    total = vectors[..., 0]
+    for i in range(1, dimensions):
         total += vectors[..., i]
     return total
 
@@ -115,8 +113,7 @@ class BatchedReward:
                 raise ValueError(
                     f"reward_function: expected one reward for each of {len(achieved)} rows, got shape {rewards.shape}"
                 )
-            if rewards.ndim != 1:
-                rewards = rewards.reshape(-1)
+            rewards = rewards.reshape(-1)
         else:
             rewards = self._row_by_row(achieved, desired, self._batches_only)
         _check_finite(rewards, achieved, desired)
@@ -182,7 +179,7 @@ class BatchedReward:
 
 def all_finite(array: np.ndarray) -> bool:
     """Whether no number is NaN or infinite. The sum of squares tells in a third of the time, unless it overflows."""
-    flat = array if array.ndim == 1 else array.ravel()
+    flat = array.ravel()
     return math.isfinite(flat.dot(flat)) or bool(np.isfinite(flat).all())
 
 

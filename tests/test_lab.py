@@ -66,6 +66,7 @@ def test_a_chapter_opens_runs_and_is_saved_as_a_pair(tmp_path):
     if not chapters:
         pytest.skip("no chapters yet")
     source, name = chapters[0].read_bytes(), notebooks.name_of(chapters[0])
+    # the quick profile is done before JupyterLab saves on its own, as it does every two minutes
     with browser.lab(tmp_path, HER_PROFILE="quick") as url, browser.page(url) as tab:
         assert browser.open_file(tab, f"chapters/{name}.py") == "Notebook"
         report = browser.run_all_cells(tab, f"chapters/{name}.ipynb")

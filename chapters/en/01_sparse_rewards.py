@@ -504,8 +504,8 @@ def practise_push(seed, rounds, shape=None, strategy="none"):
     return rollout(trainer.agent.act, make_envs("her/Push-v0", 200), steps=50, seed=1_000)
 
 
-# %% [markdown] zh="a6f21cd2"
-# Four contestants: the sparse reward, the two shaped ones, and, as a spoiler, the sparse reward with HER, the hero of this course. Three seeds each, 75 rounds, that is 240,000 steps, per seed. None waits for another: each core trains one of them, which takes two cores about a minute.
+# %% [markdown] zh="c723909c"
+# Four contestants: the sparse reward, the two shaped ones, and, as a spoiler, the sparse reward with HER, the hero of this course. Three seeds each, 75 rounds, that is 240,000 steps, per seed. None waits for another: each core trains one of them, which takes two cores a minute or two.
 
 # %% tags=["nbval-ignore-output"]
 from functools import partial

@@ -505,7 +505,7 @@ def practise_push(seed, rounds, shape=None, strategy="none"):
 
 
 # %% [markdown]
-# 四位选手：稀疏奖励；两种塑形；还有一位剧透，稀疏奖励加上本课的主角 HER。每位三个种子，每个种子 75 轮、24 万步。谁也不等谁，每个核练一位，两个核大约一分钟。
+# 四位选手：稀疏奖励；两种塑形；还有一位剧透，稀疏奖励加上本课的主角 HER。每位三个种子，每个种子 75 轮、24 万步。谁也不等谁，每个核练一位，两个核大约一两分钟。
 
 # %% tags=["nbval-ignore-output"]
 from functools import partial

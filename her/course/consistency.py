@@ -214,7 +214,7 @@ def _blemishes(output: NotebookNode) -> Iterator[str]:
         yield f"writes to standard error: {output.text.strip().splitlines()[0]}"
     data = output.get("data", {})
     if any("widget" in kind for kind in data):
-        yield "stores a widget, gone when the notebook is opened; for a bar: her.course.progress_bar"
+        yield "stores a widget, gone when the notebook is opened; for a bar: her.plotting.progress.progress_bar"
     for kind in data:
         if kind.startswith("image/") and not output.metadata.get(kind, {}).get("alt", "").strip():
             yield "an image without alt text: her.plotting.show(fig, alt=…)"

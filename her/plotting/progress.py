@@ -1,4 +1,4 @@
-"""A progress bar that leaves nothing behind: for the cells of a chapter that take more than two seconds."""
+"""For the cells of a chapter that take more than two seconds: a bar that leaves nothing behind, and all cores."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def progress_bar(iterable: Iterable[T], total: int | None = None, description: s
     return iter(tqdm(iterable, total=total, desc=description, leave=False, disable=disable))
 
 
-def on_all_cores(jobs: Sequence[Callable[[], T]], description: str = "") -> list[T]:
-    """What the jobs return, in their order, each called in a process of its own core, with a bar that counts them.
+def on_all_cores(jobs: Sequence[Callable[[], T]]) -> list[T]:
+    """What the jobs return, in their order: as many run at a time as there are cores, and a bar counts them.
 
-    They may be functions of a notebook. What they show on the way is shown nowhere.
+    They may be functions of a notebook, but run in other processes: what they print or draw does not appear in it.
     """
     from joblib import Parallel, delayed
 
     outcomes = Parallel(n_jobs=-1, batch_size=1, return_as="generator")(delayed(job)() for job in jobs)
-    return list(progress_bar(outcomes, total=len(jobs), description=description))
+    return list(progress_bar(outcomes, total=len(jobs)))
