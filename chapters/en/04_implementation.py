@@ -584,16 +584,16 @@ print(*(f"{success:.2f}" for success in successes))
 # Thanks to HER, or would this network have managed anyway? Swap the buffer, leave everything else, run again. `her.training.Trainer` is the loop above plus a schedule of evaluations and seeds; `strategy="none"` is plain replay without HER. (On the command line, `her train her/BitFlip-v0 --env-kwargs n_bits=15` runs the same thing.)
 
 # %%
-from math import ceil
+from functools import partial
 
+from her.plotting.progress import on_all_cores
 from her.training import Trainer, settings_for
 
 
 def run(env_id, strategy, seed, **settings):
     trainer = Trainer(settings_for(env_id, strategy=strategy, seed=seed, **settings))
-    rounds = ceil(trainer.config.max_steps / (trainer.config.n_envs * trainer.horizon))
-    progress = list(progress_bar(trainer.run(), rounds, f"{strategy} {seed}"))
-    return trainer, [(p.env_steps, p.success_rate) for p in progress if p.success_rate is not None]
+    curve = [(p.env_steps, p.success_rate) for p in trainer.run() if p.success_rate is not None]
+    return trainer.agent, curve, trainer.final_evaluation()
 
 
 # %% [markdown] zh="51ca245d"
@@ -603,15 +603,20 @@ def run(env_id, strategy, seed, **settings):
 seeds = range(SEED, SEED + (3 if PROFILE == "full" else 1))
 
 
-def train(env_id, strategy, **settings):
-    trainers, curves = zip(*(run(env_id, strategy, seed, **settings) for seed in seeds), strict=True)
-    steps, success = np.moveaxis(curves, -1, 0)
-    return trainers, (steps[0], success)
+def train(**task):
+    variants = {"her": "future", "none": "none"}
+    outcomes = iter(on_all_cores([partial(run, strategy=strategy, seed=seed, **task) for strategy in variants.values() for seed in seeds]))
+    runs = {}
+    for name in variants:
+        agents, curves, exams = zip(*(next(outcomes) for _ in seeds), strict=True)
+        steps, success = np.moveaxis(curves, -1, 0)
+        runs[name] = agents, (steps[0], success), exams
+    return runs
 
 
 # %% tags=["nbval-ignore-output"]
-bit_task = {"env_id": "her/BitFlip-v0", "env_kwargs": {"n_bits": 15}, "max_steps": 30_000}
-bit_runs = {"her": train(strategy="future", **bit_task), "none": train(strategy="none", **bit_task)}
+bit_task = {"env_id": "her/BitFlip-v0", "env_kwargs": {"n_bits": 15}, "max_steps": 30_000 if PROFILE == "full" else 20_000}
+bit_runs = train(**bit_task)
 
 # %% [markdown] zh="c3ef2593"
 # Lines are means over seeds, bands are 95 % bootstrap intervals; with three seeds an interval is a rough guide. What to look for: where do the two part ways?
@@ -620,7 +625,7 @@ bit_runs = {"her": train(strategy="future", **bit_task), "none": train(strategy=
 from her.plotting.curves import draw_hindsight_against_none
 
 fig, ax = plt.subplots()
-draw_hindsight_against_none(ax, {name: curve for name, (_, curve) in bit_runs.items()}, LANG, success_at="any")
+draw_hindsight_against_none(ax, {name: curve for name, (_, curve, _) in bit_runs.items()}, LANG, success_at="any")
 ax.legend()
 show(fig, alt=alt("bits", LANG))
 
@@ -632,8 +637,8 @@ from her.evaluation import wilson_interval
 
 
 def final_exam(runs, at):
-    for name, (trainers, _) in runs.items():
-        rates = [trainer.final_evaluation().success_rate(at) for trainer in trainers]
+    for name, (_, _, exams) in runs.items():
+        rates = [exam.success_rate(at) for exam in exams]
         for seed, rate in zip(seeds, rates, strict=True):
             low, high = wilson_interval(round(200 * rate), 200)
             print(f"{name:4}  seed {seed}   {rate:.3f} [{low:.3f}, {high:.3f}]")
@@ -688,16 +693,16 @@ print(f"{(targets > 0).mean():.0%}   {(targets.clip(-50, 0) > 0).mean():.0%}")
 # The real `her/Reach-v0`: start left of the wall, goal on the right, 50 steps to get through the gap, and the *last* step has to be within 6 cm of the goal. That is stricter than "touched at some step", and it is how the paper judges robots.
 
 # %% tags=["nbval-ignore-output"]
-max_steps = 100_000 if PROFILE == "full" else 60_000
+max_steps = 100_000 if PROFILE == "full" else 40_000
 reach_task = {"env_id": "her/Reach-v0", "max_steps": max_steps, "evaluate_every": 2}
-reach_runs = {"her": train(strategy="future", **reach_task), "none": train(strategy="none", **reach_task)}
+reach_runs = train(**reach_task)
 
 # %% [markdown] zh="677751f8"
 # Compared with the bits, look at two things: how long until take-off, and how steady it is at the top.
 
 # %%
 fig, ax = plt.subplots()
-draw_hindsight_against_none(ax, {name: curve for name, (_, curve) in reach_runs.items()}, LANG, success_at="end")
+draw_hindsight_against_none(ax, {name: curve for name, (_, curve, _) in reach_runs.items()}, LANG, success_at="end")
 ax.legend()
 show(fig, alt=alt("reach", LANG))
 
@@ -715,7 +720,7 @@ assert min(with_her) > max(without) + 0.5
 # %%
 from her.plotting.implementation import arena_grid
 
-agent = reach_runs["her"][0][0].agent
+agent = reach_runs["her"][0][0]
 goal = np.array([0.4, 0.75], np.float32)
 
 
@@ -776,7 +781,7 @@ def film(agent):
 from her.plotting import animate
 from her.plotting.implementation import side_by_side
 
-frames = side_by_side(film(reach_runs["none"][0][0].agent), film(reach_runs["her"][0][0].agent))
+frames = side_by_side(film(reach_runs["none"][0][0]), film(reach_runs["her"][0][0]))
 animate(frames, fps=8, alt=alt("walk", LANG))
 
 
@@ -853,8 +858,7 @@ def learn(mistake, seed):
 
 # %% tags=["nbval-ignore-output"]
 mistakes = ("none", "old rewards", "old next goal", "all successes", "before the action", "time limit", "rounded")
-jobs = [(mistake, seed) for mistake in mistakes for seed in seeds]
-outcomes = [learn(*job) for job in progress_bar(jobs)]
+outcomes = on_all_cores([partial(learn, mistake, seed) for mistake in mistakes for seed in seeds])
 mistaken = {mistake: np.array(outcomes[i * len(seeds) :][: len(seeds)]) for i, mistake in enumerate(mistakes)}
 
 # %% [markdown] zh="86ce57a9"
@@ -905,7 +909,7 @@ def sb3_model(k, seed):
 
 # %% tags=["nbval-ignore-output"]
 def sb3_success(k, seed):
-    model = sb3_model(k, seed).learn(8_000)
+    model = sb3_model(k, seed).learn(8_000 if PROFILE == "full" else 5_000)
 
     def act(x):
         parts = {"observation": x[:, :10], "achieved_goal": x[:, :10], "desired_goal": x[:, 10:]}
@@ -914,7 +918,8 @@ def sb3_success(k, seed):
     return evaluate(act, make_envs("her/BitFlip-v0", 100, n_bits=10), seed=1).success_rate("any")
 
 
-sb3 = {k: [sb3_success(k, seed) for seed in progress_bar(seeds, description=f"k = {k}")] for k in (4, 0)}
+rates = iter(on_all_cores([partial(sb3_success, k, seed) for k in (4, 0) for seed in seeds]))
+sb3 = {k: [next(rates) for _ in seeds] for k in (4, 0)}
 print(sb3)
 assert min(sb3[4]) > 0.8
 assert max(sb3[0]) < 0.2
