@@ -596,8 +596,8 @@ def run(env_id, strategy, seed, **settings):
     return trainer.agent, curve, trainer.final_evaluation()
 
 
-# %% [markdown] zh="51ca245d"
-# A single seed says little. Take several, and put the curves in a table, a row for each seed.
+# %% [markdown] zh="90e16361"
+# A single seed says little. Take several, on all cores at once (`on_all_cores`), and put the curves in a table, a row for each seed.
 
 # %%
 seeds = range(SEED, SEED + (3 if PROFILE == "full" else 1))

@@ -598,7 +598,7 @@ def run(env_id, strategy, seed, **settings):
 
 
 # %% [markdown]
-# 一个种子（seed）说明不了什么，换几个种子重来，把曲线叠成一张表：每行一个种子。
+# 一个种子（seed）说明不了什么，换几个种子重来，`on_all_cores` 让每个核各练一个；再把曲线叠成一张表：每行一个种子。
 
 # %%
 seeds = range(SEED, SEED + (3 if PROFILE == "full" else 1))
