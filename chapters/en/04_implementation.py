@@ -529,8 +529,7 @@ from timeit import repeat
 episodes = list(play.episodes())
 slow = min(repeat(lambda: loop_batch(episodes, 256, rng), number=10))
 fast = min(repeat(lambda: reach.sample(256), number=10))
-print(f"{slow / fast:.0f} x")
-assert slow > 10 * fast
+print(f"> {next(times for times in (50, 20, 10) if slow > times * fast)} x")
 
 # %% [markdown] zh="cdfaebd6"
 # Training draws a few thousand batches, so this is the difference between a coffee break and the blink of an eye.
@@ -615,7 +614,7 @@ def train(**task):
 
 
 # %% tags=["nbval-ignore-output"]
-bit_task = {"env_id": "her/BitFlip-v0", "env_kwargs": {"n_bits": 15}, "max_steps": 30_000 if PROFILE == "full" else 20_000}
+bit_task = {"env_id": "her/BitFlip-v0", "env_kwargs": {"n_bits": 15}, "max_steps": 30_000 if PROFILE == "full" else 16_000}
 bit_runs = train(**bit_task)
 
 # %% [markdown] zh="c3ef2593"
@@ -693,7 +692,7 @@ print(f"{(targets > 0).mean():.0%}   {(targets.clip(-50, 0) > 0).mean():.0%}")
 # The real `her/Reach-v0`: start left of the wall, goal on the right, 50 steps to get through the gap, and the *last* step has to be within 6 cm of the goal. That is stricter than "touched at some step", and it is how the paper judges robots.
 
 # %% tags=["nbval-ignore-output"]
-max_steps = 100_000 if PROFILE == "full" else 40_000
+max_steps = 100_000 if PROFILE == "full" else 60_000
 reach_task = {"env_id": "her/Reach-v0", "max_steps": max_steps, "evaluate_every": 2}
 reach_runs = train(**reach_task)
 
@@ -841,7 +840,7 @@ def mistaken_sample(memory, n, rng, mistake):
 # The training loop is that of 4.10, word for word, around another sampler:
 
 # %%
-rounds = 16 if PROFILE == "full" else 12
+rounds = 16 if PROFILE == "full" else 10
 
 
 def learn(mistake, seed):

@@ -274,12 +274,14 @@ for name in shipped():
 # Watch them at work. These are films of the real policy, four episodes side by side, each with a goal of its own (the small red dot). They were made by `python -m her.policies.films FetchReach-v4 results/fetch/films/FetchReach-v4.png --steps 15 --size 140`; with `her-course[robotics]` installed you can film other seeds yourself:
 
 # %%
+from IPython.display import Markdown, display
+
 from her.plotting import animate
 from her.policies.films import read_film
 
 for path in sorted(RESULTS.glob("fetch*/films/*.png")):
-    print(path.stem)
-    animate(read_film(path), fps=6, alt=alt("robot", LANG))
+    display(Markdown(path.stem))
+    animate(read_film(path), fps=6, alt=f"{path.stem}: {alt('robot', LANG)}")
 
 
 # %% [markdown] zh="6028c792"

@@ -222,7 +222,7 @@ def half_way(env_id, rounds, seed, **env_kwargs):
 
 # %%
 SEEDS = range(SEED, SEED + (3 if PROFILE == "full" else 1))
-push_rounds = 40 if PROFILE == "full" else 25
+push_rounds = 40 if PROFILE == "full" else 20
 pushes = [half_way("her/Push-v0", push_rounds, seed) for seed in SEEDS]
 trainer, episodes, _ = pushes[0]
 
@@ -452,7 +452,7 @@ def grow(seed, rounds):
 
 
 # %%
-grow_rounds = 80 if PROFILE == "full" else 56
+grow_rounds = 80 if PROFILE == "full" else 48
 grown = [grow(seed, grow_rounds) for seed in SEEDS]
 reaches = np.array([reach for reach, _ in grown]).clip(max=1)
 

@@ -274,12 +274,14 @@ for name in shipped():
 # 看它们干活。下面是真策略录的像，四个回合并排，各有各的目标（小红点）。录的命令是 `python -m her.policies.films FetchReach-v4 results/fetch/films/FetchReach-v4.png --steps 15 --size 140`，装了 `her-course[robotics]` 就能自己再录，换几个种子：
 
 # %%
+from IPython.display import Markdown, display
+
 from her.plotting import animate
 from her.policies.films import read_film
 
 for path in sorted(RESULTS.glob("fetch*/films/*.png")):
-    print(path.stem)
-    animate(read_film(path), fps=6, alt=alt("robot", LANG))
+    display(Markdown(path.stem))
+    animate(read_film(path), fps=6, alt=f"{path.stem}: {alt('robot', LANG)}")
 
 
 # %% [markdown]

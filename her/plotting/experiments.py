@@ -31,9 +31,9 @@ _ALTERNATIVES = {
         "grasped starts rises above 0.95; sliding is far slower.",
     ),
     "robot": (
-        "动画：一排机械臂，各有各的目标，手爪或方块几步之内移到红点，停住。",
-        "Animation: a row of robot arms, each with a goal of its own; gripper or block moves to the red dot within a "
-        "few steps and stays.",
+        "动画：四台机械臂并排，各有各的目标；多数几步之内就把手爪、方块或冰球送到了红点，停住。",
+        "Animation: four robot arms in a row, each with a goal of its own; most bring gripper, block or puck to the "
+        "red dot within a few steps, and it stays there.",
     ),
     "bits": (
         "成功率对比特数。带 HER 的点在我们试过的长度上都很高；没有 HER 的只有最短的几档成功，往后是 0。虚线标出论文里"
