@@ -24,7 +24,7 @@ _CODE_SPAN = re.compile(r"(`+).+?\1", re.DOTALL)
 _HEADING = re.compile(r"^(#{1,6}) ", re.MULTILINE)
 _FORMULA = re.compile(r"(?<!\\)\$\$(.+?)\$\$|(?<![\\$])\$(?![\s$])([^$]+?)(?<!\\)\$", re.DOTALL)
 _WORDS_IN_FORMULA = re.compile(r"\\(text|mathrm|textbf)\s*\{[^{}]*\}")
-_ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|Users|tmp|var|opt|usr|work|mnt)/\S+|\b[A-Z]:\\\w+")
+_ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/[\w.-]+/\S+|\b[A-Z]:\\\w+")
 
 
 # -------------------------------------------------------------------------------------------------- source and notebook
