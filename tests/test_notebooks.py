@@ -2,7 +2,10 @@
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -148,6 +151,17 @@ class TestRun:
         result = CliRunner().invoke(commands.run, ["9"])
         assert result.exit_code == 1
         assert "no chapter 9" in result.output
+
+
+def test_nbval_as_it_is_compares_no_progress_bar(tmp_path):
+    """`pytest --nbval chapters`, without make, gets its environment from the conftest.py above the chapters."""
+    bar = "from her.plotting.progress import progress_bar\n\nprint(sum(progress_bar(range(3))))"
+    notebook = notebooks.execute_to_committed(write_chapters(tmp_path, bar)[0])
+    (tmp_path / "conftest.py").write_text((Path(__file__).parents[1] / "conftest.py").read_text())
+    reader = {name: value for name, value in os.environ.items() if not name.startswith(("HER_", "TQDM_"))}
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env", str(notebook)]
+    finished = subprocess.run(command, cwd=tmp_path, env=reader, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stdout
 
 
 class TestStoredOutputs:
