@@ -39,6 +39,16 @@ class Ours:
         return batch.observations, batch.actions, batch.rewards, batch.next_observations, batch.dones
 
 
+class BatchByBatch(Ours):
+    """The same, with each batch gathered by itself, as where something is stored between one batch and the next."""
+
+    label = "ours, batch by batch"
+
+    def __init__(self, episodes: Episodes):
+        super().__init__(episodes)
+        self.buffer.read_ahead = 0
+
+
 class StableBaselines3:
     """`stable_baselines3.HerReplayBuffer`, with one environment."""
 

@@ -14,14 +14,17 @@ from pathlib import Path
 
 import click
 import measuring
-from peers import FLOORS, Ours, installed
+from peers import FLOORS, BatchByBatch, Ours, StableBaselines3, installed
 from tqdm import tqdm
 from workload import STRATEGIES, Episodes
 
 BATCHES = (256, 4096)
 NOTE = """\
 µs of CPU time a batch, medians over interleaved repeats; in brackets, how many times ours. A dash: the library has no
-such strategy. cpprb relabels when it stores: that time is not in this table, and batches repeat the goals drawn then.
+such strategy. Batches are drawn one after the other; where something is stored after each of them, ours are gathered
+batch by batch. `sample()` alone is what the buffer itself hands out, arrays or tensors, before [state, goal] are joined
+for a network; in brackets, how many times our `sample()`.
+cpprb relabels when it stores: that time is not in this table, and batches repeat the goals drawn then.
 The bare gathers relabel nothing and compute no reward: they draw random rows of a plain replay buffer and hand out the
 same tensors, from one array for each field or from rows that lie ready."""
 
@@ -44,7 +47,7 @@ def main(million: bool, repeats: int, out: Path) -> None:
 def measure(stored: int, repeats: int) -> list[dict]:
     """A row for each strategy, batch size and candidate."""
     episodes = Episodes.simulated(stored)
-    kinds = [Ours, *installed(), *FLOORS]
+    kinds = [Ours, BatchByBatch, *installed(), *FLOORS]
     candidates = [kind(episodes) for kind in tqdm(kinds, desc=f"storing {stored:,} transitions", leave=False)]
     rows = []
     for strategy in STRATEGIES:
@@ -52,20 +55,28 @@ def measure(stored: int, repeats: int) -> list[dict]:
         for candidate in tqdm(able, desc=f"preparing {strategy}", leave=False):
             candidate.use(strategy)
         for batch in BATCHES:
-            calls = {c.label: (lambda c=c, n=batch: c.sample(n)) for c in able}
+            ready = {c.label: (lambda c=c, n=batch: c.sample(n)) for c in able}
+            alone = {
+                f"{c.label}: `sample()` alone": (lambda c=c, n=batch: c.buffer.sample(n))
+                for c in able
+                if type(c) in (Ours, StableBaselines3)
+            }
             label = f"{stored:,} stored, {strategy}, batch {batch}"
-            times = measuring.summary(measuring.interleaved(calls, repeats, label=label), Ours.label)
-            rows += [
-                {"stored": stored, "batch": batch, "strategy": strategy, "candidate": name, **row}
-                for name, row in times.items()
-            ]
+            times = measuring.interleaved(ready | alone, repeats, label=label)
+            for calls in (ready, alone):
+                found = measuring.summary({name: times[name] for name in calls}, next(iter(calls)))
+                rows += [
+                    {"stored": stored, "batch": batch, "strategy": strategy, "candidate": name, **row}
+                    for name, row in found.items()
+                ]
     return rows
 
 
 def as_table(rows: list[dict]) -> str:
     cells = {(row["candidate"], row["strategy"]): row for row in rows}
     lines = []
-    for candidate in dict.fromkeys(row["candidate"] for row in rows):
+    candidates = dict.fromkeys(row["candidate"] for row in rows)
+    for candidate in sorted(candidates, key=lambda name: name.endswith("alone")):
         found = [cells.get((candidate, strategy)) for strategy in STRATEGIES]
         lines.append(
             [candidate, *(f"{measuring.number(r['us'])} ({measuring.number(r['times'])})" if r else "–" for r in found)]

@@ -138,7 +138,14 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         config: strategy, k and reward function.
         goals: which substitute goal; by default the strategy of ``config``.
         capacity, state_dim, action_dim, goal_dim, n_envs, seed, transitions: see `GoalConditionedReplayBuffer`.
+
+    Attributes:
+        read_ahead: bytes that batches gathered at once may take together (and which a batch that is kept keeps); 0
+            gathers each by itself. The batches are the same; small ones come faster where several are drawn before
+            something is stored.
     """
+
+    read_ahead = 2**20  # about a second-level cache
 
     def __init__(
         self,
@@ -162,6 +169,9 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         self.reward_function = BatchedReward(config.reward_function)
         self._success_reward: float | None = None
         self._ended_successes = self._unended_successes = 0
+        self._ready: list[tuple[Choice, np.ndarray, np.ndarray, np.ndarray]] = []  # see _next; the last one is next
+        self._drawn_from: tuple = ()
+        self._drawn = self._expected = 0  # batches since something was stored, and how many there were the last time
 
     @property
     def success_ends_episode(self) -> bool:
@@ -194,14 +204,12 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
                 finite number for each row.
         """
         if self.config.relabelled_share == 0:
+            self._put_back()
             batch = super().sample(batch_size)
             if self.config.done_function is not None:
                 batch.dones = self._given_dones(batch.achieved_goals, batch.goals)
             return batch
-        learns = isinstance(self.goals, LearningGoals)
-        choice = self.goals.choose(self, batch_size) if learns else self.choose(batch_size)
-        rows, weights, kept, goal_rows = choice
-        packed, achieved, goals = self._gather(rows, goal_rows, kept)
+        (rows, weights, kept, goal_rows), packed, achieved, goals = self._next(batch_size)
         rewards = self._rewards_of(rows, achieved, goals).copy()  # which may be the user's own
         real_rewards = packed[:, self.columns.reward]
         dones = self._real_dones(rows)
@@ -218,12 +226,76 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
 
     def choose(self, batch_size: int) -> Choice:
         """Transitions from the one sampler, and goals from the other for all but every (k+1)-th of them."""
+        self._put_back()
         rows, weights, uniform = self._draw(batch_size)
-        period = self.config.n_sampled_goal + 1
-        kept = slice(int(period * self.rng.random()), None, period)
+        kept = self._draw_kept()
         if uniform is None:
-            uniform = self.rng.random(batch_size)
-        return Choice(rows, weights, kept, self.goals.draw(self, rows, uniform, self.rng))
+            uniform = self._rng.random(batch_size)
+        return Choice(rows, weights, kept, self.goals.draw(self, rows, uniform, self._rng))
+
+    def _draw_kept(self) -> slice:
+        period = self.config.n_sampled_goal + 1
+        return slice(int(period * self._rng.random()), None, period)
+
+    def _next(self, n: int) -> tuple[Choice, np.ndarray, np.ndarray, np.ndarray]:
+        """The next batch: how it was chosen, and what `_gather` gives of it.
+
+        Training draws many batches between one storing and the next, and a small batch's time goes into calling numpy.
+        So several are chosen and gathered at once: as many as will probably be drawn before something is stored, which
+        is as many as the last time, or else as many again as so far. It shows in nothing but the time: each of them is
+        the batch that would have been drawn by itself, and what nobody asks for is put back.
+        """
+        self._check_batch_size(n)
+        drawn_from = n, self.config, self.goals, self.transitions
+        if drawn_from != self._drawn_from:
+            self._put_back()
+            self._drawn_from, self._drawn, self._expected = drawn_from, 0, 0
+        if not self._ready and (batches := self._probably_drawn(n)) > 1:
+            self._read_ahead(batches, n)
+        self._drawn += 1
+        if self._ready:
+            return self._ready.pop()
+        learns = isinstance(self.goals, LearningGoals)
+        choice = self.goals.choose(self, n) if learns else self.choose(n)
+        return choice, *self._gather(choice.rows, choice.goal_rows, choice.kept)
+
+    def _probably_drawn(self, n: int) -> int:
+        """How many batches of n to gather at once, if more than one."""
+        if self._has_priorities or type(self.goals) is not StrategyGoals:
+            return 1  # which transitions and goals may change from batch to batch
+        likely = self._expected - self._drawn if self._drawn < self._expected else self._drawn
+        return min(likely, self.read_ahead // (4 * self.columns.width * n))
+
+    def _read_ahead(self, batches: int, n: int) -> None:
+        """Get the next ``batches`` of n ready."""
+        self._batches_read, self._before = batches, self._rng.bit_generator.state
+        uniform, every_kept = self._draw_numbers(batches, n)
+        kept = np.zeros((batches, n), bool)
+        for of_batch, some in zip(kept, every_kept, strict=True):
+            of_batch[some] = True
+        rows, weights, rest = self.transitions.sample_at(self, uniform.reshape(-1))
+        goal_rows = self.goals.draw(self, rows, rest, self._rng)
+        arrays = rows, weights, goal_rows, *self._gather(rows, goal_rows, kept.reshape(-1))
+        by_batch = (array.reshape(batches, n, *array.shape[1:]) for array in arrays)
+        for some, r, w, g, *gathered in zip(every_kept, *by_batch, strict=True):
+            self._ready.append((Choice(r, w, some, g), *gathered))
+        self._ready.reverse()
+
+    def _draw_numbers(self, batches: int, n: int) -> tuple[np.ndarray, list[slice]]:
+        """(batches, n) numbers from [0, 1), and which of a batch keep their goals, drawn batch by batch."""
+        uniform, every_kept = np.empty((batches, n)), []
+        for numbers in uniform:
+            self._rng.random(out=numbers)
+            every_kept.append(self._draw_kept())
+        return uniform, every_kept
+
+    def _put_back(self):
+        if self._ready:  # then draw again what has been handed out, and no more
+            n, handed_out = len(self._ready[0][0].rows), self._batches_read - len(self._ready)
+            self._rng.bit_generator.state = self._before
+            self._draw_numbers(handed_out, n)
+            self._ready.clear()
+            self._expected, self._drawn = self._drawn, 0
 
     def _rewards_of(self, rows: np.ndarray | None, achieved: np.ndarray, goals: np.ndarray) -> np.ndarray:
         """(n,) rewards of these rows under ``goals``; rows are None for the first transitions about to be stored.
@@ -240,6 +312,9 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         if self._success_reward is None:
             self._success_reward = self._find_success_reward(goals, achieved, rewards)
         self._count_successes(rewards, dones)
+        self._put_back()
+        if self._drawn:
+            self._expected, self._drawn = self._drawn, 0
 
     def _find_success_reward(self, goals: np.ndarray, achieved: np.ndarray, rewards: np.ndarray) -> np.float32:
         """The reward of reaching the goal; on the way the reward function is tried on these real transitions."""

@@ -325,15 +325,18 @@ class UniformTransitions:
         pass
 
     def sample(self, buffer, n, rng):
-        rows, weights, _ = self.sample_with_rest(buffer, n, rng)
+        rows, weights, _ = self.sample_at(buffer, rng.random(n))
         return rows, weights
 
-    def sample_with_rest(self, buffer, n, rng):
-        """As `sample`, and (n,) numbers from [0, 1) that tell nothing of the rows: they spare drawing others."""
+    def sample_at(self, buffer, uniform):
+        """As `sample`, of (n,) numbers from [0, 1): rows, weights, and what the rows left of the numbers.
+
+        These are (n,) numbers from [0, 1) again, which tell nothing of the rows: they spare drawing others.
+        """
+        n = len(uniform)
         if len(self._ones) != n:
             self._ones = np.ones(n, np.float32)
-        scaled = rng.random(n)
-        scaled *= len(buffer)
+        scaled = uniform * len(buffer)
         nth = scaled.astype(np.intp)
         scaled -= nth  # uniform like before, in steps of 2^-33 with a million stored
         return buffer.live_rows(nth), self._ones.copy(), scaled
@@ -398,7 +401,7 @@ class GoalConditionedReplayBuffer:
         check_methods("transitions", self.transitions, TransitionSampler)
         self.transitions.check(self, 0, {})
         try:
-            self.rng = np.random.Generator(np.random.SFC64(seed))  # draws a third faster than the default
+            self._rng = np.random.Generator(np.random.SFC64(seed))  # draws a third faster than the default
         except (TypeError, ValueError):
             raise ValueError(f"seed: expected an integer of at least 0, a SeedSequence or None, got {seed!r}") from None
 
@@ -424,6 +427,20 @@ class GoalConditionedReplayBuffer:
         self._size = 0
         self._any_straddles = False
         self._newest_batches: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=32)  # their rows, and _written then
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The buffer's own generator, as the batches so far have left it."""
+        self._put_back()
+        return self._rng
+
+    @rng.setter
+    def rng(self, rng: np.random.Generator) -> None:
+        self._put_back()
+        self._rng = rng
+
+    def _put_back(self) -> None:
+        """A place for subclasses that draw ahead to undo it."""
 
     # ------------------------------------------------------------------ storing
 
@@ -646,12 +663,15 @@ class GoalConditionedReplayBuffer:
 
     def _draw(self, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Rows, their weights, and (batch_size,) numbers from [0, 1) that tell nothing of the rows, if any are left."""
+        self._check_batch_size(batch_size)
+        if not self._has_priorities:
+            return self.transitions.sample_at(self, self._rng.random(batch_size))
+        return *self.transitions.sample(self, batch_size, self._rng), None
+
+    def _check_batch_size(self, batch_size: int) -> None:
         check_positive_integer("batch_size", batch_size)
         if not self._size:
             raise ValueError(f"batch_size: cannot draw {batch_size} transitions from an empty buffer; store some first")
-        if not self._has_priorities:
-            return self.transitions.sample_with_rest(self, batch_size, self.rng)
-        return *self.transitions.sample(self, batch_size, self.rng), None
 
     def _real_dones(self, rows: np.ndarray) -> np.ndarray:
         return self._dones.take(rows) if self._any_done else np.zeros(len(rows), bool)
@@ -670,30 +690,14 @@ class GoalConditionedReplayBuffer:
         Returns:
             (n, columns.width) the rows, (n, goal_dim) what was achieved in them, and (n, goal_dim) their goals.
         """
-        n, shape = len(rows), (len(rows), self.goal_dim)
-        packed = np.empty((n, self.columns.width), np.float32)
-        achieved = np.empty(n, self.columns.one_goal)
-        goals = self._achieved.take(goal_rows)
-        every = kept.step if isinstance(kept, slice) else 1
-        at_once = max(GATHERED_AT_ONCE // every, 1) * every  # so that a slice keeps the same rows of each part
-        if n <= at_once:
-            self._gather_into(packed, achieved, goals, rows, kept)
-        else:
-            for first in range(0, n, at_once):  # what was just gathered is still near when it is read
-                some = slice(first, first + at_once)
-                here = kept if isinstance(kept, slice) else kept[some]
-                self._gather_into(packed[some], achieved[some], goals[some], rows[some], here)
-        return packed, np.ndarray(shape, np.float32, achieved), np.ndarray(shape, np.float32, goals)
-
-    def _gather_into(self, packed, achieved, goals, rows, kept) -> None:
-        """Fill ``packed`` and ``achieved``; ``goals`` replace the stored ones, except where these are ``kept``."""
-        self._data.take(rows, axis=0, out=packed, mode="clip")  # without mode, out is copied
-        items = np.ndarray(len(packed), self.columns.row, packed)
-        achieved[...] = items["achieved"]
-        own = items["goal"]
+        packed, goals = self._data.take(rows, axis=0), self._achieved.take(goal_rows)
+        items = np.ndarray(len(rows), self.columns.row, packed)
+        achieved, own = items["achieved"].copy(), items["goal"]
         goals[kept] = own[kept]
         own[...] = goals
         items["next_goal"][...] = goals
+        shape = len(rows), self.goal_dim
+        return packed, np.ndarray(shape, np.float32, achieved), np.ndarray(shape, np.float32, goals)
 
     def achieved_in(self, rows: np.ndarray) -> np.ndarray:
         """(…, goal_dim) what was achieved in these rows, a copy."""
@@ -912,9 +916,6 @@ class GoalConditionedReplayBuffer:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._size} of {self.capacity} transitions)"
 
-
-#: rows; the second-level cache of a processor holds several times as many
-GATHERED_AT_ONCE = 1024
 
 #: of saved files
 _FORMAT = 3

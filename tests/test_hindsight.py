@@ -800,6 +800,95 @@ def test_changing_a_batch_changes_nothing_stored(k):
     assert_same_batch(buffer.sample(40), untouched.sample(40))
 
 
+def draw(buffer, n, times):
+    return [buffer.sample(n) for _ in range(times)]
+
+
+def store(buffer, length):
+    buffer.store_episode(recorded_episode(60 + length, length))
+
+
+def take_a_step(buffer, position):
+    rows = np.transpose([(90 + env, position) for env in range(buffer.n_envs)])
+    buffer.add(**step(*rows, ends=[False, True][: buffer.n_envs]))
+    buffer.sample(8)
+    buffer.end_episodes()
+
+
+def take_numbers(buffer, n):
+    return [buffer.rng.random(n)]
+
+
+def choose(buffer, n):
+    return buffer.choose(n)
+
+
+def change_k(buffer, k):
+    buffer.config = HERConfig("future", k, number_reward)
+
+
+def change_goals(buffer, strategy):
+    buffer.goals = StrategyGoals(strategy)
+
+
+def save_and_load(buffer, path):
+    buffer.save(path)
+    buffer.sample(8)
+    buffer.load(path)
+
+
+@given(
+    operations=st.lists(
+        st.one_of(
+            st.tuples(st.just(draw), st.just(8), st.sampled_from([1, 3, 20])),
+            st.tuples(st.just(draw), st.sampled_from([8, 1]), st.just(3)),
+            st.tuples(st.just(store), st.integers(1, 6)),
+            st.tuples(st.just(take_a_step), st.integers(0, 3)),
+            st.tuples(st.just(take_numbers), st.integers(1, 9)),
+            st.tuples(st.just(choose), st.integers(1, 9)),
+            st.tuples(st.just(change_k), st.integers(0, 2)),
+            st.tuples(st.just(change_goals), st.sampled_from(STRATEGIES)),
+            st.tuples(st.just(save_and_load)),
+        ),
+        max_size=10,
+    ),
+    strategy=st.sampled_from(STRATEGIES),
+    n_envs=st.sampled_from([1, 2]),
+    read_ahead=st.sampled_from([1_000, 4_000, 2**20]),
+)
+@settings(deadline=None, max_examples=400)
+def test_batches_gathered_at_once_are_those_gathered_one_by_one(
+    operations, strategy, n_envs, read_ahead, tmp_path_factory
+):
+    ahead, one_by_one = (her_buffer(24, strategy, reward=number_reward, n_envs=n_envs) for _ in range(2))
+    ahead.read_ahead, one_by_one.read_ahead = read_ahead, 0
+    for buffer in (ahead, one_by_one):
+        store(buffer, 7)
+    for do, *arguments in [*operations, (draw, 8, 3), (take_numbers, 1)]:
+        if do is save_and_load:
+            arguments = [tmp_path_factory.getbasetemp() / "ahead"]
+        for one, other in zip(do(ahead, *arguments) or (), do(one_by_one, *arguments) or (), strict=True):
+            if do is draw:
+                assert_same_batch(one, other)
+                one.states[...] = one.rewards[...] = one.weights[...] = 7  # are the batch's own
+            else:
+                np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("batches", [1, 2, 40])
+def test_as_many_batches_are_gathered_at_once_as_were_drawn_after_the_last_storing(batches, monkeypatch):
+    buffer, gathered = her_buffer(100, reward=number_reward), []
+    gather = buffer._gather
+    monkeypatch.setattr(buffer, "_gather", lambda rows, *others: gathered.append(len(rows)) or gather(rows, *others))
+    for number in range(5):
+        store(buffer, 7)
+        draw(buffer, 64, batches)
+        if number == 0:
+            assert sum(gathered) <= 2 * 64 * batches
+            gathered.clear()
+    assert gathered == [64 * batches] * 4
+
+
 @each_strategy
 def test_a_loaded_buffer_gives_the_batches_that_the_saved_one_would_have_given(strategy, tmp_path):
     buffer, loaded = (goal_buffer(strategy=strategy, seed=seed, n_envs=2) for seed in (3, 4))
