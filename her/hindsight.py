@@ -169,9 +169,12 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         self.reward_function = BatchedReward(config.reward_function)
         self._success_reward: float | None = None
         self._ended_successes = self._unended_successes = 0
-        self._ready: list[tuple[Choice, np.ndarray, np.ndarray, np.ndarray]] = []  # see _next; the last one is next
-        self._drawn_from: tuple = ()
-        self._drawn = self._expected = 0  # batches since something was stored, and how many there were the last time
+        # Batches that are ready, the next one at the end (see _next); how many there were, and the generator before.
+        self._ready: list[tuple[Choice, np.ndarray, np.ndarray, np.ndarray]] = []
+        self._n_read, self._before_reading = 0, {}
+        # What batches are drawn from, how many since something was stored, and how many there were the last time.
+        self._drawn_from: tuple[Any, ...] = ()
+        self._drawn = self._expected = 0
 
     @property
     def success_ends_episode(self) -> bool:
@@ -260,15 +263,15 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         return choice, *self._gather(choice.rows, choice.goal_rows, choice.kept)
 
     def _probably_drawn(self, n: int) -> int:
-        """How many batches of n to gather at once, if more than one."""
+        """How many more batches of n will probably be drawn before something is stored, and may be gathered at once."""
         if self._has_priorities or type(self.goals) is not StrategyGoals:
-            return 1  # which transitions and goals may change from batch to batch
+            return 1  # what they choose may change from batch to batch
         likely = self._expected - self._drawn if self._drawn < self._expected else self._drawn
         return min(likely, self.read_ahead // (4 * self.columns.width * n))
 
     def _read_ahead(self, batches: int, n: int) -> None:
         """Get the next ``batches`` of n ready."""
-        self._batches_read, self._before = batches, self._rng.bit_generator.state
+        self._n_read, self._before_reading = batches, self._rng.bit_generator.state
         uniform, every_kept = self._draw_numbers(batches, n)
         kept = np.zeros((batches, n), bool)
         for of_batch, some in zip(kept, every_kept, strict=True):
@@ -291,8 +294,8 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
 
     def _put_back(self):
         if self._ready:  # then draw again what has been handed out, and no more
-            n, handed_out = len(self._ready[0][0].rows), self._batches_read - len(self._ready)
-            self._rng.bit_generator.state = self._before
+            n, handed_out = len(self._ready[0][0].rows), self._n_read - len(self._ready)
+            self._rng.bit_generator.state = self._before_reading
             self._draw_numbers(handed_out, n)
             self._ready.clear()
             self._expected, self._drawn = self._drawn, 0
@@ -312,7 +315,7 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         if self._success_reward is None:
             self._success_reward = self._find_success_reward(goals, achieved, rewards)
         self._count_successes(rewards, dones)
-        self._put_back()
+        self._put_back()  # what is about to be stored may be drawn from now on
         if self._drawn:
             self._expected, self._drawn = self._drawn, 0
 
