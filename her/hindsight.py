@@ -172,7 +172,7 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         # Batches that are ready, the next one at the end (see _next); how many there were, and the generator before.
         self._ready: list[tuple[Choice, np.ndarray, np.ndarray, np.ndarray]] = []
         self._n_read, self._before_reading = 0, {}
-        # What batches are drawn from, how many since something was stored, and how many there were the last time.
+        # What batches are drawn from, how many in this run, since something was stored, and how many in the last one.
         self._drawn_from: tuple[Any, ...] = ()
         self._drawn = self._expected = 0
 
@@ -298,6 +298,11 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
             self._rng.bit_generator.state = self._before_reading
             self._draw_numbers(handed_out, n)
             self._ready.clear()
+            self._count_anew()
+
+    def _count_anew(self) -> None:
+        """A run of batches has ended: the next will probably be as long."""
+        if self._drawn:
             self._expected, self._drawn = self._drawn, 0
 
     def _rewards_of(self, rows: np.ndarray | None, achieved: np.ndarray, goals: np.ndarray) -> np.ndarray:
@@ -316,8 +321,7 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
             self._success_reward = self._find_success_reward(goals, achieved, rewards)
         self._count_successes(rewards, dones)
         self._put_back()  # what is about to be stored may be drawn from now on
-        if self._drawn:
-            self._expected, self._drawn = self._drawn, 0
+        self._count_anew()
 
     def _find_success_reward(self, goals: np.ndarray, achieved: np.ndarray, rewards: np.ndarray) -> np.float32:
         """The reward of reaching the goal; on the way the reward function is tried on these real transitions."""
