@@ -2,7 +2,7 @@
 
 import os
 
-from her.course.headless import environment
+from her_course.headless import environment
 
 os.environ |= environment(os.environ.get("HER_PROFILE", "quick"))
 os.environ.pop("HER_LANG", None)  # each chapter speaks its own language

@@ -18,15 +18,15 @@ class LazyGroup(click.Group):
     """A group whose commands live in modules that are imported when they are called: ``her --help`` is quick."""
 
     COMMANDS: ClassVar[dict[str, str]] = {
-        "chapters": "her.course.commands:chapters",
-        "doctor": "her.course.commands:doctor",
-        "grade": "her.course.grading.commands:grade",
+        "chapters": "her_course.commands:chapters",
+        "doctor": "her_course.commands:doctor",
+        "grade": "her_course.grading.commands:grade",
         "export": "her.policies.export:export",
-        "exercises": "her.course.commands:exercises",
-        "lab": "her.course.commands:lab",
+        "exercises": "her_course.commands:exercises",
+        "lab": "her_course.commands:lab",
         "play": "her.policies.playing:play_command",
-        "release": "her.course.commands:release",
-        "run": "her.course.commands:run",
+        "release": "her_course.commands:release",
+        "run": "her_course.commands:run",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -351,13 +351,14 @@ def plot(folder, against, lang, out) -> None:
     her plot results/bit_flip --against env_kwargs.n_bits
     """
     try:
-        from her.plotting import use_style
-        from her.plotting.curves import draw_records, draw_records_against
+        from her.plots.curves import draw_records, draw_records_against
+
+        figures = import_module("her_course.figures")  # which have a font for Chinese
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is missing: pip install 'her-course[course]'") from None
     from her.records import read_records, read_titles
 
-    use_style(lang)
+    figures.use_style(lang)
     try:
         records = read_records(folder)
         file = folder / "sweep.toml"

@@ -27,8 +27,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from her import Episode
-from her.course import attempt, check, hint, or_reference, progress
-from her.plotting import COLORS, show, text, use_style
+from her_course import attempt, check, hint, or_reference, progress
+from her_course.figures import COLORS, show, text, use_style
 
 use_style(LANG)
 

@@ -24,8 +24,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from her import Episode
-from her.course import attempt, check, hint, or_reference, progress
-from her.plotting import show, strategy_style, text, use_style
+from her_course import attempt, check, hint, or_reference, progress
+from her_course.figures import show, strategy_style, text, use_style
 
 use_style(LANG)
 

@@ -26,8 +26,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from her.course import attempt, check, hint, or_reference, progress
-from her.plotting import show, strategy_style, text, use_style
+from her_course import attempt, check, hint, or_reference, progress
+from her_course.figures import show, strategy_style, text, use_style
 
 use_style(LANG)
 torch.set_num_threads(1)  # on networks of this size more threads only cost

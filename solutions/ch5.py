@@ -23,8 +23,8 @@ PROFILE = os.environ.get("HER_PROFILE", "full")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from her.course import attempt, check, hint, or_reference, progress
-from her.plotting import COLORS, show, text, use_style
+from her_course import attempt, check, hint, or_reference, progress
+from her_course.figures import COLORS, show, text, use_style
 
 use_style(LANG)
 

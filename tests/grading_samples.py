@@ -13,9 +13,9 @@ from pathlib import Path
 
 import mutants
 
-from her.course.exercises import registry
-from her.course.exercises.model import judge_exercise
-from her.course.exercises.running import here
+from her_course.exercises import registry
+from her_course.exercises.model import judge_exercise
+from her_course.exercises.running import here
 
 WRONG, RIGHT = mutants.load()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from her.course import notebooks
-from her.course.consistency import check_outputs, check_pair, check_parity, original_of
+from her_course import notebooks
+from her_course.consistency import check_outputs, check_pair, check_parity, original_of
 
 REPOSITORY = Path(__file__).parents[1]
 SOURCES = notebooks.discover(REPOSITORY / "chapters")

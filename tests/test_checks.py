@@ -9,8 +9,8 @@ import warnings
 import numpy as np
 import pytest
 
-from her.course import attempt, check, hint, or_reference, progress, reference
-from her.course.exercises import model, registry, running
+from her_course import attempt, check, hint, or_reference, progress, reference
+from her_course.exercises import model, registry, running
 
 MINE = """
 def sparse_reward(achieved_goal, desired_goal, threshold):
@@ -247,7 +247,7 @@ def test_without_fork_a_thread_does(capsys):
 
 
 def test_forged_outcomes_are_refused():
-    from her.course import plain
+    from her_course import plain
 
     good = running.pack(model.Outcome(1.0, None, ((), {}), "", 0.1))
     assert running.unpack(good).value == 1.0

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 from course_samples import edit, write_chapters
 
-from her.course import commands, notebooks
-from her.course.doctor import CHECKS, Finding, diagnose, render
+from her_course import commands, notebooks
+from her_course.doctor import CHECKS, Finding, diagnose, render
 
 
 def statuses(hidden: list[str]) -> dict[str, str]:
@@ -26,7 +26,7 @@ def without_hidden(name):
     return version(name)
 
 metadata.version = without_hidden
-from her.course.doctor import diagnose, render
+from her_course.doctor import diagnose, render
 findings = diagnose()
 assert render(findings)
 print(*(f"{{f.name}}={{f.status}}" for f in findings))
@@ -59,7 +59,7 @@ def test_a_check_that_breaks_is_a_finding(monkeypatch):
         raise RuntimeError("new moon")
         yield
 
-    monkeypatch.setattr("her.course.doctor.CHECKS", [_moon_phase, *CHECKS[1:2]])
+    monkeypatch.setattr("her_course.doctor.CHECKS", [_moon_phase, *CHECKS[1:2]])
     first, second, *_ = diagnose()
     assert (first.name, first.status, first.detail) == ("moon phase", "missing", "RuntimeError: new moon")
     assert second.status == "ok"
@@ -92,7 +92,7 @@ def test_tells_of_pairs_that_differ(tmp_path, monkeypatch):
 
 def test_command_fails_when_something_required_is_missing(monkeypatch):
     broken = Finding("torch", "missing", "not installed", "pip install torch")
-    monkeypatch.setattr("her.course.doctor.diagnose", lambda: [broken])
+    monkeypatch.setattr("her_course.doctor.diagnose", lambda: [broken])
     result = CliRunner().invoke(commands.doctor)
     assert result.exit_code == 1
     assert "→ pip install torch" in result.output

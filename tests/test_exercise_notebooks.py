@@ -12,9 +12,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from her.course import handout, notebooks
-from her.course.consistency import check_outputs, check_pair
-from her.course.exercises import registry
+from her_course import handout, notebooks
+from her_course.consistency import check_outputs, check_pair
+from her_course.exercises import registry
 
 REPOSITORY = Path(__file__).parents[1]
 SOLUTIONS = handout.sources(REPOSITORY / "solutions")
@@ -111,7 +111,7 @@ def handed_out(tmp_path_factory):
 
 def test_a_hand_out_gives_no_answers_away(handed_out):
     names = {path.relative_to(handed_out).as_posix() for path in handed_out.rglob("*")}
-    assert {"exercises/ch1.ipynb", "her/course/checks.py", "chapters/zh/01_sparse_rewards.ipynb", "Makefile"} <= names
+    assert {"exercises/ch1.ipynb", "her_course/checks.py", "chapters/zh/01_sparse_rewards.ipynb", "Makefile"} <= names
     assert not [
         name for name in names if "hidden" in name or "mutants" in name or name.startswith(("solutions", "tests"))
     ]
@@ -121,7 +121,7 @@ def test_a_hand_out_gives_no_answers_away(handed_out):
 
 def test_a_hand_out_checks_answers_and_has_no_hidden_cases(handed_out):
     program = (
-        "import numpy as np, her; from her.course import check; from her.course.exercises.registry import find;"
+        "import numpy as np, her; from her_course import check; from her_course.exercises.registry import find;"
         f"assert her.__file__.startswith({str(handed_out)!r});"
         "from her import sparse_reward; assert check(sparse_reward).passed;"
         "find('sparse_reward').cases(np.random.default_rng(0), hidden=True)"

@@ -6,10 +6,10 @@ import mutants
 import numpy as np
 import pytest
 
-from her.course import plain
-from her.course.exercises import registry
-from her.course.exercises.model import MUTATES, judge_exercise, say, weights
-from her.course.exercises.running import here
+from her_course import plain
+from her_course.exercises import registry
+from her_course.exercises.model import MUTATES, judge_exercise, say, weights
+from her_course.exercises.running import here
 
 WRONG, RIGHT = mutants.load()
 EXERCISES = registry.exercises().values()

@@ -10,11 +10,13 @@ import pytest
 from matplotlib.ft2font import FT2Font
 from PIL import Image
 
-from her import plotting
-from her.plotting import display
+from her_course import figures
+from her_course.figures import display
 
 REPOSITORY = Path(__file__).parents[1]
-TEXTS = sorted({*REPOSITORY.glob("chapters/**/*.py"), *REPOSITORY.glob("her/**/*.py")})
+TEXTS = sorted(
+    {*REPOSITORY.glob("chapters/**/*.py"), *REPOSITORY.glob("her/**/*.py"), *REPOSITORY.glob("her_course/**/*.py")}
+)
 
 
 def is_chinese(character: str) -> bool:
@@ -37,7 +39,7 @@ def shown(monkeypatch):
 @pytest.fixture
 def axes():
     with plt.rc_context():
-        plotting.use_style("zh")
+        figures.use_style("zh")
         fig, ax = plt.subplots(figsize=(4, 2))
         yield ax
         plt.close(fig)
@@ -49,27 +51,27 @@ def code_of(path: Path) -> set[str]:
 
 
 def test_font_has_every_chinese_character_of_the_figures():
-    font = FT2Font(plotting.FONT)
+    font = FT2Font(figures.FONT)
     missing = {
         f"{character} in {path.relative_to(REPOSITORY)}"
         for path in TEXTS
         for character in code_of(path)
         if is_chinese(character) and not font.get_char_index(ord(character))
     }
-    assert not missing, "make the font again, see her/plotting/fonts/README.md"
+    assert not missing, "make the font again, see her_course/figures/fonts/README.md"
 
 
 def test_font_comes_with_its_licence():
-    licence = (plotting.FONT.parent / "OFL.txt").read_text()
+    licence = (figures.FONT.parent / "OFL.txt").read_text()
     assert "Copyright 2014-2021 Adobe" in licence
     assert "SIL OPEN FONT LICENSE Version 1.1" in licence
-    assert plotting.FONT.stat().st_size < 1_000_000
+    assert figures.FONT.stat().st_size < 1_000_000
 
 
 def test_figure_shows_both_languages_and_mathematics(axes, shown):
     axes.set_title("重标注：目标 → hindsight，γ = 0.98，成功率 ≥ 95 % ✓ ✗ ∞ − 1")
     axes.set_xlabel(r"步数 $Q(s, a \mid g)$")
-    plotting.show(axes.figure, alt="A title")
+    figures.show(axes.figure, alt="A title")
     [(image, metadata, data)] = shown
     assert metadata["alt"] == data["text/plain"] == "A title"
     assert image.width == round(1.5 * metadata["width"])
@@ -79,44 +81,44 @@ def test_figure_shows_both_languages_and_mathematics(axes, shown):
 def test_missing_glyph_is_an_error_in_tests(axes, shown):
     axes.set_title("\U00020000")
     with pytest.raises(UserWarning, match="Glyph"):
-        plotting.show(axes.figure, alt="A title")
+        figures.show(axes.figure, alt="A title")
 
 
 def test_same_figure_gives_the_same_bytes(shown):
     for _ in range(2):
         fig, ax = plt.subplots()
         ax.plot([0, 1])
-        plotting.show(fig, alt="A line")
+        figures.show(fig, alt="A line")
     assert shown[0][2] == shown[1][2]
 
 
 def test_lines_differ_in_colour_and_in_dashes():
     with plt.rc_context():
-        plotting.use_style("en")
+        figures.use_style("en")
         cycle = list(plt.rcParams["axes.prop_cycle"])
     assert len({c["color"] for c in cycle}) == len({str(c["linestyle"]) for c in cycle}) == 7
-    looks = [plotting.strategy_style(s) for s in ("none", "final", "future", "episode", "random")]
+    looks = [figures.strategy_style(s) for s in ("none", "final", "future", "episode", "random")]
     assert len({look["color"] for look in looks}) == len({str(look["linestyle"]) for look in looks}) == 5
 
 
 def test_bad_arguments_are_named(axes):
     with pytest.raises(ValueError, match="lang"):
-        plotting.use_style("fr")
+        figures.use_style("fr")
     with pytest.raises(ValueError, match="lang"):
-        plotting.text("fr", "一", "one")
+        figures.text("fr", "一", "one")
     with pytest.raises(ValueError, match="strategy"):
-        plotting.strategy_style("best")
+        figures.strategy_style("best")
     with pytest.raises(ValueError, match="alt"):
-        plotting.show(axes.figure, alt=" ")
+        figures.show(axes.figure, alt=" ")
     with pytest.raises(ValueError, match="frames"):
-        plotting.animate([], alt="Nothing")
+        figures.animate([], alt="Nothing")
 
 
 def test_animation_is_small_and_moves(shown):
     frames = np.full((40, 200, 200, 3), 255, np.uint8)
     for t, frame in enumerate(frames):
         frame[90:110, 4 * t : 4 * t + 20] = (0, 114, 178)
-    plotting.animate(frames, fps=20, alt="A square moves to the right")
+    figures.animate(frames, fps=20, alt="A square moves to the right")
     [(image, metadata, data)] = shown
     assert metadata == {"alt": "A square moves to the right", "width": 200}
     assert len(data["image/png"]) < 20_000
@@ -131,5 +133,5 @@ def test_animation_is_small_and_moves(shown):
 def test_animation_that_cannot_be_small_is_refused(shown):
     noise = np.random.default_rng(0).integers(0, 255, (40, 200, 200, 3), np.uint8)
     with pytest.raises(ValueError, match="40 frames of 200×200"):
-        plotting.animate(noise, alt="Noise")
+        figures.animate(noise, alt="Noise")
     assert shown == []

@@ -19,9 +19,9 @@ import pytest
 from click.testing import CliRunner
 
 from her.cli import main
-from her.course.exercises import registry
-from her.course.grading.classes import Grading
-from her.course.grading.reports import write_all
+from her_course.exercises import registry
+from her_course.grading.classes import Grading
+from her_course.grading.reports import write_all
 
 HERE = Path(__file__).parent
 SEED = 7
@@ -256,7 +256,7 @@ def success_rate(episodes, at):
 def test_pages_name_the_misconception_in_the_language_asked_for(small_class):
     _, _, expected, grading = small_class
     (student, _, name), row = next((key, row) for key, row in expected.items() if row.idea)
-    from her.course.grading.reports import _prose, file_names
+    from her_course.grading.reports import _prose, file_names
 
     text = registry.find(name).text(row.idea)
     page = grading.out / "feedback" / file_names(grading.students)[student]
@@ -265,7 +265,7 @@ def test_pages_name_the_misconception_in_the_language_asked_for(small_class):
 
 
 def test_feedback_files_are_safe_and_distinct_whatever_the_names():
-    from her.course.grading.reports import file_names
+    from her_course.grading.reports import file_names
 
     students = [
         "ann",

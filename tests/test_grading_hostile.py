@@ -13,13 +13,13 @@ import psutil
 import pytest
 import torch
 
-from her.course import plain
-from her.course.exercises.model import Call
-from her.course.grading import submissions
-from her.course.grading.classes import Grading
-from her.course.grading.marking import Settings
-from her.course.grading.reports import write_all
-from her.course.grading.sandbox import Limits, Sandbox, SandboxError
+from her_course import plain
+from her_course.exercises.model import Call
+from her_course.grading import submissions
+from her_course.grading.classes import Grading
+from her_course.grading.marking import Settings
+from her_course.grading.reports import write_all
+from her_course.grading.sandbox import Limits, Sandbox, SandboxError
 
 SECRET = "the secret of whoever grades"
 
@@ -76,7 +76,7 @@ TRICKS = {
         {"passed"},
     ),
     "patches the judge's tools": (
-        "import numpy as np, json, her.rewards, her.course.exercises.running as r, her.course.plain as p\n"
+        "import numpy as np, json, her.rewards, her_course.exercises.running as r, her_course.plain as p\n"
         "np.allclose = np.isclose = np.array_equal = lambda *a, **k: True\n"
         "json.dumps = json.loads = lambda *a, **k: 'passed'\n"
         "her.rewards.sparse_reward = lambda *a: 0.0\n"
@@ -89,14 +89,15 @@ TRICKS = {
 # Each looks for what it must not see, and is right if it finds nothing.
 PRYING = {
     "solutions": """
-    import importlib, pathlib, her
+    import importlib, pathlib
     for name in ("reference", "ch1", "judging", "registry", "hidden", "hidden.ch1"):
         try:
-            module = importlib.import_module("her.course.exercises." + name)
+            module = importlib.import_module("her_course.exercises." + name)
             found.append(open(module.__file__).read(10))
         except (ImportError, OSError, TypeError): pass
-    package = pathlib.Path(her.__file__).parent
-    exercises = package / "course" / "exercises"
+    import her_course
+    package = pathlib.Path(her_course.__file__).parent
+    exercises = package / "exercises"
     for path in [*package.parent.glob("solutions/*"), *exercises.glob("weights.toml"), *exercises.glob("hidden/*")]:
         try: found.append(path.read_bytes()[:9] or None)
         except OSError: pass
@@ -168,7 +169,7 @@ FAKES = {
     "huge integer": "return 10**100000",
     "million strings": "return ['x'] * 10**6",
     "forged frames": (
-        "import os, json, struct\nfrom her.course import plain\n"
+        "import os, json, struct\nfrom her_course import plain\n"
         "frame = plain.encode((0.0, None, None, '', 0.0, False, False))\n"
         'for fd in range(0, 64):\n    for text in (b\'{"status": "passed", "clean": true}\\n\', b\'ready\\n\', '
         "struct.pack('<Q', len(frame)) + frame, b'\\xff' * 64):\n"

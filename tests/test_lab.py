@@ -12,8 +12,8 @@ import browser
 import pytest
 from course_samples import write_chapters
 
-from her.course import lab, notebooks
-from her.course.consistency import check_pair
+from her_course import lab, notebooks
+from her_course.consistency import check_pair
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 from course_samples import edit, write_chapters
 
-from her.course import commands, notebooks
-from her.course.consistency import check_outputs, check_pair
+from her_course import commands, notebooks
+from her_course.consistency import check_outputs, check_pair
 
 
 class TestDiscover:
@@ -72,7 +72,7 @@ class TestExecuteToCommitted:
 
     def test_fails_on_a_character_that_no_font_has(self, tmp_path):
         code = (
-            "import matplotlib.pyplot as plt\nfrom her.plotting import show, use_style\nuse_style(LANG)\n"
+            "import matplotlib.pyplot as plt\nfrom her_course.figures import show, use_style\nuse_style(LANG)\n"
             'fig, ax = plt.subplots()\nax.set_title("{}")\nshow(fig, alt="A title")'
         )
         zh, _ = write_chapters(tmp_path, code.format("目标"))
@@ -83,13 +83,14 @@ class TestExecuteToCommitted:
 
     def test_stores_no_progress_bar(self, tmp_path):
         zh, _ = write_chapters(
-            tmp_path, "from her.plotting.progress import progress_bar\nfor i in progress_bar(range(3)):\n    print(i)"
+            tmp_path,
+            "from her_course.figures.progress import progress_bar\nfor i in progress_bar(range(3)):\n    print(i)",
         )
         assert check_outputs(notebooks.execute_to_committed(zh)) == []
 
     def test_functions_of_a_notebook_run_on_all_cores_and_tell_in_order(self, tmp_path):
         code = (
-            "import os\nfrom functools import partial\nfrom her.plotting.progress import on_all_cores\n"
+            "import os\nfrom functools import partial\nfrom her_course.figures.progress import on_all_cores\n"
             "def half(i):\n    print('on the way')\n    return 12 / i, os.getpid()\n"
             "found = on_all_cores([partial(half, i) for i in (1, 2, 3)])\n"
             "print([value for value, _ in found], os.getpid() in dict(found).values())"
@@ -155,7 +156,7 @@ class TestRun:
 
 def test_nbval_as_it_is_compares_no_progress_bar(tmp_path):
     """`pytest --nbval chapters`, without make, gets its environment from the conftest.py above the chapters."""
-    bar = "from her.plotting.progress import progress_bar\n\nprint(sum(progress_bar(range(3))))"
+    bar = "from her_course.figures.progress import progress_bar\n\nprint(sum(progress_bar(range(3))))"
     notebook = notebooks.execute_to_committed(write_chapters(tmp_path, bar)[0])
     (tmp_path / "conftest.py").write_text((Path(__file__).parents[1] / "conftest.py").read_text())
     reader = {name: value for name, value in os.environ.items() if not name.startswith(("HER_", "TQDM_"))}

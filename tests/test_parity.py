@@ -4,8 +4,8 @@ import pytest
 from click.testing import CliRunner
 from course_samples import edit, write_chapters
 
-from her.course import commands, notebooks
-from her.course.consistency import check_pair, check_parity, stamp
+from her_course import commands, notebooks
+from her_course.consistency import check_pair, check_parity, stamp
 
 
 @pytest.fixture

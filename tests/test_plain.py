@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from her import Episode, GoalSelectionStrategy, Transition
-from her.course import plain
-from her.course.plain import Malformed, NotPlain, decode, encode, normalise
+from her_course import plain
+from her_course.plain import Malformed, NotPlain, decode, encode, normalise
 
 
 def arrays_in(value):

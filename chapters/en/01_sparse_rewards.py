@@ -35,7 +35,7 @@ SEED = int(os.environ.get("HER_SEED", 0))
 import matplotlib.pyplot as plt
 import numpy as np
 
-from her.plotting import show, text, use_style
+from her_course.figures import show, text, use_style
 
 use_style(LANG)
 
@@ -149,7 +149,7 @@ def travelled(episode):
 # Four things in one picture: the start (hollow dot), the path, the goal, and the tolerance (green ring). The dotted grey line is how far off it was at the end. On the left, Reach, the dot is the agent. On the right, Push, the blue line is where the agent went and the black line is where the *puck* went; it is the puck's centre that must get into the ring. Each is the busiest of a hundred episodes. Follow the lines: at which step did they, in fact, do rather well?
 
 # %%
-from her.plotting.sparse_rewards import draw_push_episode, draw_reach_episode
+from her_course.figures.sparse_rewards import draw_push_episode, draw_reach_episode
 
 walk, push = (max(wander(env_id, 100).episodes(), key=travelled) for env_id in ("her/Reach-v0", "her/Push-v0"))
 fig, axes = plt.subplots(1, 2, figsize=(8.4, 4.3))
@@ -171,8 +171,8 @@ print(walk.rewards.sum(), push.rewards.sum(), np.flatnonzero(push.rewards == 0))
 # Here are four more wanderers at Push, agents in blue, pucks in orange. Count: how many touch the puck? And which way does it go?
 
 # %%
-from her.plotting import animate
-from her.plotting.implementation import side_by_side
+from her_course.figures import animate
+from her_course.figures.implementation import side_by_side
 
 envs = make_envs("her/Push-v0", 4, render_mode="rgb_array")
 envs.reset(seed=4)
@@ -238,7 +238,7 @@ print(f"{wander('her/BitFlip-v0', 50_000, action_seed=0, n_bits=2).success.any(a
 # With the small $n$ checked we may trust the chain up to 50. The axis is logarithmic: one grid line down is a hundredth. See where the two grey dashed lines meet the blue one (at any step):
 
 # %%
-from her.plotting.sparse_rewards import draw_random_success
+from her_course.figures.sparse_rewards import draw_random_success
 
 bits = np.arange(1, 51)
 fig, ax = plt.subplots(figsize=(7, 3.8))
@@ -305,7 +305,7 @@ def pairs_at(d, n_bits, n=400):
 # One round of `Trainer`: play some episodes, store them in the replay buffer, update, and sit an exam without exploration. `strategy="none"` is plain replay, no tricks. The target network follows a little faster than by default (`tau`), so that 8 bits are learned in time. Five numbers are noted down per round: updates, success in the exam, $\max_a Q$ with half of the bits wrong, success while practising, and the TD error, which is $y-Q$ (noted as the mean of its absolute value).
 
 # %%
-from her.plotting.progress import progress_bar
+from her_course.figures.progress import progress_bar
 from her.training import Trainer, settings_for
 
 
@@ -361,7 +361,7 @@ print(agent.act(np.hstack([same, goals])))
 # Now for their life stories. Thin lines are seeds, thick lines means. Look at the right-hand panel first: for both tasks the Q-values fall together, down below −40, and then they part. The grey band is what a perfect policy is worth.
 
 # %%
-from her.plotting.sparse_rewards import LEARNED, STUCK, draw_success_over_updates, draw_values_over_updates
+from her_course.figures.sparse_rewards import LEARNED, STUCK, draw_success_over_updates, draw_values_over_updates
 
 looks = {"n = 8": LEARNED, "n = 15": STUCK}
 logs = {f"n = {n}": np.array([log for _, log in group]) for n, group in runs.items()}
@@ -410,7 +410,7 @@ def ask(agent, n_bits):
 # On the left, look at slopes: the dotted line is a perfect policy, worth less the farther it is, with a little notch at 0 wrong bits (once there, you have to leave). On the right, look at the slanted dotted lines: with your eyes shut you flip a wrong bit with probability $d/n$.
 
 # %%
-from her.plotting.sparse_rewards import draw_choices_by_distance, draw_values_by_distance
+from her_course.figures.sparse_rewards import draw_choices_by_distance, draw_values_by_distance
 
 answers = {n: [ask(trainer.agent, n) for trainer, _ in group] for n, group in runs.items()}
 values = {f"n = {n}": np.array([value for value, _ in group]) for n, group in answers.items()}
@@ -457,7 +457,7 @@ targets = failed.rewards.reshape(-1) + gamma * stuck.q_values(following).max(axi
 # The axis on the left is the reward, the one on the right the target, drawn all the way from −50 to 0. Count the bars in each.
 
 # %%
-from her.plotting.sparse_rewards import draw_reward_counts, draw_targets
+from her_course.figures.sparse_rewards import draw_reward_counts, draw_targets
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 2.9), width_ratios=(2, 3))
 draw_reward_counts(axes[0], failed.rewards, "", LANG)
@@ -510,7 +510,7 @@ def practise_push(seed, rounds, shape=None, strategy="none"):
 # %% tags=["nbval-ignore-output"]
 from functools import partial
 
-from her.plotting.progress import on_all_cores
+from her_course.figures.progress import on_all_cores
 
 contestants = {
     text(LANG, "稀疏", "sparse"): {},
@@ -526,7 +526,7 @@ pushes = {name: [next(plays) for _ in SEEDS] for name in contestants}
 # On the left a dot is the success rate of a seed, and the bar is their mean. The right-hand panel matters more: the axis is how far from the goal the puck is at the end, a curve is the share of episodes that end at most that far. Up and to the left is good; the green line is the tolerance. Look at the heights on the green line first, then a little to the *right* of it.
 
 # %%
-from her.plotting.sparse_rewards import REWARDS, draw_final_distances, draw_success_of_variants
+from her_course.figures.sparse_rewards import REWARDS, draw_final_distances, draw_success_of_variants
 
 push_looks = dict(zip(contestants, REWARDS, strict=True))
 success = {name: [play.success[-1].mean() for play in plays] for name, plays in pushes.items()}

@@ -35,7 +35,7 @@ SEED = int(os.environ.get("HER_SEED", 0))
 import matplotlib.pyplot as plt
 import numpy as np
 
-from her.plotting import show, text, use_style
+from her_course.figures import show, text, use_style
 
 use_style(LANG)
 
@@ -79,7 +79,7 @@ print(episode.rewards)
 
 # %%
 from her import Episode
-from her.plotting.relabelling import alt, draw_pursuit
+from her_course.figures.relabelling import alt, draw_pursuit
 
 moved = Episode(episode.transitions)
 moved.goal = episode.achieved_goals[-1]
@@ -147,7 +147,7 @@ for t, j in enumerate(chosen):
 # Now as a picture. The thick arrow is the step at hand, hollow rings are candidates, full dots are drawn; green ones earn 0, blue ones −1. From top left to bottom right the candidates dwindle:
 
 # %%
-from her.plotting.relabelling import draw_step
+from her_course.figures.relabelling import draw_step
 
 fig, axes = plt.subplots(2, 4, figsize=(9, 4.9))
 for t, ax in enumerate(axes.flat):
@@ -158,7 +158,7 @@ show(fig, alt=alt("steps", LANG))
 # Your turn. Run the next cell in JupyterLab and you get two sliders: `t` is the step, `k` how many goals are drawn. Push `t` from 0 to 7, then `k` up to 16; see how the candidates change, and when the green dots multiply. (On a static page there is one picture only, $t=2$, $k=4$.)
 
 # %% tags=["nbval-ignore-output"]
-from her.plotting.relabelling import explore
+from her_course.figures.relabelling import explore
 
 explore(episode, lambda t, k: list(future(t, k, np.random.default_rng(0))), 0.06, LANG)
 
@@ -274,7 +274,7 @@ print(f"{(play.rewards == 0).sum()} / {play.rewards.size:,}   {(many.sample(100_
 # Look at it on our eight steps: on the left the probabilities as derived, with frames (the diagonal) around what is sure to succeed; on the right the shares *counted* in a hundred thousand draws from the library. The two tables should be the same, and there is a lot outside the frames, nearly all of it no success. ("Nearly", because the places of this episode are not all different: those of steps 0 and 2 are 3 cm apart, so cell (0, 2) counts as reached as well. Mind only the frames here.)
 
 # %%
-from her.plotting.relabelling import draw_triangle
+from her_course.figures.relabelling import draw_triangle
 
 T = len(episode)
 exact = np.array([[(j >= t) / (T - t) for j in range(T)] for t in range(T)])
@@ -341,7 +341,7 @@ for name, (env_id, kwargs, epsilon) in tasks.items():
 # On the left, see what happens with $T$: the black dots should sit on the blue line, the three tasks in orange on it or above. On the right, with $k$ at $T=50$: the folklore in red, the formula in blue, the counts as black dots.
 
 # %%
-from her.plotting.relabelling import draw_share_by_k, draw_share_by_length
+from her_course.figures.relabelling import draw_share_by_k, draw_share_by_length
 
 lengths, ks = (1, 2, 4, 8, 15, 30, 50, 100, 200), (1, 2, 4, 8, 16)
 by_k = np.array([count_success(50, k) for k in ks])
@@ -427,7 +427,7 @@ def study(q, batch):
 # First let them read *one* episode, and see which cells of the table each of them touches:
 
 # %%
-from her.plotting.relabelling import draw_touched
+from her_course.figures.relabelling import draw_touched
 
 fig, axes = plt.subplots(1, 2, figsize=(7, 3.6), sharey=True)
 for ax, (k, name) in zip(axes, names.items(), strict=True):
@@ -477,7 +477,7 @@ print(f"{abs(values[4] - perfect(distance)).max():.6f}")
 # Not at all, not one of them. Here are both tables side by side, dead calm on the left, slopes everywhere on the right:
 
 # %%
-from her.plotting.relabelling import draw_table
+from her_course.figures.relabelling import draw_table
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.3), sharey=True)
 for ax, (k, name) in zip(axes, names.items(), strict=True):
@@ -515,8 +515,8 @@ def walk_all(q, rng, steps=9):
 
 
 # %%
-from her.plotting import animate
-from her.plotting.relabelling import corridor_film
+from her_course.figures import animate
+from her_course.figures.relabelling import corridor_film
 
 paths = {names[k]: walk_all(q, np.random.default_rng(0)) for k, q in tables.items()}
 film = corridor_film({names[k]: v for k, v in values.items()}, paths, -10, LANG)
@@ -561,7 +561,7 @@ def episodes_needed(cells, k, seed, limit, start=-10.0):
 # The corridor grows from 5 cells to 11, ten seeds each, at most fifteen thousand episodes. About a minute.
 
 # %% tags=["nbval-ignore-output"]
-from her.plotting.progress import progress_bar
+from her_course.figures.progress import progress_bar
 
 SEEDS = range(SEED, SEED + (10 if PROFILE == "full" else 2))
 LIMIT = 15_000 if PROFILE == "full" else 4_000
@@ -575,7 +575,7 @@ for cells in progress_bar(lengths):
 # The axis is logarithmic, a dot is a seed, lines go through medians; the dotted line at the top is fifteen thousand, and a seed whose dot lies on it never mastered every goal. See how steep the two lines are:
 
 # %%
-from her.plotting.relabelling import draw_episodes_needed
+from her_course.figures.relabelling import draw_episodes_needed
 
 fig, ax = plt.subplots(figsize=(6.4, 3.6))
 draw_episodes_needed(ax, needed, LIMIT, LANG)
@@ -643,7 +643,7 @@ for _ in range(6):
 # Four lines in one picture, by how far the goal is. Grey is how well a stroller really does. Red claims to estimate grey: how far off is it? The blue dots claim to estimate black:
 
 # %%
-from her.plotting.relabelling import draw_estimates
+from her_course.figures.relabelling import draw_estimates
 
 d = np.arange(6)
 estimates = {

@@ -35,7 +35,7 @@ SEED = int(os.environ.get("HER_SEED", 0))
 import matplotlib.pyplot as plt
 import numpy as np
 
-from her.plotting import show, text, use_style
+from her_course.figures import show, text, use_style
 
 use_style(LANG)
 
@@ -108,8 +108,8 @@ pairs = {strategy: count_pairs(strategy) for strategy in STRATEGIES}
 # Down: the row of the transition. Across: the row that reached its goal. The first 12 rows are one episode, the next 12 the other. The darker a cell, the more often it was drawn (from 1 % on all are equally dark); white was never drawn. Four strategies, four shapes; guess which is which before you read the titles:
 
 # %%
-from her.plotting.goal_strategies import alt
-from her.plotting.implementation import draw_pairs
+from her_course.figures.goal_strategies import alt
+from her_course.figures.implementation import draw_pairs
 
 fig, axes = plt.subplots(1, 4, figsize=(9, 3), sharey=True)
 for ax, (strategy, table) in zip(axes, pairs.items(), strict=True):
@@ -156,7 +156,7 @@ candidates = {strategy: walk.achieved_goals[slice(*window(strategy, t, T))] for 
 # The thick black line is step 15, hollow dots are candidates, full ones are the four drawn, the green ring is the goal as it was. First find the panel in which candidates lie *behind* the black line, on the way that it came; then the one whose candidates are not on this path at all:
 
 # %%
-from her.plotting.goal_strategies import draw_candidates
+from her_course.figures.goal_strategies import draw_candidates
 
 rng = np.random.default_rng(0)
 fig, axes = plt.subplots(2, 2, figsize=(8, 8.2))
@@ -189,7 +189,7 @@ def relabelled(name, strategy):
 # **How much later.** How many steps after the transition was its goal reached, $j-t$? See which line has anything left of 0:
 
 # %%
-from her.plotting.goal_strategies import draw_offsets
+from her_course.figures.goal_strategies import draw_offsets
 
 offsets = {}
 for strategy in STRATEGIES[:3]:
@@ -205,7 +205,7 @@ show(fig, alt=alt("offsets", LANG))
 # **How far.** The same in metres: how far is the substitute goal from *here*, the place this step arrives at? The sooner a curve is at the top, the nearer the goals. Reach on the left, Push on the right; look at the right one first, it is odd:
 
 # %%
-from her.plotting.goal_strategies import draw_distances
+from her_course.figures.goal_strategies import draw_distances
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True)
 for ax, name, furthest in zip(axes, ("Reach", "Push"), (1.5, 0.8), strict=True):
@@ -270,7 +270,7 @@ def sort_lessons(near, t):
 # A bar is a strategy, a piece is a kind. First see who has red (behind); then look at the right-hand panel: apart from grey (already there), what is left?
 
 # %%
-from her.plotting.goal_strategies import draw_lessons
+from her_course.figures.goal_strategies import draw_lessons
 
 shares = {name: {strategy: lessons(name, strategy) for strategy in STRATEGIES} for name in TASKS}
 fig, axes = plt.subplots(1, 3, figsize=(9.6, 3.1), sharey=True)
@@ -312,7 +312,7 @@ for k in (1, 2, 4, 8, 16):
 # %%
 from math import ceil
 
-from her.plotting.progress import progress_bar
+from her_course.figures.progress import progress_bar
 from her.training import Trainer, settings_for
 
 SEEDS = range(SEED, SEED + (3 if PROFILE == "full" else 1))
@@ -347,7 +347,7 @@ for strategy in STRATEGIES:
 # On the left the learning curves at $k=4$: who takes off first? On the right the mean success rate over the run against $k$: is the line of `future` flat or sloping, and how far from it are the others?
 
 # %%
-from her.plotting.goal_strategies import draw_by_k, draw_strategy_curves
+from her_course.figures.goal_strategies import draw_by_k, draw_strategy_curves
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.5))
 draw_strategy_curves(axes[0], {s: (steps, curves[s, 4][..., 1]) for s in STRATEGIES}, LANG, "any")
@@ -373,8 +373,8 @@ print(mean["future"] > max(mean["final"], mean["episode"]), mean["random"] < 0.0
 # %%
 import json
 
-from her.course.notebooks import find_chapters
-from her.plotting.curves import read_curves
+from her_course.notebooks import find_chapters
+from her.plots.curves import read_curves
 
 folder = find_chapters().parent / "results" / "strategies"
 how = json.loads((folder / "how.json").read_text())
@@ -483,7 +483,7 @@ pushers = {strategy: practise_push(strategy, 0, push_rounds) for strategy in STR
 # The vertical axis is episodes with the puck touched, not success. Two lines shoot up and two stay low:
 
 # %%
-from her.plotting.goal_strategies import draw_moved
+from her_course.figures.goal_strategies import draw_moved
 
 fig, ax = plt.subplots(figsize=(6.4, 3.4))
 looks = push_rounds // 5 * np.arange(1, 6)
@@ -526,8 +526,8 @@ if PROFILE == "full":
 # All four on stage. Same start, same goal; from left to right `final`, `future`, `episode`, `random`:
 
 # %%
-from her.plotting import animate
-from her.plotting.implementation import side_by_side
+from her_course.figures import animate
+from her_course.figures.implementation import side_by_side
 
 state = [-0.35, -0.3, -0.1, -0.05, 0.0, 0.0]
 

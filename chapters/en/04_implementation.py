@@ -36,7 +36,7 @@ SEED = int(os.environ.get("HER_SEED", 0))
 import matplotlib.pyplot as plt
 import numpy as np
 
-from her.plotting import show, use_style
+from her_course.figures import show, use_style
 
 use_style(LANG)
 
@@ -73,7 +73,7 @@ print(*(episode.rewards.sum() for episode in episodes))
 # −6 for each episode: six steps, six misses. In the picture a colour is an episode. See how far the dots are from the ring of their colour: dots are where it went, the ring is where it was supposed to go, and there is a wall in between.
 
 # %%
-from her.plotting.implementation import alt, draw_episodes
+from her_course.figures.implementation import alt, draw_episodes
 
 fig, ax = plt.subplots(figsize=(4.2, 4.2))
 draw_episodes(ax, episodes, LANG)
@@ -209,7 +209,7 @@ draws = {"A": loop, "B": np.stack([row, goal_row], axis=1), "C": rounded, "D": l
 # Four pictures. Down: the row of the transition. Across: the row its goal comes from. Darker: drawn more often. The three stairs are the three episodes, and everything else is blank: no goal ever crossed into another episode. Use your eyes first: which picture differs from the other three? (Hint: look at both ends of each row.)
 
 # %%
-from her.plotting.implementation import draw_pairs
+from her_course.figures.implementation import draw_pairs
 
 fig, axes = plt.subplots(1, 4, figsize=(9, 3), sharey=True)
 for ax, name in zip(axes, draws, strict=True):
@@ -368,7 +368,7 @@ len(ring)
 # Now a fourth one, of 4 steps, and then one that is still going on, stored step by step with `add`. Read from left to right: who disappeared? Did the fourth get across the seam? The arrow points at the row that is written next.
 
 # %%
-from her.plotting.implementation import draw_ring
+from her_course.figures.implementation import draw_ring
 
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.2))
 draw_ring(axes[0], ring, LANG)
@@ -469,7 +469,7 @@ print(f"H_T/T = {harmonic / T:.3f}   k/(k+1) * H_T/T = {k / (k + 1) * harmonic /
 # The sum and the count agree (the last number: rows whose goal is the very place they reached). Left, three shares against the folklore. Right, the same by position $t$: the dots should sit on the black line, and the crosses somewhat above. Where does the extra come from?
 
 # %%
-from her.plotting.implementation import draw_reward_mix, draw_success_by_position
+from her_course.figures.implementation import draw_reward_mix, draw_success_by_position
 
 success = batch.rewards == 0
 t = reach.episodes_of(batch.indices)[1]
@@ -567,7 +567,7 @@ agent = DQN(15 + 15, 15, DQNConfig(learning_rate=2e-3, tau=0.02), seed=0)
 
 # %% tags=["nbval-ignore-output"]
 from her.evaluation import evaluate
-from her.plotting.progress import progress_bar
+from her_course.figures.progress import progress_bar
 
 successes = []
 for i in progress_bar(range(16)):
@@ -586,7 +586,7 @@ print(*(f"{success:.2f}" for success in successes))
 # %%
 from functools import partial
 
-from her.plotting.progress import on_all_cores
+from her_course.figures.progress import on_all_cores
 from her.training import Trainer, settings_for
 
 
@@ -622,7 +622,7 @@ bit_runs = train(**bit_task)
 # Lines are means over seeds, bands are 95 % bootstrap intervals; with three seeds an interval is a rough guide. What to look for: where do the two part ways?
 
 # %%
-from her.plotting.curves import draw_hindsight_against_none
+from her_course.figures.experiments import draw_hindsight_against_none
 
 fig, ax = plt.subplots()
 draw_hindsight_against_none(ax, {name: curve for name, (_, curve, _) in bit_runs.items()}, LANG, success_at="any")
@@ -662,7 +662,7 @@ assert max(without) < 0.05
 
 # %%
 from her.agents.normalizer import Normalizer
-from her.plotting.implementation import draw_inputs
+from her_course.figures.implementation import draw_inputs
 
 fed = reach.sample(10_000).torch().observations
 played = torch.from_numpy(np.concatenate([play.states, play.goals], axis=-1).reshape(-1, 4))
@@ -718,7 +718,7 @@ assert min(with_her) > max(without) + 0.5
 # The goal is part of the input, so we may fix one and ask the critic about standing *anywhere*: how does it look from there? Put the goal top right, behind the wall, and ask about 81 × 81 positions.
 
 # %%
-from her.plotting.implementation import arena_grid
+from her_course.figures.implementation import arena_grid
 
 agent = reach_runs["her"][0][0]
 goal = np.array([0.4, 0.75], np.float32)
@@ -734,7 +734,7 @@ def ask(positions):
 # Brighter is better, numbers on the contours are $Q$, arrows are where the actor wants to go, the star is the goal; the point's centre cannot get into the light grey along the wall. Look at M first: close to the star as the crow flies, and yet dark. Then start from the star and follow the bright colours: where does the bright path get through the wall?
 
 # %%
-from her.plotting.implementation import draw_values
+from her_course.figures.implementation import draw_values
 
 spots = {"M": (-0.2, 0.75), "N": (0.6, -0.65)}
 positions = arena_grid(81)
@@ -778,8 +778,8 @@ def film(agent):
 # Above without HER, below with it; a column has the same start and goal, and the green ring is the goal. Watch how the points below turn at the gap.
 
 # %%
-from her.plotting import animate
-from her.plotting.implementation import side_by_side
+from her_course.figures import animate
+from her_course.figures.implementation import side_by_side
 
 frames = side_by_side(film(reach_runs["none"][0][0]), film(reach_runs["her"][0][0]))
 animate(frames, fps=8, alt=alt("walk", LANG))
@@ -865,7 +865,7 @@ mistaken = {mistake: np.array(outcomes[i * len(seeds) :][: len(seeds)]) for i, m
 # Guess before you look: which of the six would you have noticed? The black line has no mistake. On the left are those that learn badly; on the right those that are merely late.
 
 # %%
-from her.plotting.implementation import draw_mistakes
+from her_course.figures.implementation import draw_mistakes
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
 draw_mistakes(axes, 64 * 15 * np.arange(1, rounds + 1), mistaken, LANG)

@@ -35,7 +35,7 @@ SEED = int(os.environ.get("HER_SEED", 0))
 import matplotlib.pyplot as plt
 import numpy as np
 
-from her.plotting import show, text, use_style
+from her_course.figures import show, text, use_style
 
 use_style(LANG)
 
@@ -149,7 +149,7 @@ def find(tree, target):
 # Eight leaves that sum up to 31, and a target of 17.5. Walk it yourself before you look at the thick line: 17.5 against 9, which way?
 
 # %%
-from her.plotting.priorities import alt, draw_sum_tree
+from her_course.figures.priorities import alt, draw_sum_tree
 
 tree = build([3, 1, 4, 1, 5, 9, 2, 6])
 path = find(tree, 17.5)
@@ -206,7 +206,7 @@ print(f"p = {chisquare(counts, 100_000 * tree[8:] / 31).pvalue:.2f}")
 # %%
 from copy import deepcopy
 
-from her.plotting.progress import progress_bar
+from her_course.figures.progress import progress_bar
 from her.training import Trainer, settings_for
 
 
@@ -289,7 +289,7 @@ rates = {name: np.bincount(of, minlength=len(episodes)) * len(episodes) / 200_00
 # Left: of the rows drawn, how many come from episodes in which the puck moved? Right: a dot is an episode, and its height says how many times as often it was drawn as under uniform sampling. First see on the left which way is better at avoiding the idle puck, then look right: orange lines up almost perfectly; what about the red crosses?
 
 # %%
-from her.plotting.priorities import draw_moved_shares, draw_replay_rates
+from her_course.figures.priorities import draw_moved_shares, draw_replay_rates
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=(2, 3))
 draw_moved_shares(axes[0], {name: moved[of].mean() for name, of in drawn.items()}, LANG)
@@ -355,7 +355,7 @@ stale = {"Push": [staleness(*run, apart=0.08) for run in pushes], "BitFlip": [st
 # A dot is a seed. In the first row *only the network* has changed (a round older, the same goal), in the second *only the goal* (the same network), and in the third both, which is what PER really works with: the stored priority against a freshly drawn goal.
 
 # %%
-from her.plotting.priorities import draw_correlations
+from her_course.figures.priorities import draw_correlations
 
 rows = text(LANG, "网络旧一轮|目标换一个|存着的优先级", "network a round older|another goal|stored priority").split("|")
 fig, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
@@ -460,7 +460,7 @@ reaches = np.array([reach for reach, _ in grown]).clip(max=1)
 # The green band is where the task's goals are (0.3 to 0.6 metres from the puck), the dotted line is the tolerance. See how long the curve lies on the dotted line, and how steep it is once it takes off:
 
 # %%
-from her.plotting.priorities import draw_reach_growth
+from her_course.figures.priorities import draw_reach_growth
 
 fig, ax = plt.subplots(figsize=(6.6, 3.4))
 draw_reach_growth(ax, 64 * 50 * np.arange(1, grow_rounds + 1), reaches, 0.08, LANG)
@@ -497,7 +497,7 @@ def examine(agent, n=400):
 # Above, the exam: a dot is a goal, drawn where it lies from the puck's start; green was reached at the last step, hollow was not. The dashed red circle is the reach of the record, the green ring is what the task wants. Below, the sixty-four goals *practised* in that round (a few are too far away for the picture). From left to right: how far has green spread? Does practice keep up with it?
 
 # %%
-from her.plotting.priorities import draw_goals_around
+from her_course.figures.priorities import draw_goals_around
 
 names = dict(zip(("early", "middle", "late"), text(LANG, "早|中|晚", "early|middle|late").split("|"), strict=True))
 stages = grown[0][1]
@@ -534,8 +534,8 @@ def film(agent):
 # The rows are early, middle and late; in a column, start and goal are the same. What keeps the discs in the top row busy?
 
 # %%
-from her.plotting import animate
-from her.plotting.implementation import side_by_side
+from her_course.figures import animate
+from her_course.figures.implementation import side_by_side
 
 animate(side_by_side(*(film(agent) for agent, *_ in stages.values())), fps=8, alt=alt("film", LANG))
 
@@ -581,7 +581,7 @@ distance = np.linalg.norm(goals - desired, axis=1)
 # Pick 16 (few enough to see; in training it is 64 out of 128). Left, any 16; in the middle $\lambda=0$, breadth alone; right, a large $\lambda$, nearness alone. In which panel are the blue dots spread out the most?
 
 # %%
-from her.plotting.priorities import draw_picks
+from her_course.figures.priorities import draw_picks
 
 picks = {text(LANG, "随便挑", "at random"): np.arange(16)}
 picks |= {f"λ = {weight}": pick(goals, weight * distance, 16)[0] for weight in (0, 30)}
@@ -635,7 +635,7 @@ for weight in (0.0, 1.0, 5.0):
 import csv
 from pathlib import Path
 
-from her.plotting.curves import read_curves
+from her.plots.curves import read_curves
 
 results = next(p / "results" for p in (Path.cwd(), *Path.cwd().parents) if (p / "results").is_dir()) / "variants"
 curves = read_curves(results / "curves.csv")
@@ -646,7 +646,7 @@ with open(results / "runs.csv", newline="", encoding="utf-8") as file:
 # The curves first; bands are 95 % bootstrap intervals. Which line clearly takes off *first*? Does its band come free of the blue one's?
 
 # %%
-from her.plotting.priorities import VARIANTS, draw_variants
+from her_course.figures.priorities import VARIANTS, draw_variants
 
 tasks = {"bit_flip_30": (text(LANG, "翻比特，30 位", "bit flipping, 30 bits"), "any"), "push": (text(LANG, "推冰球", "Push"), "end")}
 fig, axes = plt.subplots(1, 2, figsize=(9.6, 3.5))

@@ -35,7 +35,7 @@ SEED = int(os.environ.get("HER_SEED", 0))
 import matplotlib.pyplot as plt
 import numpy as np
 
-from her.plotting import show, text, use_style
+from her_course.figures import show, text, use_style
 
 use_style(LANG)
 
@@ -52,7 +52,7 @@ TASKS = {
 }
 
 # %%
-from her.plotting.progress import progress_bar
+from her_course.figures.progress import progress_bar
 from her.training import Trainer, settings_for
 
 
@@ -77,8 +77,8 @@ runs = {(task, name): [train(task, strategy, seed, SHARE) for seed in SEEDS] for
 # Lines are means, bands are 95 % bootstrap intervals (of three seeds, so take them lightly). Look at the *shapes* first: which task climbs steadily, which one broods for long and then gets the idea? Then look at the grey lines.
 
 # %%
-from her.plotting.curves import draw_hindsight_against_none
-from her.plotting.experiments import alt
+from her_course.figures.experiments import draw_hindsight_against_none
+from her_course.figures.experiments import alt
 
 titles = dict(zip(TASKS, text(LANG, "翻比特，15 位|绕墙|推冰球", "bit flipping, 15 bits|Reach|Push").split("|"), strict=True))
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.1))
@@ -113,7 +113,7 @@ if PROFILE == "full":
 # %%
 from pathlib import Path
 
-from her.plotting.curves import read_curves
+from her.plots.curves import read_curves
 from her.statistics import bootstrap, steps_to_threshold
 
 RESULTS = next(folder / "results" for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "results").is_dir())
@@ -135,7 +135,7 @@ def episodes_needed(folder, task, horizon):
 # A dot is a seed; episodes are across, on a logarithmic axis. Hollow squares were not reached and stand on the dotted line, which is all the episodes that were played. First look for a filled grey square:
 
 # %%
-from her.plotting.experiments import draw_needed
+from her_course.figures.experiments import draw_needed
 
 horizons = {"bit_flip_15": 15, "reach": 50, "push": 50}
 needed = {task: episodes_needed("first_look", task, horizon) for task, horizon in horizons.items()}
@@ -232,7 +232,7 @@ for task, folder in ARMS.items():
 # In the panel on the left the lines differ in replay alone: whether goals are replaced, and how episodes are drawn. Guess first: which of the two is missed most?
 
 # %%
-from her.plotting.experiments import draw_robots
+from her_course.figures.experiments import draw_robots
 
 fig, axes = plt.subplots(1, 3, figsize=(11, 4.2), sharey=True)
 for ax, task in zip(axes, ("push", "pick", "slide"), strict=True):
@@ -276,7 +276,7 @@ for name in shipped():
 # %%
 from IPython.display import Markdown, display
 
-from her.plotting import animate
+from her_course.figures import animate
 from her.policies.films import read_film
 
 for path in sorted(RESULTS.glob("fetch*/films/*.png")):
@@ -330,7 +330,7 @@ for (n, name), of_seeds in sorted(recorded.items()):
 # In a picture, with the 11 bits from above. A dot is a seed. See where the two colours part, and compare with the dashed lines:
 
 # %%
-from her.plotting.experiments import draw_bits
+from her_course.figures.experiments import draw_bits
 
 fig, ax = plt.subplots(figsize=(7, 3.6))
 draw_bits(ax, rates, LANG)
@@ -359,7 +359,7 @@ print(f"{times.value:.0f} x [{times.low:.0f}, {times.high:.0f}]")
 # **Figure 6**: four strategies, several $k$. The paper says: `future` with $k=4$ or 8 is best; $k>8$ gets worse; all but `random` solve pushing and picking. Our records (`her sweep results/strategies/sweep.toml`), interquartile means with intervals:
 
 # %%
-from her.plotting.experiments import draw_strategies
+from her_course.figures.experiments import draw_strategies
 
 by_task = {}
 for run in read_runs("strategies"):
@@ -459,7 +459,7 @@ for k in (0, 1, 4, 8, 16):
 # Look at the dots: red (what the table learned) should lie on the red line (the formula); dotted black is what the wheel is really worth, dashed blue what the stairs are. At which $k$ does red cross blue?
 
 # %%
-from her.plotting.experiments import draw_bias
+from her_course.figures.experiments import draw_bias
 
 goals = np.arange(1, ROOMS + 1)
 learned = [q[0, goals, 0].mean() for q in tables.values()]

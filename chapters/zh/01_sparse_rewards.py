@@ -35,7 +35,7 @@ SEED = int(os.environ.get("HER_SEED", 0))
 import matplotlib.pyplot as plt
 import numpy as np
 
-from her.plotting import show, text, use_style
+from her_course.figures import show, text, use_style
 
 use_style(LANG)
 
@@ -149,7 +149,7 @@ def travelled(episode):
 # 一张图看全四样东西：起点（空心点）、走过的路、目标、容差（绿圈）。灰点线是结束时离目标还差多远。左边是绕墙，点就是智能体。右边是推冰球，蓝线是智能体走的，黑线是*冰球*走的，冰球的中心进了绿圈才算数。两边都是一百个回合里折腾得最远的那个。沿着线走一遍：它们在哪一步其实干得不错？
 
 # %%
-from her.plotting.sparse_rewards import draw_push_episode, draw_reach_episode
+from her_course.figures.sparse_rewards import draw_push_episode, draw_reach_episode
 
 walk, push = (max(wander(env_id, 100).episodes(), key=travelled) for env_id in ("her/Reach-v0", "her/Push-v0"))
 fig, axes = plt.subplots(1, 2, figsize=(8.4, 4.3))
@@ -171,8 +171,8 @@ print(walk.rewards.sum(), push.rewards.sum(), np.flatnonzero(push.rewards == 0))
 # 再看四个乱走的智能体打冰球，蓝的是智能体，橙的是冰球。数一数：有几个碰到了冰球？往哪边碰的？
 
 # %%
-from her.plotting import animate
-from her.plotting.implementation import side_by_side
+from her_course.figures import animate
+from her_course.figures.implementation import side_by_side
 
 envs = make_envs("her/Push-v0", 4, render_mode="rgb_array")
 envs.reset(seed=4)
@@ -238,7 +238,7 @@ print(f"{wander('her/BitFlip-v0', 50_000, action_seed=0, n_bits=2).success.any(a
 # 小的 $n$ 核对过了，就可以放心算到 50。纵轴是对数刻度，每往下一大格是百分之一。看蓝线（任意一步）和两条灰色虚线相交的地方：
 
 # %%
-from her.plotting.sparse_rewards import draw_random_success
+from her_course.figures.sparse_rewards import draw_random_success
 
 bits = np.arange(1, 51)
 fig, ax = plt.subplots(figsize=(7, 3.8))
@@ -305,7 +305,7 @@ def pairs_at(d, n_bits, n=400):
 # `Trainer` 的一轮（round）就是：玩一批回合，存进重放缓冲区（replay buffer），更新，然后不带探索地考一次。`strategy="none"` 是普通的重放，没有任何花招。目标网络（target network）跟得比默认快一点（`tau`），好让 8 位也赶得及学完。每轮记下五个数：更新次数、考试成功率、差一半位数时的 $\max_a Q$、练习中的成功率、TD 误差（TD error，即 $y-Q$；记的是绝对值的平均）。
 
 # %%
-from her.plotting.progress import progress_bar
+from her_course.figures.progress import progress_bar
 from her.training import Trainer, settings_for
 
 
@@ -361,7 +361,7 @@ print(agent.act(np.hstack([same, goals])))
 # 现在看它们的一生。细线是各个种子，粗线是平均。先看右图：两种题的 Q 值一起往下掉，一直掉到 −40 以下，直到某一刻分道扬镳。灰带是完美策略该有的价值。
 
 # %%
-from her.plotting.sparse_rewards import LEARNED, STUCK, draw_success_over_updates, draw_values_over_updates
+from her_course.figures.sparse_rewards import LEARNED, STUCK, draw_success_over_updates, draw_values_over_updates
 
 looks = {"n = 8": LEARNED, "n = 15": STUCK}
 logs = {f"n = {n}": np.array([log for _, log in group]) for n, group in runs.items()}
@@ -410,7 +410,7 @@ def ask(agent, n_bits):
 # 左图，看坡度：点线是完美策略，越远越低，差 0 位那里还有个小缺口（已经到了反而要先离开）。右图，看斜的点线：闭着眼随便翻一位，翻对的概率正好是 $d/n$。
 
 # %%
-from her.plotting.sparse_rewards import draw_choices_by_distance, draw_values_by_distance
+from her_course.figures.sparse_rewards import draw_choices_by_distance, draw_values_by_distance
 
 answers = {n: [ask(trainer.agent, n) for trainer, _ in group] for n, group in runs.items()}
 values = {f"n = {n}": np.array([value for value, _ in group]) for n, group in answers.items()}
@@ -457,7 +457,7 @@ targets = failed.rewards.reshape(-1) + gamma * stuck.q_values(following).max(axi
 # 左图横轴是奖励，右图横轴是目标值，从 −50 到 0 都画出来了。数一数，各有几根柱子？
 
 # %%
-from her.plotting.sparse_rewards import draw_reward_counts, draw_targets
+from her_course.figures.sparse_rewards import draw_reward_counts, draw_targets
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 2.9), width_ratios=(2, 3))
 draw_reward_counts(axes[0], failed.rewards, "", LANG)
@@ -510,7 +510,7 @@ def practise_push(seed, rounds, shape=None, strategy="none"):
 # %% tags=["nbval-ignore-output"]
 from functools import partial
 
-from her.plotting.progress import on_all_cores
+from her_course.figures.progress import on_all_cores
 
 contestants = {
     text(LANG, "稀疏", "sparse"): {},
@@ -526,7 +526,7 @@ pushes = {name: [next(plays) for _ in SEEDS] for name in contestants}
 # 左图：每个点是一个种子的成功率，竖线是平均。右图才是重头戏：横轴是回合结束时冰球离目标多远，曲线是“不超过这么远”的回合占多少。越靠左上越好，绿线是容差。先看绿线上的高低，再看绿线*右边*一点点。
 
 # %%
-from her.plotting.sparse_rewards import REWARDS, draw_final_distances, draw_success_of_variants
+from her_course.figures.sparse_rewards import REWARDS, draw_final_distances, draw_success_of_variants
 
 push_looks = dict(zip(contestants, REWARDS, strict=True))
 success = {name: [play.success[-1].mean() for play in plays] for name, plays in pushes.items()}

@@ -35,7 +35,7 @@ SEED = int(os.environ.get("HER_SEED", 0))
 import matplotlib.pyplot as plt
 import numpy as np
 
-from her.plotting import show, text, use_style
+from her_course.figures import show, text, use_style
 
 use_style(LANG)
 
@@ -79,7 +79,7 @@ print(episode.rewards)
 
 # %%
 from her import Episode
-from her.plotting.relabelling import alt, draw_pursuit
+from her_course.figures.relabelling import alt, draw_pursuit
 
 moved = Episode(episode.transitions)
 moved.goal = episode.achieved_goals[-1]
@@ -147,7 +147,7 @@ for t, j in enumerate(chosen):
 # 再画出来。粗箭头是这一步，空心圈是候选，实心是抽中的；绿色的得 0，蓝色的得 −1。从左上看到右下，候选一个一个少下去：
 
 # %%
-from her.plotting.relabelling import draw_step
+from her_course.figures.relabelling import draw_step
 
 fig, axes = plt.subplots(2, 4, figsize=(9, 4.9))
 for t, ax in enumerate(axes.flat):
@@ -158,7 +158,7 @@ show(fig, alt=alt("steps", LANG))
 # 轮到你动手。在 JupyterLab 里跑下面这格，会有两个滑块：`t` 是哪一步，`k` 抽几个。把 `t` 从 0 推到 7，再把 `k` 加到 16，看候选怎样变，绿点什么时候多起来。（看的要是静态页面，那就只有一幅：$t=2$，$k=4$。）
 
 # %% tags=["nbval-ignore-output"]
-from her.plotting.relabelling import explore
+from her_course.figures.relabelling import explore
 
 explore(episode, lambda t, k: list(future(t, k, np.random.default_rng(0))), 0.06, LANG)
 
@@ -274,7 +274,7 @@ print(f"{(play.rewards == 0).sum()} / {play.rewards.size:,}   {(many.sample(100_
 # 拿刚才的八步回合看：左边是推出来的概率，红框（对角线）是一定成功的；右边是库里十万次抽样*数*出来的份额。两张表应当一样，而红框之外那一大片，几乎都不是成功。（说“几乎”，因为这个回合不算处处不同：第 0 步和第 2 步到的地方只差 3 厘米，所以 (0, 2) 那格其实也算到。这里只看红框。）
 
 # %%
-from her.plotting.relabelling import draw_triangle
+from her_course.figures.relabelling import draw_triangle
 
 T = len(episode)
 exact = np.array([[(j >= t) / (T - t) for j in range(T)] for t in range(T)])
@@ -341,7 +341,7 @@ for name, (env_id, kwargs, epsilon) in tasks.items():
 # 左图看随 $T$ 怎么变：黑点应当压在蓝线上，橙色的三个任务应当在线上或线的上方。右图看随 $k$ 怎么变，$T=50$：红线是传说，蓝线是公式，黑点是数出来的。
 
 # %%
-from her.plotting.relabelling import draw_share_by_k, draw_share_by_length
+from her_course.figures.relabelling import draw_share_by_k, draw_share_by_length
 
 lengths, ks = (1, 2, 4, 8, 15, 30, 50, 100, 200), (1, 2, 4, 8, 16)
 by_k = np.array([count_success(50, k) for k in ks])
@@ -427,7 +427,7 @@ def study(q, batch):
 # 先只读*一个*回合，看各碰到了表里的哪些格子：
 
 # %%
-from her.plotting.relabelling import draw_touched
+from her_course.figures.relabelling import draw_touched
 
 fig, axes = plt.subplots(1, 2, figsize=(7, 3.6), sharey=True)
 for ax, (k, name) in zip(axes, names.items(), strict=True):
@@ -477,7 +477,7 @@ print(f"{abs(values[4] - perfect(distance)).max():.6f}")
 # 一个都不差。两张表并排看，左边一片死寂，右边处处有坡：
 
 # %%
-from her.plotting.relabelling import draw_table
+from her_course.figures.relabelling import draw_table
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.3), sharey=True)
 for ax, (k, name) in zip(axes, names.items(), strict=True):
@@ -515,8 +515,8 @@ def walk_all(q, rng, steps=9):
 
 
 # %%
-from her.plotting import animate
-from her.plotting.relabelling import corridor_film
+from her_course.figures import animate
+from her_course.figures.relabelling import corridor_film
 
 paths = {names[k]: walk_all(q, np.random.default_rng(0)) for k, q in tables.items()}
 film = corridor_film({names[k]: v for k, v in values.items()}, paths, -10, LANG)
@@ -561,7 +561,7 @@ def episodes_needed(cells, k, seed, limit, start=-10.0):
 # 走廊从 5 格加长到 11 格，各十个种子（seed），最多给一万五千个回合。约一分钟。
 
 # %% tags=["nbval-ignore-output"]
-from her.plotting.progress import progress_bar
+from her_course.figures.progress import progress_bar
 
 SEEDS = range(SEED, SEED + (10 if PROFILE == "full" else 2))
 LIMIT = 15_000 if PROFILE == "full" else 4_000
@@ -575,7 +575,7 @@ for cells in progress_bar(lengths):
 # 纵轴是对数的，每个点是一个种子，线是中位数；顶上的点线是一万五千，贴着它的点就是没学会。看两条线的坡度：
 
 # %%
-from her.plotting.relabelling import draw_episodes_needed
+from her_course.figures.relabelling import draw_episodes_needed
 
 fig, ax = plt.subplots(figsize=(6.4, 3.6))
 draw_episodes_needed(ax, needed, LIMIT, LANG)
@@ -643,7 +643,7 @@ for _ in range(6):
 # 四条线放在一起，横轴是目标有多远。灰线是散步者的真实水平。红线自称估的是灰线，看它离灰线有多远；蓝点自称估的是黑线：
 
 # %%
-from her.plotting.relabelling import draw_estimates
+from her_course.figures.relabelling import draw_estimates
 
 d = np.arange(6)
 estimates = {

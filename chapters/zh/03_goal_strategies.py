@@ -35,7 +35,7 @@ SEED = int(os.environ.get("HER_SEED", 0))
 import matplotlib.pyplot as plt
 import numpy as np
 
-from her.plotting import show, text, use_style
+from her_course.figures import show, text, use_style
 
 use_style(LANG)
 
@@ -108,8 +108,8 @@ pairs = {strategy: count_pairs(strategy) for strategy in STRATEGIES}
 # 纵向是转移所在的行，横向是目标出自的行；头 12 行是第一个回合，后 12 行是第二个。颜色越深，抽到得越多（1 % 封顶），白的一次也没抽到。四种策略，四种形状，先猜哪个是哪个，再看标题：
 
 # %%
-from her.plotting.goal_strategies import alt
-from her.plotting.implementation import draw_pairs
+from her_course.figures.goal_strategies import alt
+from her_course.figures.implementation import draw_pairs
 
 fig, axes = plt.subplots(1, 4, figsize=(9, 3), sharey=True)
 for ax, (strategy, table) in zip(axes, pairs.items(), strict=True):
@@ -156,7 +156,7 @@ candidates = {strategy: walk.achieved_goals[slice(*window(strategy, t, T))] for 
 # 黑色的粗线是第 15 步，空心点是候选，实心的是抽中的四个，绿圈是本来的目标。先找哪一幅的候选落在黑线*身后*（它走过来的那一段），再看哪一幅的候选根本不在这条路上：
 
 # %%
-from her.plotting.goal_strategies import draw_candidates
+from her_course.figures.goal_strategies import draw_candidates
 
 rng = np.random.default_rng(0)
 fig, axes = plt.subplots(2, 2, figsize=(8, 8.2))
@@ -189,7 +189,7 @@ def relabelled(name, strategy):
 # **晚几步。** 目标是在转移之后第几步到的，即 $j-t$？看每条线在 0 左边有没有东西：
 
 # %%
-from her.plotting.goal_strategies import draw_offsets
+from her_course.figures.goal_strategies import draw_offsets
 
 offsets = {}
 for strategy in STRATEGIES[:3]:
@@ -205,7 +205,7 @@ show(fig, alt=alt("offsets", LANG))
 # **多远。** 换成距离：替代目标离*眼下*（这一步做完到的地方）多远？曲线越早升到顶，目标越近。左边是绕墙，右边是推冰球；先看右边，有点怪：
 
 # %%
-from her.plotting.goal_strategies import draw_distances
+from her_course.figures.goal_strategies import draw_distances
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True)
 for ax, name, furthest in zip(axes, ("Reach", "Push"), (1.5, 0.8), strict=True):
@@ -270,7 +270,7 @@ def sort_lessons(near, t):
 # 每根横条是一种策略，一段是一类。先看红色（在背后）在谁身上；再看右边那幅，除去灰色（本来就在），还剩下些什么：
 
 # %%
-from her.plotting.goal_strategies import draw_lessons
+from her_course.figures.goal_strategies import draw_lessons
 
 shares = {name: {strategy: lessons(name, strategy) for strategy in STRATEGIES} for name in TASKS}
 fig, axes = plt.subplots(1, 3, figsize=(9.6, 3.1), sharey=True)
@@ -312,7 +312,7 @@ for k in (1, 2, 4, 8, 16):
 # %%
 from math import ceil
 
-from her.plotting.progress import progress_bar
+from her_course.figures.progress import progress_bar
 from her.training import Trainer, settings_for
 
 SEEDS = range(SEED, SEED + (3 if PROFILE == "full" else 1))
@@ -347,7 +347,7 @@ for strategy in STRATEGIES:
 # 左图是 $k=4$ 的学习曲线，看谁先起飞；右图是一路平均对 $k$，看 `future` 那条线是平还是斜，再看别的策略离它多远：
 
 # %%
-from her.plotting.goal_strategies import draw_by_k, draw_strategy_curves
+from her_course.figures.goal_strategies import draw_by_k, draw_strategy_curves
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.5))
 draw_strategy_curves(axes[0], {s: (steps, curves[s, 4][..., 1]) for s in STRATEGIES}, LANG, "any")
@@ -373,8 +373,8 @@ print(mean["future"] > max(mean["final"], mean["episode"]), mean["random"] < 0.0
 # %%
 import json
 
-from her.course.notebooks import find_chapters
-from her.plotting.curves import read_curves
+from her_course.notebooks import find_chapters
+from her.plots.curves import read_curves
 
 folder = find_chapters().parent / "results" / "strategies"
 how = json.loads((folder / "how.json").read_text())
@@ -483,7 +483,7 @@ pushers = {strategy: practise_push(strategy, 0, push_rounds) for strategy in STR
 # 纵轴是碰过冰球的回合，不是成功率。看两条线冲上去，两条线趴在底下：
 
 # %%
-from her.plotting.goal_strategies import draw_moved
+from her_course.figures.goal_strategies import draw_moved
 
 fig, ax = plt.subplots(figsize=(6.4, 3.4))
 looks = push_rounds // 5 * np.arange(1, 6)
@@ -526,8 +526,8 @@ if PROFILE == "full":
 # 让四位同台。同样的起点，同样的目标，从左到右是 `final`、`future`、`episode`、`random`：
 
 # %%
-from her.plotting import animate
-from her.plotting.implementation import side_by_side
+from her_course.figures import animate
+from her_course.figures.implementation import side_by_side
 
 state = [-0.35, -0.3, -0.1, -0.05, 0.0, 0.0]
 

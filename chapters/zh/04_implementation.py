@@ -36,7 +36,7 @@ SEED = int(os.environ.get("HER_SEED", 0))
 import matplotlib.pyplot as plt
 import numpy as np
 
-from her.plotting import show, use_style
+from her_course.figures import show, use_style
 
 use_style(LANG)
 
@@ -73,7 +73,7 @@ print(*(episode.rewards.sum() for episode in episodes))
 # 每个回合 −6 分：六步，步步落空。图里一种颜色是一个回合。看实心点离同色的圆圈有多远：点是走到过的地方，圆圈是本来想去的地方，中间还隔着一堵墙。
 
 # %%
-from her.plotting.implementation import alt, draw_episodes
+from her_course.figures.implementation import alt, draw_episodes
 
 fig, ax = plt.subplots(figsize=(4.2, 4.2))
 draw_episodes(ax, episodes, LANG)
@@ -209,7 +209,7 @@ draws = {"A": loop, "B": np.stack([row, goal_row], axis=1), "C": rounded, "D": l
 # 四幅图，纵向是转移所在的行，横向是目标出自的行，颜色越深抽到得越多。三级台阶是三个回合，台阶之外一片空白：没有一个目标跨了回合。请先用眼睛找：哪一幅和另外三幅不一样？（提示：只看每一行的头和尾。）
 
 # %%
-from her.plotting.implementation import draw_pairs
+from her_course.figures.implementation import draw_pairs
 
 fig, axes = plt.subplots(1, 4, figsize=(9, 3), sharey=True)
 for ax, name in zip(axes, draws, strict=True):
@@ -368,7 +368,7 @@ len(ring)
 # 接着来第四个回合，4 步；再来一个还没走完的，用 `add` 一步一步地存。从左到右看：谁不见了？第四个回合绕过了环的接缝没有？箭头指着下一行要写的地方。
 
 # %%
-from her.plotting.implementation import draw_ring
+from her_course.figures.implementation import draw_ring
 
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.2))
 draw_ring(axes[0], ring, LANG)
@@ -470,7 +470,7 @@ print(f"H_T/T = {harmonic / T:.3f}   k/(k+1) * H_T/T = {k / (k + 1) * harmonic /
 # 算出来的和数出来的（最后那个数：目标恰是自己刚到之处的行）对上了。左图比较三种份额和那个传说。右图按位置 $t$ 拆开：圆点应当压在黑线上，叉则略高出一截。高在哪里？
 
 # %%
-from her.plotting.implementation import draw_reward_mix, draw_success_by_position
+from her_course.figures.implementation import draw_reward_mix, draw_success_by_position
 
 success = batch.rewards == 0
 t = reach.episodes_of(batch.indices)[1]
@@ -568,7 +568,7 @@ agent = DQN(15 + 15, 15, DQNConfig(learning_rate=2e-3, tau=0.02), seed=0)
 
 # %% tags=["nbval-ignore-output"]
 from her.evaluation import evaluate
-from her.plotting.progress import progress_bar
+from her_course.figures.progress import progress_bar
 
 successes = []
 for i in progress_bar(range(16)):
@@ -587,7 +587,7 @@ print(*(f"{success:.2f}" for success in successes))
 # %%
 from functools import partial
 
-from her.plotting.progress import on_all_cores
+from her_course.figures.progress import on_all_cores
 from her.training import Trainer, settings_for
 
 
@@ -623,7 +623,7 @@ bit_runs = train(**bit_task)
 # 线是几个种子的平均，带子是自助法（bootstrap）给出的 95 % 区间；只有三个种子，区间只能粗看。要看的是：两条线在哪里分手。
 
 # %%
-from her.plotting.curves import draw_hindsight_against_none
+from her_course.figures.experiments import draw_hindsight_against_none
 
 fig, ax = plt.subplots()
 draw_hindsight_against_none(ax, {name: curve for name, (_, curve, _) in bit_runs.items()}, LANG, success_at="any")
@@ -663,7 +663,7 @@ assert max(without) < 0.05
 
 # %%
 from her.agents.normalizer import Normalizer
-from her.plotting.implementation import draw_inputs
+from her_course.figures.implementation import draw_inputs
 
 fed = reach.sample(10_000).torch().observations
 played = torch.from_numpy(np.concatenate([play.states, play.goals], axis=-1).reshape(-1, 4))
@@ -719,7 +719,7 @@ assert min(with_her) > max(without) + 0.5
 # 目标是输入的一部分，所以可以拿着一个固定的目标，问评论家：站在*每一个*地方，前景如何？把目标放在墙后的右上角，问遍 81 × 81 个位置。
 
 # %%
-from her.plotting.implementation import arena_grid
+from her_course.figures.implementation import arena_grid
 
 agent = reach_runs["her"][0][0]
 goal = np.array([0.4, 0.75], np.float32)
@@ -735,7 +735,7 @@ def ask(positions):
 # 颜色越亮越好，等高线上的数是 $Q$，箭头是演员（actor）想走的方向，星是目标；墙边的浅灰，点的中心到不了。先看 M：它离星星的直线距离很近，颜色却很暗。再从星星出发顺着亮处走，亮的那条路从哪里穿过墙？
 
 # %%
-from her.plotting.implementation import draw_values
+from her_course.figures.implementation import draw_values
 
 spots = {"M": (-0.2, 0.75), "N": (0.6, -0.65)}
 positions = arena_grid(81)
@@ -779,8 +779,8 @@ def film(agent):
 # 上排没有 HER，下排有；同一列的起点和目标相同，绿圈是目标。看下排的点在缺口那里怎样拐弯。
 
 # %%
-from her.plotting import animate
-from her.plotting.implementation import side_by_side
+from her_course.figures import animate
+from her_course.figures.implementation import side_by_side
 
 frames = side_by_side(film(reach_runs["none"][0][0]), film(reach_runs["her"][0][0]))
 animate(frames, fps=8, alt=alt("walk", LANG))
@@ -866,7 +866,7 @@ mistaken = {mistake: np.array(outcomes[i * len(seeds) :][: len(seeds)]) for i, m
 # 先猜再看：六条线里，哪几条你会当场发现不对劲？黑线是没有错误的。左图是学坏了的，右图是只晚了一些的。
 
 # %%
-from her.plotting.implementation import draw_mistakes
+from her_course.figures.implementation import draw_mistakes
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
 draw_mistakes(axes, 64 * 15 * np.arange(1, rounds + 1), mistaken, LANG)

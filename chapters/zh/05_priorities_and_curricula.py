@@ -35,7 +35,7 @@ SEED = int(os.environ.get("HER_SEED", 0))
 import matplotlib.pyplot as plt
 import numpy as np
 
-from her.plotting import show, text, use_style
+from her_course.figures import show, text, use_style
 
 use_style(LANG)
 
@@ -149,7 +149,7 @@ def find(tree, target):
 # 八片叶子，总和 31，目标 17.5。先别看图里的粗线，自己走：17.5 和 9 比，往哪边？
 
 # %%
-from her.plotting.priorities import alt, draw_sum_tree
+from her_course.figures.priorities import alt, draw_sum_tree
 
 tree = build([3, 1, 4, 1, 5, 9, 2, 6])
 path = find(tree, 17.5)
@@ -206,7 +206,7 @@ print(f"p = {chisquare(counts, 100_000 * tree[8:] / 31).pvalue:.2f}")
 # %%
 from copy import deepcopy
 
-from her.plotting.progress import progress_bar
+from her_course.figures.progress import progress_bar
 from her.training import Trainer, settings_for
 
 
@@ -289,7 +289,7 @@ rates = {name: np.bincount(of, minlength=len(episodes)) * len(episodes) / 200_00
 # 左图：抽到的行里，有多少出自“冰球动过”的回合？右图：每个点是一个回合，纵轴是它被抽到的次数相当于均匀的几倍。先看左边哪种办法更会躲开发呆的冰球，再看右边：橙色几乎排成一条线，红叉呢？
 
 # %%
-from her.plotting.priorities import draw_moved_shares, draw_replay_rates
+from her_course.figures.priorities import draw_moved_shares, draw_replay_rates
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=(2, 3))
 draw_moved_shares(axes[0], {name: moved[of].mean() for name, of in drawn.items()}, LANG)
@@ -355,7 +355,7 @@ stale = {"Push": [staleness(*run, apart=0.08) for run in pushes], "BitFlip": [st
 # 每个点是一个种子。第一行*只有网络变了*（老了一轮，同一个目标），第二行*只有目标变了*（同一个网络），第三行两样都变了，也就是 PER 实际在用的：存着的优先级，对新抽的目标。
 
 # %%
-from her.plotting.priorities import draw_correlations
+from her_course.figures.priorities import draw_correlations
 
 rows = text(LANG, "网络旧一轮|目标换一个|存着的优先级", "network a round older|another goal|stored priority").split("|")
 fig, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
@@ -460,7 +460,7 @@ reaches = np.array([reach for reach, _ in grown]).clip(max=1)
 # 绿带是任务的目标所在（离冰球 0.3 到 0.6 米），点线是容差。看曲线贴着点线趴了多久，起飞以后又有多陡：
 
 # %%
-from her.plotting.priorities import draw_reach_growth
+from her_course.figures.priorities import draw_reach_growth
 
 fig, ax = plt.subplots(figsize=(6.6, 3.4))
 draw_reach_growth(ax, 64 * 50 * np.arange(1, grow_rounds + 1), reaches, 0.08, LANG)
@@ -497,7 +497,7 @@ def examine(agent, n=400):
 # 上排是考试：每个点是一个目标，画在它离冰球起点的方位上；绿的最后一步到了，空心的没到。红虚线是成绩单上够得着的距离，绿环是任务要的范围。下排是那一轮*练*的六十四个目标（有几个太远，落在图外）。从左到右：绿点铺到哪里了？练的目标跟上来没有？
 
 # %%
-from her.plotting.priorities import draw_goals_around
+from her_course.figures.priorities import draw_goals_around
 
 names = dict(zip(("early", "middle", "late"), text(LANG, "早|中|晚", "early|middle|late").split("|"), strict=True))
 stages = grown[0][1]
@@ -534,8 +534,8 @@ def film(agent):
 # 三排是早、中、晚，同一列的起点和目标相同。上排的圆盘在忙什么？
 
 # %%
-from her.plotting import animate
-from her.plotting.implementation import side_by_side
+from her_course.figures import animate
+from her_course.figures.implementation import side_by_side
 
 animate(side_by_side(*(film(agent) for agent, *_ in stages.values())), fps=8, alt=alt("film", LANG))
 
@@ -581,7 +581,7 @@ distance = np.linalg.norm(goals - desired, axis=1)
 # 挑 16 个（图上看得清；训练时是 128 里挑 64）。左边随便挑，中间 $\lambda=0$ 只要广，右边 $\lambda$ 很大只要近。哪一幅的蓝点散得最开？
 
 # %%
-from her.plotting.priorities import draw_picks
+from her_course.figures.priorities import draw_picks
 
 picks = {text(LANG, "随便挑", "at random"): np.arange(16)}
 picks |= {f"λ = {weight}": pick(goals, weight * distance, 16)[0] for weight in (0, 30)}
@@ -635,7 +635,7 @@ for weight in (0.0, 1.0, 5.0):
 import csv
 from pathlib import Path
 
-from her.plotting.curves import read_curves
+from her.plots.curves import read_curves
 
 results = next(p / "results" for p in (Path.cwd(), *Path.cwd().parents) if (p / "results").is_dir()) / "variants"
 curves = read_curves(results / "curves.csv")
@@ -646,7 +646,7 @@ with open(results / "runs.csv", newline="", encoding="utf-8") as file:
 # 先看曲线，带子是 95 % 的自助法（bootstrap）区间。哪条线明显地*先*起飞？它的带子和蓝线的分得开吗？
 
 # %%
-from her.plotting.priorities import VARIANTS, draw_variants
+from her_course.figures.priorities import VARIANTS, draw_variants
 
 tasks = {"bit_flip_30": (text(LANG, "翻比特，30 位", "bit flipping, 30 bits"), "any"), "push": (text(LANG, "推冰球", "Push"), "end")}
 fig, axes = plt.subplots(1, 2, figsize=(9.6, 3.5))

@@ -35,7 +35,7 @@ SEED = int(os.environ.get("HER_SEED", 0))
 import matplotlib.pyplot as plt
 import numpy as np
 
-from her.plotting import show, text, use_style
+from her_course.figures import show, text, use_style
 
 use_style(LANG)
 
@@ -52,7 +52,7 @@ TASKS = {
 }
 
 # %%
-from her.plotting.progress import progress_bar
+from her_course.figures.progress import progress_bar
 from her.training import Trainer, settings_for
 
 
@@ -77,8 +77,8 @@ runs = {(task, name): [train(task, strategy, seed, SHARE) for seed in SEEDS] for
 # 线是平均，带子是 95 % 自助法区间（三个种子，只能粗看）。先看三幅图的*形状*：哪个任务是慢慢爬，哪个任务憋了很久突然开窍？再看灰线。
 
 # %%
-from her.plotting.curves import draw_hindsight_against_none
-from her.plotting.experiments import alt
+from her_course.figures.experiments import draw_hindsight_against_none
+from her_course.figures.experiments import alt
 
 titles = dict(zip(TASKS, text(LANG, "翻比特，15 位|绕墙|推冰球", "bit flipping, 15 bits|Reach|Push").split("|"), strict=True))
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.1))
@@ -113,7 +113,7 @@ if PROFILE == "full":
 # %%
 from pathlib import Path
 
-from her.plotting.curves import read_curves
+from her.plots.curves import read_curves
 from her.statistics import bootstrap, steps_to_threshold
 
 RESULTS = next(folder / "results" for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "results").is_dir())
@@ -135,7 +135,7 @@ def episodes_needed(folder, task, horizon):
 # 每个点是一个种子，横轴是回合数，对数的。空心方块是没走到的，画在点线上：那是它玩过的全部回合。先找灰色的*实心*方块：
 
 # %%
-from her.plotting.experiments import draw_needed
+from her_course.figures.experiments import draw_needed
 
 horizons = {"bit_flip_15": 15, "reach": 50, "push": 50}
 needed = {task: episodes_needed("first_look", task, horizon) for task, horizon in horizons.items()}
@@ -232,7 +232,7 @@ for task, folder in ARMS.items():
 # 左边一幅，几条线只差在回放：换不换目标，回合怎么抽。先猜：少了哪一样最要命？
 
 # %%
-from her.plotting.experiments import draw_robots
+from her_course.figures.experiments import draw_robots
 
 fig, axes = plt.subplots(1, 3, figsize=(11, 4.2), sharey=True)
 for ax, task in zip(axes, ("push", "pick", "slide"), strict=True):
@@ -276,7 +276,7 @@ for name in shipped():
 # %%
 from IPython.display import Markdown, display
 
-from her.plotting import animate
+from her_course.figures import animate
 from her.policies.films import read_film
 
 for path in sorted(RESULTS.glob("fetch*/films/*.png")):
@@ -330,7 +330,7 @@ for (n, name), of_seeds in sorted(recorded.items()):
 # 画出来，连同上面的 11 位。每点一个种子。看两种颜色在哪里分手，再和两条虚线比：
 
 # %%
-from her.plotting.experiments import draw_bits
+from her_course.figures.experiments import draw_bits
 
 fig, ax = plt.subplots(figsize=(7, 3.6))
 draw_bits(ax, rates, LANG)
@@ -359,7 +359,7 @@ print(f"{times.value:.0f} x [{times.low:.0f}, {times.high:.0f}]")
 # **图 6**：四种策略，几种 $k$。论文说：`future`，$k=4$ 或 8 最好；$k>8$ 变差；除了 `random`，别的都解得了推和抓。我们的存档（`her sweep results/strategies/sweep.toml`），四分位均值和区间：
 
 # %%
-from her.plotting.experiments import draw_strategies
+from her_course.figures.experiments import draw_strategies
 
 by_task = {}
 for run in read_runs("strategies"):
@@ -459,7 +459,7 @@ for k in (0, 1, 4, 8, 16):
 # 看点：红点（表学到的）应当压在红线（公式）上；黑点线是转盘的真值，蓝虚线是楼梯的。红线在哪个 $k$ 越过蓝线？
 
 # %%
-from her.plotting.experiments import draw_bias
+from her_course.figures.experiments import draw_bias
 
 goals = np.arange(1, ROOMS + 1)
 learned = [q[0, goals, 0].mean() for q in tables.values()]

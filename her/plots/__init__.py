@@ -1,0 +1,1 @@
+"""Learning curves, and the colours and dashes that they are drawn in. Needs matplotlib."""

@@ -1,0 +1,140 @@
+"""Learning curves over seeds, with their intervals."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
+
+from her.plots.style import COLORS, DASHES, strategy_style, text
+from her.records import RunRecord, setting
+from her.statistics import bootstrap
+
+
+def draw_curve(
+    ax: Axes, steps: Sequence[float], success: np.ndarray, label: str, style: dict | None = None, level: float = 0.95
+) -> Axes:
+    """A mean success rate over seeds and, as a band, its bootstrap interval.
+
+    Args:
+        steps: (n_evaluations,) environment steps.
+        success: (n_seeds, n_evaluations) success rates between 0 and 1.
+        label: of the line, for the legend.
+        style: keywords for `Axes.plot`.
+        level: of the interval.
+    """
+    success = np.atleast_2d(success)
+    estimates = np.array([bootstrap(column, np.mean, level) for column in success.T])
+    (line,) = ax.plot(steps, estimates[:, 0], label=label, **(style or {}))
+    ax.fill_between(steps, estimates[:, 1], estimates[:, 2], color=line.get_color(), alpha=0.2, linewidth=0)
+    return ax
+
+
+def label_success_axes(ax: Axes, lang: str, success_at: str = "end") -> Axes:
+    """Names the axes of a learning curve; success is judged at the "end" of an episode or at "any" of its steps."""
+    at = {"end": text(lang, "回合结束时", "at the end"), "any": text(lang, "任意一步", "at any step")}[success_at]
+    ax.set_xlabel(text(lang, "环境步数", "environment steps"))
+    ax.set_ylabel(text(lang, f"成功率（{at}）", f"success rate ({at})"))
+    ax.set_ylim(-0.03, 1.03)
+    ax.xaxis.set_major_formatter(lambda x, _: f"{x / 1e6:g} M" if x >= 1e6 else f"{x / 1e3:g} k" if x else "0")
+    return ax
+
+
+def read_curves(path: Path) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    """The curves that a sweep wrote: (task, variant) → steps and (n_seeds, n_evaluations) success rates.
+
+    A run that ended before the others of its variant keeps its last success rate.
+    """
+    runs: dict[tuple[str, str], dict[str, list[tuple[int, float]]]] = defaultdict(lambda: defaultdict(list))
+    with open(path, newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            point = (int(row["env_steps"]), float(row["success_rate"]))
+            runs[row["task"], row["variant"]][row["seed"]].append(point)
+    return {key: _together([np.array(points).T for points in seeds.values()]) for key, seeds in runs.items()}
+
+
+def _together(runs: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """(steps, success) of each run, as (n_evaluations,) steps of them all and (n_runs, n_evaluations) success rates."""
+    steps = np.unique(np.concatenate([at for at, _ in runs]))
+    last = [np.maximum(np.searchsorted(at, steps, side="right") - 1, 0) for at, _ in runs]
+    return steps, np.array([success[i] for (_, success), i in zip(runs, last, strict=True)])
+
+
+def draw_records(records: Sequence[RunRecord], lang: str, titles: dict[str, str] | None = None) -> Figure:
+    """A panel for each task, four in a row, and a curve for each variant: what `her plot` draws.
+
+    ``titles`` names the tasks; a task without a title keeps its name.
+    """
+    tasks = list(dict.fromkeys(record.task for record in records))
+    columns = min(4, len(tasks))
+    rows = -(-len(tasks) // columns)
+    fig, axes = plt.subplots(rows, columns, figsize=(max(5.0, 3.6 * columns), 3.0 * rows), squeeze=False)
+    for ax in axes.flat[len(tasks) :]:
+        ax.set_axis_off()
+    labels = _labels_and_styles(records, lang)
+    for ax, task in zip(axes.flat, tasks, strict=False):
+        of_task = [record for record in records if record.task == task]
+        for variant, some in _by_variant(of_task).items():
+            steps, success = _together([(record.steps, record.success) for record in some])
+            label, style = labels[variant]
+            draw_curve(ax, steps, success, label, style | ({"marker": "o"} if len(steps) == 1 else {}))
+        label_success_axes(ax, lang, of_task[0].config["success_at"])
+        ax.set_title((titles or {}).get(task, task))
+    lines = {line.get_label(): line for ax in axes.flat for line in ax.get_lines()}
+    fig.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=min(len(lines), 2 * columns, 5))
+    return fig
+
+
+def draw_records_against(records: Sequence[RunRecord], key: str, lang: str) -> Figure:
+    """Success in the final evaluation over a setting with numbers for values, a line for each variant.
+
+    Points are means over seeds, bars their 95 % bootstrap intervals; a run that has not ended is left out.
+
+    Raises:
+        ValueError: no such setting, or values that are no numbers.
+    """
+    ended = [record for record in records if record.final is not None]
+    if not all(isinstance(setting(record.config, key), int | float) for record in ended):
+        raise ValueError(f"against: expected a setting with numbers for values, got {key!r}")
+    fig, ax = plt.subplots(figsize=(6.0, 3.4))
+    labels = _labels_and_styles(ended, lang)
+    for variant, some in _by_variant(ended).items():
+        at = sorted({setting(record.config, key) for record in some})
+        scores = [[record.final for record in some if setting(record.config, key) == x] for x in at]
+        estimates = np.array([bootstrap(score, np.mean) for score in scores])
+        mean, low, high = estimates.T
+        label, style = labels[variant]
+        marker = {"marker": "os^Dv"[len(ax.containers) % 5], "capsize": 3, "markersize": 5}
+        ax.errorbar(at, mean, np.maximum([mean - low, high - mean], 0), label=label, **marker, **style)
+    label_success_axes(ax, lang, ended[0].config["success_at"])
+    known = {"env_kwargs.n_bits": text(lang, "比特数 n", "bits, n")}
+    ax.set_xlabel(known.get(key, key))
+    ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.legend()
+    return fig
+
+
+def _by_variant(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
+    variants: dict[str, list[RunRecord]] = {}
+    for record in records:
+        variants.setdefault(record.variant, []).append(record)
+    return variants
+
+
+def _labels_and_styles(records: Sequence[RunRecord], lang: str) -> dict[str, tuple[str, dict]]:
+    """What each variant is called and looks like; where each stands for a strategy, in that one's colour and dashes."""
+    strategies = {record.variant: record.config["strategy"] for record in records}
+    names = {"her": "HER", "none": text(lang, "没有 HER", "without HER")} if set(strategies) == {"her", "none"} else {}
+    if len(set(strategies.values())) == len(strategies):
+        styles = [strategy_style(strategy) for strategy in strategies.values()]
+    else:  # with more variants than colours, these come again with other dashes
+        colours = list(COLORS.values())[:7]
+        styles = [{"color": colours[i % 7], "linestyle": DASHES[(i + i // 7) % 7]} for i in range(len(strategies))]
+    return {variant: (names.get(variant, variant), style) for variant, style in zip(strategies, styles, strict=True)}

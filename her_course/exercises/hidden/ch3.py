@@ -1,0 +1,48 @@
+"""Hidden cases of chapter 3."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from her_course.exercises import ch3
+from her_course.exercises.judging import generators
+from her_course.exercises.model import Case, Text
+
+
+def future_indices(rng: np.random.Generator) -> list[Case]:
+    cases = []
+    for _ in range(2):
+        length = int(rng.integers(5, 12))
+        t = int(rng.integers(1, length - 2))
+        name = Text("另一个回合，均匀", "another episode, uniform")
+        cases.append(ch3.indices_case(name, "hidden", t, length, 50, generators(rng, 100)))
+    cases.append(ch3.indices_case(Text("一步的回合", "an episode of one step"), "hidden", 0, 1, 3, generators(rng, 2)))
+    return cases
+
+
+def candidate_goals(rng: np.random.Generator) -> list[Case]:
+    cases = []
+    for strategy in ("final", "future", "episode", "random", "future"):
+        length = int(rng.integers(2, 20))
+        achieved, history = ch3.past(rng, length, int(rng.integers(0, 30)), goal_dim=3)
+        name = Text(f"{strategy}，随机的回合", f"{strategy}, a random episode")
+        cases.append(ch3.candidates_case(name, "hidden", strategy, int(rng.integers(length)), achieved, history))
+    return cases
+
+
+def substitute_goals(rng: np.random.Generator) -> list[Case]:
+    cases = []
+    for strategy in ("final", "future", "episode", "random"):
+        length = int(rng.integers(4, 9))
+        achieved, history = ch3.past(rng, length, int(rng.integers(3, 6)), goal_dim=3)
+        t = int(rng.integers(1, length - 1))
+        name = Text(f"{strategy}，随机的回合", f"{strategy}, a random episode")
+        cases.append(ch3.draws_case(name, "hidden", strategy, t, 50, achieved, history, generators(rng, 80)))
+    return cases
+
+
+CASES = {
+    "future_indices": future_indices,
+    "candidate_goals": candidate_goals,
+    "substitute_goals": substitute_goals,
+}

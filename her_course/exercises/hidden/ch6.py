@@ -1,0 +1,47 @@
+"""Hidden cases of chapter 6."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from her_course.exercises import ch6
+from her_course.exercises.judging import generators
+from her_course.exercises.model import Case, Text
+
+RANDOM = Text("随机的输入", "random inputs")
+
+
+def steps_to_threshold(rng: np.random.Generator) -> list[Case]:
+    cases = []
+    for threshold in (0.3, 0.6, 0.9, 1.0):
+        success = np.clip(np.linspace(-0.2, 1.0, 25) + rng.normal(size=25) * 0.15, 0, 0.99).round(2)
+        cases.append(ch6.steps_case(RANDOM, "hidden", success, threshold, every=int(rng.integers(100, 900))))
+    return cases
+
+
+def iqm(rng: np.random.Generator) -> list[Case]:
+    return [ch6.iqm_case(RANDOM, "hidden", rng.beta(0.7, 0.4, size=n).round(3)) for n in (5, 10, 11, 32)]
+
+
+def bootstrap_interval(rng: np.random.Generator) -> list[Case]:
+    cases = []
+    for level in (0.9, 0.5):
+        scores = np.sort(rng.random(7) ** 3)
+        cases.append(ch6.interval_case(RANDOM, "hidden", scores, level, generators(rng, 3)))
+    return [*cases, ch6.largest_case(Text("最大值", "the largest"), "hidden", rng)]
+
+
+def speed_up(rng: np.random.Generator) -> list[Case]:
+    def seeds(n: int, never: float) -> list[float | None]:
+        return [None if rng.random() < never else float(rng.integers(1, 200) * 100) for _ in range(n)]
+
+    chances = ((0.0, 0.0), (0.3, 0.1), (0.2, 0.2), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
+    return [ch6.speed_case(RANDOM, "hidden", seeds(5, before), seeds(7, after)) for before, after in chances]
+
+
+CASES = {
+    "steps_to_threshold": steps_to_threshold,
+    "iqm": iqm,
+    "bootstrap_interval": bootstrap_interval,
+    "speed_up": speed_up,
+}

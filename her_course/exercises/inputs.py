@@ -1,0 +1,70 @@
+"""What cases are made of: reward functions and statistics that cross by name, and episodes that nobody has seen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from her.replay import Episode, Transition
+from her_course.plain import named
+
+
+def within_half(achieved_goal: np.ndarray, desired_goal: np.ndarray) -> np.ndarray:
+    """0.0 where the goal is closer than 0.5, else -1.0; for one pair and for batches."""
+    distance = np.linalg.norm(np.asarray(achieved_goal, float) - np.asarray(desired_goal, float), axis=-1)
+    return np.where(distance < 0.5, 0.0, -1.0)[()]
+
+
+def at_least_as_far(achieved_goal: np.ndarray, desired_goal: np.ndarray) -> np.ndarray:
+    """0.0 where the first coordinate has come at least as far as the goal's, else -1.0: not symmetric."""
+    return np.where(np.asarray(achieved_goal)[..., 0] >= np.asarray(desired_goal)[..., 0], 0.0, -1.0)[()]
+
+
+def mean(scores: np.ndarray) -> float:
+    """The mean of one resample."""
+    return float(np.mean(scores))
+
+
+def largest(scores: np.ndarray) -> float:
+    """The largest of one resample."""
+    return float(np.max(scores))
+
+
+for function in (within_half, at_least_as_far, mean, largest):
+    named(function, f"her_course.exercises.{function.__name__}")
+
+
+def walk(
+    rng: np.random.Generator, length: int, goal_dim: int = 2, *, done: bool = False, ends_at_goal: bool = False
+) -> Episode:
+    """An episode in whole steps of the plane, whose achieved goals all differ, as do states from achieved goals.
+
+    Args:
+        done: whether the last transition is stored as done, as it is where success ends an episode.
+        ends_at_goal: whether the last achieved goal is the desired one.
+    """
+    start = rng.integers(-5, 5, size=goal_dim).astype(np.float32)
+    steps = np.abs(rng.integers(1, 4, size=(length, goal_dim)))
+    achieved = start + np.cumsum(steps, axis=0).astype(np.float32)
+    before = np.vstack([start[None], achieved[:-1]])
+    states, next_states = (np.hstack([g, 10 * g + 1]) for g in (before, achieved))
+    goal = achieved[-1].copy() if ends_at_goal else achieved[-1] + 40
+    dones = np.zeros(length, bool)
+    dones[-1] = done
+    actions = rng.normal(size=(length, 2)).round(2)
+    return Episode.from_arrays(states, actions, within_half(achieved, goal), next_states, dones, achieved, goal)
+
+
+def transition(rng: np.random.Generator, *, done: bool = False) -> Transition:
+    """One of a `walk`. Its state holds, as its first numbers, the goal achieved before the action."""
+    one = walk(rng, 3, done=done, ends_at_goal=done)[2]
+    arrays = {name: np.array(getattr(one, name)) for name in ("state", "action", "next_state", "goal", "achieved_goal")}
+    return Transition(reward=one.reward, done=one.done, **arrays)
+
+
+def episode_of(rewards: list[float], done: bool = False) -> Episode:
+    """An episode with these rewards, of which nothing else matters."""
+    n = len(rewards)
+    rows = np.arange(n, dtype=np.float32)[:, None]
+    dones = np.zeros(n, bool)
+    dones[-1] = done
+    return Episode.from_arrays(rows, rows, np.array(rewards), rows + 1, dones, rows + 1, np.array([99.0]))

@@ -1,0 +1,332 @@
+"""Figures of chapter 4: which goals are drawn, how the ring fills, what a batch holds, what the critic knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Circle, Rectangle, Wedge
+
+from her.envs.reach import GAP, WALL, Reach
+from her.plots.curves import draw_curve, label_success_axes
+from her.plots.style import COLORS, text
+from her.replay import Episode, GoalConditionedReplayBuffer
+
+#: one colour and one hatch per episode of the ring, told apart without colour too
+_EPISODES = [("blue", ""), ("orange", "//"), ("green", ".."), ("purple", "\\\\"), ("sky", "xx")]
+
+
+#: for each figure of the chapter, what there is to see, in Chinese and in English
+_ALTERNATIVES = {
+    "episodes": (
+        "带墙的方形竞技场：三条短短的随机路线都在墙的左边，三个目标圆圈都在墙的右边，没有一条碰到自己的圆圈。",
+        "A square arena with a wall: three short random paths, all left of the wall, and three goal rings, "
+        "all right of it. No path touches its ring.",
+    ),
+    "pairs": (
+        "四幅阶梯状的热图，对角线上各有三个三角形。A、B、D 每一行颜色均匀，C 的每一行两头浅、中间深。",
+        "Four staircase heat maps, three triangles along each diagonal. In A, B and D every row is even; in C"
+        " both ends of each row are paler than its middle.",
+    ),
+    "ring": (
+        "三个二十格的环。左：三个回合占 18 格。中：最老的 7 步回合整个不见了，第四个回合跨过接缝。右："
+        "未走完的第五个回合占了后面 3 格。",
+        "Three rings of twenty cells. Left: three episodes fill 18. Middle: the oldest, of 7 steps, is gone "
+        "as a whole and the fourth runs across the seam. Right: an unfinished fifth takes the next 3.",
+    ),
+    "reward_mix": (
+        "左：重标注占八成，抽中自己不到一成，成功一成多，远低于八成的虚线。右：成功率随位置上升，抽中自己的点"
+        "落在 1/(T−t) 上，成功的点略高。",
+        "Left: four fifths relabelled, under a tenth drew their own goal, a little over a tenth succeed, far "
+        "below the dashed line. Right: success rises with position; own-goal points lie on 1/(T−t), successes"
+        " a little above.",
+    ),
+    "bits": (
+        "15 个比特：带 HER 的 DQN 成功率很快升到接近 1，没有 HER 的一直贴着 0。",
+        "15 bits: with HER, DQN's success rate soon climbs close to 1; without, it stays at 0.",
+    ),
+    "inputs": (
+        "两幅直方图。左：统计自原来的目标，大多数输入挤在左端，四分之一以上被截在 −5。右：统计自网络实际输"
+        "入，分布居中，没有截断。",
+        "Two histograms. Left, fitted on desired goals: most inputs crowd to the left and over a quarter are "
+        "cut at −5. Right, fitted on what the network is fed: centred, nothing cut.",
+    ),
+    "reach": (
+        "绕墙：带 HER 的 DDPG 成功率爬到高处，途中有起伏；没有 HER 的一直在 0 附近。",
+        "Around the wall: with HER, DDPG's success rate climbs high, with dips on the way; without, it stays near 0.",
+    ),
+    "values": (
+        "竞技场的价值热图，目标在墙右上方。亮处从目标向下漫到墙中间的缺口，再穿到左边；墙左上角的 M 离目标"
+        "近却很暗，箭头都指向缺口。",
+        "A heat map of values over the arena, the goal top right behind the wall. Brightness spreads from the"
+        " goal down to the gap and through it; M, upper left, is dark though near, and the arrows point to "
+        "the gap.",
+    ),
+    "mistakes": (
+        "两幅学习曲线，黑线没有错误，很快升到接近 1。左：照抄旧奖励的贴着 0；忘了下一状态的目标，只爬到一成左右；"
+        "重标注一律算成功，爬到四成多。右：动作之前的奖励晚了一大截；时间当终点的略慢；四舍五入只略慢一点。",
+        "Two panels of learning curves; black, without a mistake, soon nears 1. Left: old rewards stay at 0, an old "
+        "next goal climbs to about a tenth, all successes to somewhat over 40 %. Right: rewards from before the action "
+        "come much later, a time limit as an end is a little slower, and rounding only a touch slower.",
+    ),
+    "walk": (
+        "动画，四列两排。上排没有 HER，点各自跑偏；下排带 HER，点绕过墙上的缺口，停进绿圈。",
+        "Animation, four columns and two rows. Above, without HER, the points go astray; below, with HER, "
+        "they go around through the gap and stop in their green rings.",
+    ),
+}
+
+
+def alt(figure: str, lang: str) -> str:
+    """The text alternative of one of the chapter's figures."""
+    return text(lang, *_ALTERNATIVES[figure])
+
+
+def draw_arena(ax: Axes) -> Axes:
+    """The square of `her/Reach-v0` with its wall, metres."""
+    for bottom, top in ((GAP, 1.0), (-1.0, -GAP)):
+        ax.add_patch(Rectangle((-WALL, bottom), 2 * WALL, top - bottom, color="#4A4F57", zorder=3))
+    ax.add_patch(Rectangle((-1, -1), 2, 2, fill=False, linewidth=1, zorder=3))
+    ax.set(aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1], xlabel="x", ylabel="y")
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def draw_episodes(ax: Axes, episodes: Sequence[Episode], lang: str, threshold: float = 0.06) -> Axes:
+    """Episodes of Reach: the path and every achieved goal, and the desired goal as a ring of radius ε."""
+    draw_arena(ax)
+    for episode, (colour, _) in zip(episodes, _EPISODES, strict=False):
+        path = np.vstack([episode.states[:1], episode.achieved_goals])
+        ax.plot(*path.T, color=COLORS[colour], linestyle="-", linewidth=1, zorder=4)
+        ax.scatter(*episode.achieved_goals.T, s=16, color=COLORS[colour], zorder=5)
+        ax.add_patch(Circle(episode.goal, threshold, fill=False, linewidth=2, color=COLORS[colour], zorder=5))
+    handles = [
+        ax.scatter([], [], s=16, color=COLORS["grey"], label=text(lang, "到过的地方", "achieved")),
+        ax.scatter([], [], s=90, facecolor="none", edgecolor=COLORS["grey"], linewidth=2),
+    ]
+    handles[1].set_label(text(lang, "想去的地方", "desired"))
+    ax.set(xlim=(-1.08, 1.08), ylim=(-1.08, 1.08))
+    ax.legend(handles=handles, loc="center left", handletextpad=0.2)
+    return ax
+
+
+def draw_pairs(ax: Axes, counts: np.ndarray, title: str, lang: str, most: float | None = None) -> Axes:
+    """How often transition i (down) was given the goal that transition j achieved (across).
+
+    Args:
+        counts: (n, n).
+        most: the share, of all draws, that gets the darkest colour; by default the largest there is.
+    """
+    shares = np.ma.masked_equal(counts / counts.sum(), 0)
+    ax.imshow(shares, cmap="viridis_r", vmin=0, vmax=most)
+    ticks = np.arange(0, len(counts), 6)
+    ax.set(title=title, xticks=ticks, yticks=ticks)
+    ax.set_xlabel(text(lang, "目标出自第 j 行", "goal from row j"))
+    if ax.get_subplotspec().is_first_col():
+        ax.set_ylabel(text(lang, "转移在第 i 行", "transition in row i"))
+    ax.grid(False)
+    ax.spines[:].set_visible(True)
+    return ax
+
+
+def draw_ring(ax: Axes, buffer: GoalConditionedReplayBuffer, lang: str, oldest: int = 1, is_open: bool = False) -> Axes:
+    """The rows of a small buffer as a ring: which episode lies where, and the position of each row in its episode.
+
+    Args:
+        buffer: with one environment.
+        oldest: the number of the oldest episode that is still stored; the others are numbered on from it.
+        is_open: whether the newest episode is still going on.
+    """
+    rows = buffer.live_rows()
+    _, position, length = buffer.episodes_of(rows)
+    number = np.cumsum(position == 0) - 1
+    step = 360 / buffer.capacity
+    white_disc = {"boxstyle": "circle,pad=0.1", "facecolor": "white", "linewidth": 0}
+    for row in range(buffer.capacity):
+        ax.add_patch(Wedge((0, 0), 1, *_angles(row, step), width=0.36, facecolor="#F4F1EA", edgecolor="white"))
+    for row, t, which in zip(rows, position, number, strict=True):
+        colour, hatch = _EPISODES[(oldest + which - 1) % len(_EPISODES)]
+        newest_is_open = is_open and which == number[-1]
+        ax.add_patch(
+            Wedge(
+                (0, 0), 1, *_angles(row, step), width=0.36, hatch=hatch, linewidth=1,
+                facecolor=COLORS[colour] + "55", edgecolor=COLORS[colour], linestyle=":" if newest_is_open else "-",
+            )
+        )  # fmt: skip
+        x, y = _on_circle(row + 0.5, step, 0.82)
+        ax.text(x, y, str(t), ha="center", va="center", fontsize=9, bbox=white_disc)
+    for which in np.unique(number):
+        mine = rows[number == which]
+        x, y = _on_circle(mine[0] + length[number == which][0] / 2, step, 1)
+        name = text(lang, f"回合 {oldest + which}", f"episode {oldest + which}")
+        name += text(lang, "\n（未完）", "\n(open)") if is_open and which == number[-1] else ""
+        ax.text(1.42 * x, 1.2 * y, name, ha="center", va="center", fontsize=9)
+    head = (rows[-1] + 1) % buffer.capacity if len(rows) else 0
+    tip, tail = _on_circle(head + 0.5, step, 0.62), _on_circle(head + 0.5, step, 0.36)
+    ax.annotate("", tip, tail, arrowprops={"arrowstyle": "-|>", "color": COLORS["vermilion"], "lw": 2})
+    ax.text(0, 0, text(lang, "下一行\n写这里", "next\nrow"), ha="center", va="center", fontsize=9)
+    ax.set(xlim=(-1.8, 1.8), ylim=(-1.35, 1.35), aspect="equal")
+    ax.set_title(
+        text(lang, f"{len(rows)} / {buffer.capacity} 行", f"{len(rows)} of {buffer.capacity} rows"), loc="center"
+    )
+    ax.axis("off")
+    return ax
+
+
+def _angles(row: int, step: float) -> tuple[float, float]:
+    return 90 - (row + 1) * step, 90 - row * step
+
+
+def _on_circle(row: float, step: float, radius: float) -> tuple[float, float]:
+    angle = np.radians(90 - row * step)
+    return radius * np.cos(angle), radius * np.sin(angle)
+
+
+def draw_reward_mix(ax: Axes, relabelled: np.ndarray, own: np.ndarray, success: np.ndarray, k: int, lang: str) -> Axes:
+    """Shares of a batch: relabelled, relabelled with its own achieved goal, successful; and the folk claim k/(k+1).
+
+    Args:
+        relabelled, own, success: (n,) bool, of each row of a batch.
+    """
+    shares = [relabelled.mean(), own.mean(), success.mean()]
+    names = [text(lang, "重标注", "relabelled"), text(lang, "抽中自己", "own goal"), text(lang, "成功", "success")]
+    bars = ax.bar(names, shares, color=[COLORS["sky"], COLORS["blue"], COLORS["orange"]], width=0.6)
+    ax.bar_label(bars, [f"{share:.1%}" for share in shares], padding=2)
+    ax.axhline(k / (k + 1), color=COLORS["vermilion"], linestyle="--", zorder=0)
+    claim = text(lang, "传说中的成功份额", "success, says the folklore")
+    ax.text(2.4, k / (k + 1) + 0.02, claim, color=COLORS["vermilion"], ha="right", va="bottom")
+    ax.set(ylim=(0, 1), ylabel=text(lang, "占批次的份额", "share of the batch"))
+    ax.grid(axis="x", visible=False)
+    return ax
+
+
+def draw_success_by_position(ax: Axes, position: np.ndarray, own: np.ndarray, success: np.ndarray, lang: str) -> Axes:
+    """Of relabelled transitions, the share that drew its own goal and the share that succeeds, by t, beside 1/(T - t).
+
+    Args:
+        position: (n,) t of each relabelled transition.
+        own, success: (n,) bool.
+    """
+    length = position.max() + 1
+    t = np.arange(length)
+    of_each = np.bincount(position)
+    ax.plot(t, 1 / (length - t), color=COLORS["black"], linestyle="-", linewidth=1.5, label="$1/(T-t)$")
+    for which, colour, marker, label in (
+        (own, "blue", "o", text(lang, "抽中自己", "own goal")),
+        (success, "orange", "x", text(lang, "成功", "success")),
+    ):
+        share = np.bincount(position, weights=which) / of_each
+        ax.plot(t, share, marker, color=COLORS[colour], markersize=4.5, label=label)
+    ax.set(xlabel=text(lang, "在回合中的位置 t", "position t in the episode"), ylim=(0, 1.03))
+    ax.set_ylabel(text(lang, "占重标注行的份额", "share of relabelled rows"))
+    ax.legend()
+    return ax
+
+
+def draw_inputs(ax: Axes, inputs: np.ndarray, shown: str, lang: str, clip: float = 5.0) -> Axes:
+    """A histogram of one standardised input as the network receives it; what was clipped stands out, with its share.
+
+    ``shown`` says what the normaliser had been shown: observations "as played" or "as fed" to the network.
+    """
+    edges = np.linspace(-clip - 0.25, clip + 0.25, 43)
+    clipped = np.abs(inputs) >= clip
+    for part, colour in ((~clipped, "blue"), (clipped, "vermilion")):
+        ax.hist(inputs[part], edges, weights=np.full(part.sum(), 1 / len(inputs)), color=COLORS[colour])
+    share = text(lang, f"截掉 {clipped.mean():.0%}", f"clipped: {clipped.mean():.0%}")
+    ax.text(0.98, 0.92, share, transform=ax.transAxes, ha="right", va="top", color=COLORS["vermilion"])
+    titles = {
+        "as played": text(lang, "归一化器只看过原来的目标", "normaliser shown the original goals"),
+        "as fed": text(lang, "归一化器看过网络吃到的目标", "normaliser shown what is fed"),
+    }
+    ax.set(title=titles[shown], xlim=(-clip - 0.5, clip + 0.5), ylabel=text(lang, "份额", "share"))
+    ax.set_xlabel(text(lang, "标准化之后的目标横坐标", "goal x, standardised"))
+    return ax
+
+
+def arena_grid(n: int = 81) -> np.ndarray:
+    """(n², 2) float32 positions that fill the square of Reach, row by row from the bottom."""
+    axis = np.linspace(-1, 1, n)
+    return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2).astype(np.float32)
+
+
+def draw_values(
+    ax: Axes,
+    positions: np.ndarray,
+    values: np.ndarray,
+    actions: np.ndarray,
+    goal: Sequence[float],
+    lang: str,
+    spots: Mapping[str, Sequence[float]] | None = None,
+) -> Axes:
+    """The critic's value of each position for one goal, with contours, and the actor's direction as arrows.
+
+    Args:
+        positions: (n², 2), as `arena_grid` gives them.
+        values: (n²,) Q(s, g, π(s, g)).
+        actions: (n², 2) π(s, g).
+        goal: (2,).
+        spots: positions to mark, by name.
+    """
+    n = round(len(positions) ** 0.5)
+    x, y, u, v = (column.reshape(n, n) for column in (*positions.T, *actions.T))
+    # The agent's centre keeps its radius from the wall: nobody ever stands there, and no value means anything.
+    blocked = ((Reach.low < positions[:, None]) & (positions[:, None] < Reach.high)).all(-1).any(-1)
+    values = np.where(blocked, np.nan, values).reshape(n, n)
+    ax.add_patch(Rectangle((-1, -1), 2, 2, color="#DDDDDD"))
+    image = ax.pcolormesh(x, y, values, shading="nearest")
+    ax.figure.colorbar(image, ax=ax, label=text(lang, "价值 Q（0 是最好）", "value Q (0 is best)"))
+    lines = ax.contour(x, y, values, levels=np.arange(-50, 0, 2), colors="white", linestyles="-", linewidths=0.8)
+    ax.clabel(lines, fontsize=8, fmt="%g")
+    every = slice(n // 16, None, n // 8)
+    shown = [(a[every, every]) for a in (x, y, u, v)]
+    far = np.hypot(shown[0] - goal[0], shown[1] - goal[1]) > 0.15
+    ax.quiver(*(a[far] for a in shown), color="black", scale=26, width=0.006, zorder=4)
+    draw_arena(ax)
+    ax.set(xlim=(-1, 1), ylim=(-1, 1))
+    ax.plot(*goal, "*", markersize=17, color="white", markeredgecolor="black", zorder=5)
+    for name, spot in (spots or {}).items():
+        ax.plot(*spot, "o", markersize=15, color="white", markeredgecolor="black", zorder=5)
+        ax.text(*spot, name, ha="center", va="center_baseline", fontsize=10, zorder=6)
+    return ax
+
+
+def side_by_side(*films: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    """Frames of half the size that show films below one another; a moment of a film is a row of pictures."""
+    frames = []
+    for moment in zip(*films, strict=True):
+        frame = np.vstack([np.hstack(pictures) for pictures in moment]).astype(np.uint16)
+        quarters = [frame[i::2, j::2] for i in (0, 1) for j in (0, 1)]
+        frames.append((sum(quarters) // 4).astype(np.uint8))
+    return frames
+
+
+#: names of mistakes as the chapter's code has them, and what they are called in a legend
+_MISTAKES = {
+    "none": ("没有错误", "no mistake"),
+    "old rewards": ("照抄旧奖励", "old rewards"),
+    "old next goal": ("next_state 的目标没换", "old goal in next_state"),
+    "all successes": ("重标注一律算成功", "all successes"),
+    "before the action": ("动作之前到达的", "before the action"),
+    "time limit": ("时间用完当终点", "time limit as an end"),
+    "rounded": ("四舍五入", "rounded"),
+}
+
+
+def draw_mistakes(axes: Sequence[Axes], steps: np.ndarray, curves: Mapping[str, np.ndarray], lang: str) -> None:
+    """Learning curves with one mistake each: the first three go to the left axes, the others to the right.
+
+    Args:
+        steps: (n,) environment steps.
+        curves: by mistake, (n_seeds, n) success rates at any step; "none" is drawn on both sides.
+    """
+    wrong = [mistake for mistake in curves if mistake != "none"]
+    for ax, shown in zip(axes, (wrong[:3], wrong[3:]), strict=True):
+        styles = [("none", "black", "-"), *zip(shown, ("vermilion", "blue", "green"), ("--", "-.", ":"), strict=True)]
+        for mistake, color, dashes in styles:
+            style = {"color": COLORS[color], "linestyle": dashes}
+            draw_curve(ax, steps, curves[mistake], text(lang, *_MISTAKES[mistake]), style)
+        label_success_axes(ax, lang, "any")
+        ax.legend(fontsize=9)
+    axes[1].set_ylabel("")

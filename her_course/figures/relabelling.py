@@ -1,0 +1,358 @@
+"""Figures of chapter 2: an episode relabelled step by step, how much of it succeeds, and tables that learn from it."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Circle, Rectangle
+from PIL import Image
+
+from her.plots.style import COLORS, strategy_style, text
+from her.replay import Episode
+from her_course.figures.display import show
+from her_course.figures.implementation import draw_arena
+
+#: for each figure of the chapter, what there is to see, in Chinese and in English
+_ALTERNATIVES = {
+    "moved": (
+        "两幅同样的场地，同一条折线。左：目标圈在墙的右边，离终点很远。右：目标圈移到了折线的末端，折线一点没变。",
+        "The same arena and the same path twice. Left: the goal ring is right of the wall, far from the path's end. "
+        "Right: the ring has moved to the path's end; the path is the same.",
+    ),
+    "steps": (
+        "八幅小图，同一条八步的路线。每幅里加粗的箭头是这一步；候选目标从八个逐幅减少到一个，抽中的画成实心点；"
+        "恰好抽中自己刚到的地方时，那一点是绿的。",
+        "Eight small panels of one path of eight steps. The thick arrow is the step at hand; the candidates shrink "
+        "from eight to one, and the drawn ones are filled, green where the step drew the very place it reached.",
+    ),
+    "explore": (
+        "一条路线，一步加粗；它和它以后到达的地方是空心的候选点，抽中的是实心的。",
+        "A path with one step in bold; the places it reached by then and later are hollow candidates, those drawn are "
+        "filled.",
+    ),
+    "triangle": (
+        "两张八乘八的三角形表。左：第 t 行每格都是 1/(8−t)，对角线加框。右：库里数出来的份额，和左边几乎一样。",
+        "Two triangular tables of eight by eight. Left: every cell of row t holds 1/(8−t), the diagonal framed. "
+        "Right: the shares counted from the library, almost the same.",
+    ),
+    "shares": (
+        "左：重标注里成功的份额随回合长度下降，实测点落在 H_T/T 的曲线上，T=50 时只有 0.09。右：传说中的 k/(k+1) "
+        "升向 1，实测的成功份额停在 0.09 以下。",
+        "Left: the share of successes among relabelled transitions falls with the length of the episode; counted dots "
+        "lie on the curve H_T/T, 0.09 at T = 50. Right: the folklore's k/(k+1) rises to 1, the counted share of "
+        "successes stays below 0.09.",
+    ),
+    "touched": (
+        "两张九乘九的表，一个回合碰到的格子涂了色。左：没有 HER，只有一行。右：有 HER，涂色的格子分布在许多行。",
+        "Two tables of nine by nine with the cells coloured that one episode touched. Left, without HER: in one row. "
+        "Right, with HER: in many rows.",
+    ),
+    "tables": (
+        "两张九乘九的价值表。左：没有 HER，81 格全是 −10。右：有 HER，对角线和紧邻处是 0，越远越低，最远 −5.2。",
+        "Two tables of values, nine by nine. Left, without HER: all 81 are −10. Right, with HER: 0 on the diagonal and "
+        "beside it, lower the farther away, −5.2 at the far corners.",
+    ),
+    "film": (
+        "动画：两张价值表，每行一个智能体，都从中间那格出发。左边没有 HER，全表一个颜色，九个智能体来回晃；右边有 "
+        "HER，每一个都朝自己那行的绿圈走过去，停住。",
+        "Animation: two tables of values, an agent in each row, all starting in the middle cell. Left, without HER, "
+        "the table has one colour and the nine agents dither; right, with HER, each walks to the green ring of its "
+        "row and stays.",
+    ),
+    "needed": (
+        "对数纵轴：学会全部目标要的回合数，随走廊的长度上升。没有 HER 的线升得陡，11 格时要几千个回合；有 HER 的线平缓"
+        "得多。",
+        "On a log axis, the episodes needed to master every goal, by the length of the corridor. The line without HER "
+        "climbs steeply, to thousands at 11 cells; the one with HER climbs much less.",
+    ),
+    "estimates": (
+        "按目标的远近，四条线。乱走策略的真值最低；拿重标注的回合算平均分，处处比它高出一截；Q 学习的点落在最优策略"
+        "的线上，比两者都高。",
+        "Four lines by how far the goal is. The random policy's true value is lowest; averaging relabelled returns "
+        "lands well above it everywhere; the dots of Q-learning lie on the line of the perfect policy, above both.",
+    ),
+}
+
+
+def alt(figure: str, lang: str) -> str:
+    """The text alternative of one of the chapter's figures."""
+    return text(lang, *_ALTERNATIVES[figure])
+
+
+# ---------------------------------------------------------------------------------------------- relabelled step by step
+
+
+def draw_pursuit(ax: Axes, episode: Episode, threshold: float, title: str, lang: str) -> Axes:
+    """A whole episode of Reach under the goal that it has: the path, and the disc of radius ε around the goal."""
+    draw_arena(ax)
+    path = np.vstack([episode.states[:1], episode.achieved_goals])
+    ax.plot(*path.T, color=COLORS["blue"], linestyle="-", linewidth=1.2, marker=".", markersize=4, zorder=4)
+    ax.plot(*path[0], "o", color="white", markeredgecolor=COLORS["blue"], markersize=7, zorder=5)
+    ax.plot(*path[-1], "o", color=COLORS["blue"], markersize=7, zorder=5)
+    green = COLORS["green"]
+    ax.add_patch(Circle(episode.goal, threshold, facecolor=green + "40", edgecolor=green, linewidth=2.5, zorder=6))
+    beside = {"textcoords": "offset points", "color": green, "va": "center", "zorder": 6}
+    ax.annotate(text(lang, "目标", "goal"), episode.goal, (14, 0), **beside)
+    ax.set(title=title, xlabel="", ylabel="", xticks=[], yticks=[], xlim=(-1.04, 1.04), ylim=(-1.04, 1.04))
+    return ax
+
+
+def draw_step(ax: Axes, episode: Episode, t: int, chosen: Sequence[int], threshold: float, lang: str) -> Axes:
+    """Step t of an episode in the plane: where it led, the goals that `future` may draw for it, and those it drew.
+
+    Args:
+        chosen: positions j ≥ t of the drawn goals, with repetitions.
+        threshold: ε; a drawn goal closer than this to what step t reached is a success, and green.
+    """
+    path = np.vstack([episode.states[:1], episode.achieved_goals])
+    candidates = episode.achieved_goals[t:]
+    ax.plot(*path.T, color=COLORS["grey"], linestyle="-", linewidth=1, zorder=2)
+    arrow = {"arrowstyle": "-|>", "color": COLORS["black"], "lw": 2.2, "shrinkA": 0, "shrinkB": 3}
+    ax.annotate("", path[t + 1], path[t], arrowprops=arrow, zorder=4)
+    ax.scatter(*candidates.T, s=60, facecolor="white", edgecolor=COLORS["blue"], linewidth=1.4, zorder=3)
+    for j in set(chosen):
+        reached = np.linalg.norm(episode.achieved_goals[j] - episode.achieved_goals[t]) < threshold
+        colour = COLORS["green" if reached else "blue"]
+        ax.scatter(*episode.achieved_goals[j], s=60, color=colour, zorder=5)
+        times = list(chosen).count(j)
+        name = f"j={j}" + (f" ×{times}" if times > 1 else "")
+        ax.annotate(name, episode.achieved_goals[j], (7, 5), textcoords="offset points", fontsize=8, color=colour)
+    if t:
+        ax.scatter(*episode.achieved_goals[:t].T, s=12, color=COLORS["grey"], zorder=3)
+    middle, half = (path.min(0) + path.max(0)) / 2, np.ptp(path, axis=0).max() / 2 + 0.07
+    ax.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half))
+    ax.set(aspect="equal", xticks=[], yticks=[])
+    ax.set_title(f"t = {t}", fontsize=11)
+    ax.grid(False)
+    ax.spines[:].set_visible(True)
+    ax.spines[:].set_color("#DDDDDD")
+    return ax
+
+
+def explore(
+    episode: Episode,
+    draw_goals: Callable[[int, int], Sequence[int]],
+    threshold: float,
+    lang: str,
+    t: int = 2,
+    k: int = 4,
+) -> None:
+    """`draw_step` with sliders for t and k; where nobody can move a slider, the one picture at ``t`` and ``k``.
+
+    Args:
+        draw_goals: ``f(t, k)`` gives the positions of k substitute goals for step t.
+    """
+
+    def draw(t: int, k: int) -> None:
+        fig, ax = plt.subplots(figsize=(4.4, 4.4))
+        chosen = draw_goals(t, k)
+        draw_step(ax, episode, t, chosen, threshold, lang)
+        _label_step(ax, lang)
+        show(fig, alt=alt("explore", lang))
+
+    if os.environ.get("TQDM_DISABLE"):  # executed without a reader: a widget would be dead in the stored notebook
+        return draw(t, k)
+    from ipywidgets import IntSlider, interact
+
+    sliders = {
+        "t": IntSlider(t, 0, len(episode) - 1, description="t", continuous_update=False),
+        "k": IntSlider(k, 1, 16, description="k", continuous_update=False),
+    }
+    interact(draw, **sliders)
+
+
+def _label_step(ax: Axes, lang: str) -> None:
+    looks = [
+        (text(lang, "候选目标", "candidate"), {"facecolor": "white", "edgecolor": COLORS["blue"]}),
+        (text(lang, "抽中：−1", "drawn: −1"), {"color": COLORS["blue"]}),
+        (text(lang, "抽中：0", "drawn: 0"), {"color": COLORS["green"]}),
+    ]
+    handles = [ax.scatter([], [], s=60, label=label, **look) for label, look in looks]
+    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=3, handletextpad=0.1)
+
+
+# --------------------------------------------------------------------------------------------- how much of it succeeds
+
+
+def draw_triangle(ax: Axes, shares: np.ndarray, title: str, lang: str) -> Axes:
+    """With which probability transition t (down) is given the goal that step j reached (across), j ≥ t.
+
+    Args:
+        shares: (T, T), each row adding up to 1.
+    """
+    shown = np.ma.masked_equal(shares, 0)
+    ax.imshow(shown, cmap="Blues", vmin=0, vmax=1.4)
+    for (t, j), share in np.ndenumerate(shares):
+        if share:
+            ax.text(j, t, f"{share:.2f}".lstrip("0") if share < 1 else "1", ha="center", va="center", fontsize=8)
+    for t in range(len(shares)):
+        ax.add_patch(Rectangle((t - 0.5, t - 0.5), 1, 1, fill=False, edgecolor=COLORS["vermilion"], linewidth=2))
+    ax.set(title=title, xlabel=text(lang, "目标是第 j 步到的", "goal reached by step j"))
+    ax.set_ylabel(text(lang, "转移 t", "transition t"))
+    ax.label_outer()
+    ax.grid(False)
+    return ax
+
+
+def draw_share_by_length(
+    ax: Axes,
+    exact: Mapping[int, float],
+    counted: Mapping[int, float],
+    others: Mapping[str, tuple[int, float]],
+    lang: str,
+) -> Axes:
+    """The share of successes among relabelled transitions, by the length of the episodes.
+
+    Args:
+        exact: by length T: H_T/T.
+        counted: by length T: what was counted where no two achieved goals are alike.
+        others: by name of a task: T, and what was counted there.
+    """
+    ax.plot(list(exact), list(exact.values()), color=COLORS["blue"], linestyle="-", label="$H_T/T$")
+    label = text(lang, "数出来的，处处不同", "counted, all different")
+    ax.plot(list(counted), list(counted.values()), "o", color=COLORS["black"], markersize=5, label=label)
+    for (name, (length, share)), marker in zip(others.items(), "^sD", strict=False):
+        ax.plot(length, share, marker, color=COLORS["orange"], markersize=7, label=name, zorder=3)
+    ax.set(ylim=(0, 1.03), xlabel=text(lang, "回合长度 T", "length of the episode T"), xscale="log")
+    ax.set_xticks([1, 2, 5, 10, 20, 50, 100, 200], [1, 2, 5, 10, 20, 50, 100, 200])
+    ax.minorticks_off()
+    ax.set_ylabel(text(lang, "重标注的转移里的成功", "successes among relabelled"))
+    ax.legend()
+    return ax
+
+
+def draw_share_by_k(
+    ax: Axes, k: Sequence[int], relabelled: Sequence[float], success: Sequence[float], length: int, lang: str
+) -> Axes:
+    """Shares of a whole batch, by k: what is relabelled, as counted, and what succeeds; beside k/(k+1) and H_T/T."""
+    ks = np.arange(1, max(k) + 1)
+    harmonic = (1 / np.arange(1, length + 1)).sum() / length
+    claim = text(lang, "传说：成功 = k/(k+1)", "folklore: success = k/(k+1)")
+    ax.plot(ks, ks / (ks + 1), color=COLORS["vermilion"], linestyle="--", label=claim)
+    ax.plot(k, relabelled, "x", color=COLORS["vermilion"], markersize=7, label=text(lang, "重标注", "relabelled"))
+    ax.plot(ks, ks / (ks + 1) * harmonic, color=COLORS["blue"], label=r"$\frac{k}{k+1}\cdot\frac{H_T}{T}$")
+    ax.plot(k, success, "o", color=COLORS["black"], markersize=5, label=text(lang, "数出来的成功", "counted successes"))
+    ax.set(ylim=(0, 1.03), xlabel=f"k  (T = {length})", xticks=list(k))
+    ax.set_ylabel(text(lang, "占批次的份额", "share of the batch"))
+    ax.legend(loc="center right", bbox_to_anchor=(1, 0.45))
+    return ax
+
+
+# ------------------------------------------------------------------------------------------------------ the corridor
+
+
+def draw_touched(ax: Axes, touched: np.ndarray, title: str, lang: str) -> Axes:
+    """Which pairs (goal, position) some lessons were about.
+
+    Args:
+        touched: (positions, goals) bool.
+    """
+    ax.imshow(touched.T, cmap="Blues", vmin=0, vmax=1.6)
+    return _label_table(ax, len(touched), title, lang)
+
+
+def draw_table(ax: Axes, values: np.ndarray, title: str, lang: str, floor: float) -> Axes:
+    """The value of being at a position (across) for wanting to go to a goal (down), with every number.
+
+    Args:
+        values: (positions, goals).
+        floor: the least value there is, the darkest colour.
+    """
+    ax.imshow(values.T, cmap="viridis", vmin=floor, vmax=0)
+    for (position, goal), value in np.ndenumerate(values):
+        dark = value < 0.45 * floor
+        words = f"{value:.1f}".replace("-", "−") if value < -0.05 else "0"
+        ax.text(position, goal, words, ha="center", va="center", fontsize=8, color="white" if dark else "black")
+    return _label_table(ax, len(values), title, lang)
+
+
+def _label_table(ax: Axes, n: int, title: str, lang: str) -> Axes:
+    ax.set(title=title, xticks=range(n), yticks=range(n), xlabel=text(lang, "在第几格", "position"))
+    ax.set_ylabel(text(lang, "目标是第几格", "goal"))
+    ax.set_xticks(np.arange(n + 1) - 0.5, minor=True)
+    ax.set_yticks(np.arange(n + 1) - 0.5, minor=True)
+    ax.grid(False)
+    ax.grid(which="minor", color="white", linewidth=1)
+    ax.tick_params(which="both", length=0)
+    ax.label_outer()
+    return ax
+
+
+def corridor_film(values: Mapping[str, np.ndarray], paths: Mapping[str, np.ndarray], floor: float, lang: str) -> list:
+    """Frames, (height, width, 3) uint8 each: agents that walk on tables of values, a row and a goal each.
+
+    Args:
+        values: by title: (positions, goals).
+        paths: by title: (moments, goals), where the agent of each goal is.
+        floor: the least value there is.
+    """
+    frames = []
+    for moment in range(len(next(iter(paths.values())))):
+        fig, axes = plt.subplots(1, len(values), figsize=(6.8, 4.1))
+        for ax, (title, table) in zip(axes, values.items(), strict=True):
+            ax.imshow(table.T, cmap="viridis", vmin=floor, vmax=0)
+            _label_table(ax, len(table), title, lang)
+            for goal, position in enumerate(paths[title][moment]):
+                for width, colour in ((4.5, "black"), (2.2, "#3DF0B8")):  # seen on the darkest and the brightest cell
+                    ax.add_patch(Circle((goal, goal), 0.4, fill=False, linewidth=width, edgecolor=colour))
+                ax.add_patch(Circle((position, goal), 0.27, facecolor=COLORS["orange"], edgecolor="black", linewidth=1))
+        buffer = io.BytesIO()
+        fig.savefig(buffer, format="png", dpi=96)
+        plt.close(fig)
+        frames.append(np.asarray(Image.open(buffer).convert("RGB")))
+    return frames
+
+
+def draw_episodes_needed(
+    ax: Axes, needed: Mapping[str, Mapping[int, Sequence[float | None]]], limit: int, lang: str
+) -> Axes:
+    """Episodes until every goal of a corridor is mastered, by its length: a dot per seed, a line through the medians.
+
+    The dots of the two replays stand side by side, left and right of the length.
+
+    Args:
+        needed: by replay, "her" or "none", by number of cells: the episodes each seed needed, None if more than limit.
+    """
+    names = {"her": "HER", "none": text(lang, "没有 HER", "without HER")}
+    for (replay, by_cells), strategy in zip(needed.items(), ("future", "none"), strict=True):
+        look = strategy_style(strategy)
+        cells = np.array(list(by_cells))
+        episodes = np.array([[limit if n is None else n for n in of_seeds] for of_seeds in by_cells.values()], float)
+        ax.plot(cells, np.median(episodes, axis=1), **look, label=names[replay])
+        marker, aside = ("o", -0.15) if replay == "her" else ("s", 0.15)
+        places = np.repeat(cells + aside, episodes.shape[1])
+        ax.plot(places, episodes.ravel(), marker, color=look["color"], markersize=5, alpha=0.7)
+    ax.axhline(limit, color=COLORS["black"], linestyle=":", linewidth=1)
+    ax.set(yscale="log", xticks=cells, xlabel=text(lang, "走廊有几格", "cells of the corridor"))
+    ax.set_ylabel(text(lang, "学会全部目标要的回合", "episodes to master every goal"))
+    ax.yaxis.set_major_formatter("{x:,.0f}")
+    ax.legend(loc="upper left")
+    return ax
+
+
+def draw_estimates(ax: Axes, distance: np.ndarray, estimates: Mapping[str, np.ndarray], lang: str) -> Axes:
+    """Values by how far the goal is: the random policy's, the average of relabelled returns, Q-learning's, the perfect.
+
+    Args:
+        estimates: "random", "returns", "learned", "perfect", each (n,) like ``distance``.
+    """
+    looks = {
+        "perfect": ({"color": COLORS["black"], "linestyle": ":"}, text(lang, "最优策略", "perfect policy")),
+        "learned": ({"color": COLORS["blue"], "linestyle": "", "marker": "o"}, text(lang, "Q 学习", "Q-learning")),
+        "returns": (
+            {"color": COLORS["vermilion"], "linestyle": "--", "marker": "s"},
+            text(lang, "重标注回合的平均分", "mean relabelled return"),
+        ),
+        "random": ({"color": COLORS["grey"], "linestyle": "-"}, text(lang, "乱走策略的真值", "random policy, exact")),
+    }
+    for name, (look, label) in looks.items():
+        ax.plot(distance, estimates[name], **look, label=label)
+    ax.set(xlabel=text(lang, "目标离起点几格", "cells from start to goal"), ylim=(None, 0.3))
+    ax.set_ylabel(text(lang, "价值", "value"))
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return ax

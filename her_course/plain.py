@@ -1,0 +1,400 @@
+"""Values that may cross from a learner's function to the judge: plain data of bounded size, and nothing that can act.
+
+A value is *plain* if it is made of exactly these types, never of subclasses: None, bool, int, float, complex, str,
+bytes, list, tuple, dict (keys: str or int), set and frozenset (of str or int), range (which arrives as a list); numpy
+arrays and scalars of booleans and numbers; torch tensors and parameters; the course's own `Transition`, `Episode` and
+`GoalSelectionStrategy`; and numpy's default `Generator`, with its state. Functions cross by name, if they are `named`.
+
+Whoever compares such a value runs only Python's, numpy's and torch's operators: an object that claims to equal
+everything, or that computes its contents when asked, is refused by `encode` and cannot be made by `decode`.
+
+>>> normalise({"rewards": np.array([0.0, -1.0])})
+{'rewards': array([ 0., -1.])}
+>>> normalise([1.0, object()])
+Traceback (most recent call last):
+her_course.plain.NotPlain: value[1]: a value of type object
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from her.goals import GoalSelectionStrategy
+from her.replay import Episode, Transition
+
+MAX_BYTES = 16 * 2**20
+MAX_DEPTH = 24
+MAX_ITEMS = 500_000
+MAX_INT_BITS = 1000  # below the largest float, so that comparing an int with one raises nothing
+MAX_DIMENSIONS = 16
+
+_NUMBERS = [np.dtype(code) for code in "?bBhHiIlLqQefdFD"]  # two of them may be alike, as l and q are on Linux
+_SCALARS = {dtype.type for dtype in _NUMBERS}
+_DTYPES = {dtype.str: np.dtype(dtype.str) for dtype in _NUMBERS}
+_TRANSITION = ("state", "action", "reward", "next_state", "done", "goal", "achieved_goal")
+_EPISODE = ("states", "actions", "rewards", "next_states", "dones", "goals", "achieved_goals", "goal")
+
+_functions: dict[str, Callable] = {}
+
+
+class NotPlain(TypeError):
+    """A value that may not cross.
+
+    Attributes:
+        kind: "type" (of the value or of the elements of an array), "size" (too many bytes or items, or too large an
+            int), "depth" (nested too deeply, or containing itself).
+        where: the place in the value, as in ``"value[3]['goal']"``.
+        what: in a few English words.
+    """
+
+    def __init__(self, kind: str, where: str, what: str):
+        super().__init__(f"{where}: {what}")
+        self.kind, self.where, self.what = kind, where, what
+
+
+class Malformed(ValueError):
+    """Bytes that `encode` did not write."""
+
+
+def named(function: Callable, name: str | None = None) -> Callable:
+    """Let `function` cross, by `name` (its own by default); the other process must have named one alike.
+
+    Raises:
+        ValueError: the name belongs to another function.
+    """
+    name = name or function.__name__
+    if _functions.setdefault(name, function) is not function:
+        raise ValueError(f"name: another function is called {name!r} already")
+    return function
+
+
+def normalise(value: Any) -> Any:
+    """A copy of `value` that shares nothing with it; what the judge sees, in a notebook and in grading alike.
+
+    Raises:
+        NotPlain: it is not plain.
+    """
+    return decode(encode(value))
+
+
+def encode(value: Any, limit: int = MAX_BYTES) -> bytes:
+    """`value` as at most `limit` bytes, without calling anything that belongs to it.
+
+    Raises:
+        NotPlain: it is not plain.
+    """
+    writer = _Writer(limit)
+    try:
+        writer.write(value, "value", 0)
+    except RecursionError:
+        raise NotPlain("depth", "value", "nested too deeply") from None
+    return bytes(writer.bytes)
+
+
+def decode(data: bytes) -> Any:
+    """The value that `encode` was given, made anew. The bytes may be anybody's.
+
+    Raises:
+        Malformed: `encode` wrote no such bytes.
+    """
+    if len(data) > MAX_BYTES:
+        raise Malformed(f"data: at most {MAX_BYTES} bytes, got {len(data)}")
+    reader = _Reader(data)
+    try:
+        value = reader.read(0)
+    except Malformed:
+        raise
+    except (ValueError, TypeError, OverflowError, KeyError, IndexError, struct.error, RuntimeError) as error:
+        raise Malformed(f"data: {type(error).__name__} at byte {reader.at}") from None
+    if reader.at != len(data):
+        raise Malformed(f"data: {len(data) - reader.at} bytes too many")
+    return value
+
+
+# ---------------------------------------------------------------------------------------------------- the format
+# A tag of one byte, then what it needs: numbers in eight bytes, contents with their length before them.
+
+
+class _Writer:
+    def __init__(self, limit: int):
+        self.bytes, self.limit, self.items = bytearray(), limit, 0
+
+    def put(self, where: str, tag: bytes, *parts: bytes) -> None:
+        if len(self.bytes) + sum(map(len, parts)) + 1 > self.limit:
+            raise NotPlain("size", where, f"more than {self.limit / 2**20:.0f} MB")
+        self.bytes += tag
+        for part in parts:
+            self.bytes += part
+
+    def write(self, value: Any, where: str, depth: int) -> None:
+        kind = type(value)
+        self.items += 1
+        if depth > MAX_DEPTH:
+            raise NotPlain("depth", where, f"nested more than {MAX_DEPTH} deep")
+        if self.items > MAX_ITEMS:
+            raise NotPlain("size", where, f"more than {MAX_ITEMS} items")
+        if value is None or value is True or value is False:
+            self.put(where, {None: b"n", True: b"t", False: b"f"}[value])
+        elif kind is int:
+            self.put(where, b"i", _int_bytes(value, where))
+        elif kind is float:
+            self.put(where, b"d", struct.pack("<d", value))
+        elif kind is complex:
+            self.put(where, b"c", struct.pack("<dd", value.real, value.imag))
+        elif kind is str or kind is bytes:
+            self._length(len(value), where)
+            data = value if kind is bytes else value.encode("utf-8", "replace")
+            self.put(where, b"s" if kind is str else b"b", _count(len(data)), data)
+        elif kind is list or kind is tuple:
+            self._length(len(value), where)
+            self.put(where, b"l" if kind is list else b"u", _count(len(value)))
+            for i, item in enumerate(value):
+                self.write(item, f"{where}[{i}]", depth + 1)
+        elif kind is range:
+            self._length(_range_length(value), where)
+            self.write(list(value), where, depth)
+        elif kind is dict:
+            self._length(len(value), where)
+            self.put(where, b"m", _count(len(value)))
+            for key, item in value.items():
+                self._key(key, where)
+                self.write(item, f"{where}[{key!r:.40}]", depth + 1)
+        elif kind is set or kind is frozenset:
+            self._length(len(value), where)
+            self.put(where, b"e" if kind is set else b"z", _count(len(value)))
+            for item in value:
+                self._key(item, where)
+        elif kind is np.ndarray:
+            self._array(b"a", value, where)
+        elif kind in _SCALARS:
+            self._array(b"g", np.array(value), where)
+        elif _is_tensor(kind):
+            self._tensor(value, where)
+        elif kind is Transition:
+            self.put(where, b"T")
+            for name in _TRANSITION:
+                self.write(getattr(value, name, None), f"{where}.{name}", depth + 1)
+        elif kind is Episode:
+            self.put(where, b"E")
+            for name in _EPISODE:
+                self.write(getattr(value, name, None), f"{where}.{name}", depth + 1)
+        elif kind is GoalSelectionStrategy:
+            self.put(where, b"S")
+            self.write(value.value, where, depth + 1)
+        elif kind is np.random.Generator:
+            self._generator(value, where, depth)
+        elif name := next((name for name, function in _functions.items() if function is value), None):
+            self.put(where, b"F")
+            self.write(name, where, depth + 1)
+        else:
+            raise NotPlain("type", where, f"a value of type {kind.__name__}")
+
+    def _length(self, length: int, where: str) -> None:
+        if length > self.limit:
+            raise NotPlain("size", where, f"a length of {length}")
+
+    def _key(self, key: Any, where: str) -> None:
+        if type(key) is not str:
+            if isinstance(key, np.integer) and type(key) in _SCALARS:
+                key = int(key)
+            if type(key) is not int or abs(key) >= 2**60:
+                raise NotPlain("type", where, f"a key of type {type(key).__name__}")
+        self.write(key, where, MAX_DEPTH)
+
+    def _array(self, tag: bytes, array: np.ndarray, where: str) -> None:
+        if array.dtype.str not in _DTYPES:
+            native = array.dtype.newbyteorder("=")
+            if native.str not in _DTYPES:
+                raise NotPlain("type", where, f"an array of dtype {array.dtype}")
+            array = array.astype(native) if array.nbytes <= self.limit else array
+        if array.nbytes > self.limit:
+            raise NotPlain("size", where, f"an array of {array.nbytes / 2**20:.0f} MB")
+        if array.ndim > MAX_DIMENSIONS or any(n > MAX_BYTES for n in array.shape):
+            raise NotPlain("size", where, f"an array of shape {array.shape}")
+        dtype = array.dtype.str.encode().ljust(4)
+        shape = _count(array.ndim) + b"".join(map(_count, array.shape))
+        self.put(where, tag, dtype, shape, array.tobytes())
+
+    def _tensor(self, tensor: Any, where: str) -> None:
+        import torch
+
+        if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+            raise NotPlain("type", where, "a tensor that is not dense, or not in main memory")
+        if tensor.numel() * tensor.element_size() > self.limit:  # before anything is copied: it may be expanded
+            raise NotPlain("size", where, f"a tensor of shape {tuple(tensor.shape)}")
+        flags = 2 * (type(tensor) is torch.nn.Parameter) + bool(tensor.requires_grad)
+        data = tensor.detach().resolve_conj().resolve_neg()
+        data = data.float() if data.dtype is torch.bfloat16 else data
+        try:
+            array = data.numpy()
+        except TypeError:
+            raise NotPlain("type", where, f"a tensor of dtype {tensor.dtype}") from None
+        self.put(where, b"p", bytes([flags]))
+        self._array(b"a", array, where)
+
+    def _generator(self, rng: np.random.Generator, where: str, depth: int) -> None:
+        state = rng.bit_generator.state
+        if type(rng.bit_generator) is not np.random.PCG64:
+            raise NotPlain("type", where, f"a generator of kind {type(rng.bit_generator).__name__}")
+        self.put(where, b"R")
+        numbers = [state["state"]["state"], state["state"]["inc"], state["has_uint32"], state["uinteger"]]
+        self.write(numbers, where, depth + 1)
+
+
+class _Reader:
+    def __init__(self, data: bytes):
+        self.data, self.at, self.items = memoryview(data), 0, 0
+
+    def take(self, n: int) -> memoryview:
+        if not 0 <= n <= len(self.data) - self.at:
+            raise Malformed(f"data: {n} bytes expected at byte {self.at}, which are not there")
+        self.at += n
+        return self.data[self.at - n : self.at]
+
+    def count(self) -> int:
+        """A length; of items, of which each takes a byte at least, so that no small message makes a large list."""
+        (n,) = struct.unpack("<Q", self.take(8))
+        if n > MAX_BYTES:
+            raise Malformed(f"data: a length of {n}")
+        return n
+
+    def read(self, depth: int) -> Any:
+        self.items += 1
+        if depth > MAX_DEPTH + 1 or self.items > MAX_ITEMS:
+            raise Malformed("data: too deep, or too many items")
+        tag = bytes(self.take(1))
+        match tag:
+            case b"n":
+                return None
+            case b"t":
+                return True
+            case b"f":
+                return False
+            case b"i":
+                return self._int()
+            case b"d":
+                return struct.unpack("<d", self.take(8))[0]
+            case b"c":
+                return complex(*struct.unpack("<dd", self.take(16)))
+            case b"s":
+                return str(self.take(self.count()), "utf-8")
+            case b"b":
+                return bytes(self.take(self.count()))
+            case b"l":
+                return [self.read(depth + 1) for _ in range(self.count())]
+            case b"u":
+                return tuple([self.read(depth + 1) for _ in range(self.count())])
+            case b"m":
+                return {self._key(): self.read(depth + 1) for _ in range(self.count())}
+            case b"e":
+                return {self._key() for _ in range(self.count())}
+            case b"z":
+                return frozenset([self._key() for _ in range(self.count())])
+            case b"a":
+                return self._array()
+            case b"g":
+                array = self._array()
+                return array[()] if array.shape == () else self._refuse("a scalar")
+            case b"p":
+                return self._tensor()
+            case b"T":
+                return Transition(*[self.read(depth + 1) for _ in _TRANSITION])
+            case b"E":
+                return self._episode(depth)
+            case b"S":
+                return GoalSelectionStrategy(self._exactly(str, depth))
+            case b"R":
+                return self._generator(depth)
+            case b"F":
+                return _functions[self._exactly(str, depth)]
+        return self._refuse(f"tag {tag!r}")
+
+    def _refuse(self, what: str) -> Any:
+        raise Malformed(f"data: {what} is not well made, at byte {self.at}")
+
+    def _exactly(self, kind: type, depth: int) -> Any:
+        value = self.read(depth + 1)
+        return value if type(value) is kind else self._refuse(f"a {kind.__name__}")
+
+    def _int(self) -> int:
+        value = int.from_bytes(self.take(self.take(1)[0]), "little", signed=True)
+        return value if value.bit_length() <= MAX_INT_BITS else self._refuse("an int")
+
+    def _key(self) -> str | int:
+        key = self.read(MAX_DEPTH)
+        # Larger ints may be chosen to have one hash, and a dict of them would take minutes.
+        return key if type(key) is str or (type(key) is int and abs(key) < 2**60) else self._refuse("a key")
+
+    def _array(self) -> np.ndarray:
+        dtype = _DTYPES[str(self.take(4), "ascii").strip()]
+        ndim = self.count()
+        if ndim > MAX_DIMENSIONS:
+            self._refuse("a shape")
+        shape = tuple(self.count() for _ in range(ndim))
+        data = self.take(math.prod(shape) * dtype.itemsize)
+        if dtype.kind == "b":  # a boolean that is neither 0 nor 1 obeys no rule
+            return (np.frombuffer(data, np.uint8) != 0).reshape(shape)
+        return np.frombuffer(data, dtype).reshape(shape).copy()
+
+    def _tensor(self) -> Any:
+        import torch
+
+        flags = self.take(1)[0]
+        if flags > 3 or bytes(self.take(1)) != b"a":
+            self._refuse("a tensor")
+        tensor = torch.from_numpy(self._array())
+        if flags & 2:
+            return torch.nn.Parameter(tensor, requires_grad=bool(flags & 1))
+        return tensor.requires_grad_(bool(flags & 1))
+
+    def _episode(self, depth: int) -> Episode:
+        fields = dict(zip(_EPISODE, [self.read(depth + 1) for _ in _EPISODE], strict=True))
+        if any(type(value) is not np.ndarray for value in fields.values()):
+            self._refuse("an episode")
+        goal, goals = fields.pop("goal"), fields.pop("goals")
+        episode = Episode.from_arrays(**fields, goal=goals)
+        if goal.shape != episode.goal.shape:
+            self._refuse("an episode")
+        episode.goal = goal.astype(np.float32)
+        return episode
+
+    def _generator(self, depth: int) -> np.random.Generator:
+        numbers = self._exactly(list, depth)
+        if len(numbers) != 4 or any(type(n) is not int or not 0 <= n < 2**128 for n in numbers):
+            self._refuse("a generator")
+        bits = np.random.PCG64(0)
+        state, inc, has_uint32, uinteger = numbers
+        bits.state = {
+            "bit_generator": "PCG64",
+            "state": {"state": state, "inc": inc},
+            "has_uint32": has_uint32 & 1,
+            "uinteger": uinteger & 0xFFFFFFFF,
+        }
+        return np.random.Generator(bits)
+
+
+def _count(n: int) -> bytes:
+    return struct.pack("<Q", n)
+
+
+def _int_bytes(value: int, where: str) -> bytes:
+    if value.bit_length() > MAX_INT_BITS:
+        raise NotPlain("size", where, f"an int of {value.bit_length()} bits")
+    data = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+    return bytes([len(data)]) + data
+
+
+def _range_length(value: range) -> int:
+    return max(0, (value.stop - value.start + value.step - (value.step > 0) + (value.step < 0)) // value.step)
+
+
+def _is_tensor(kind: type) -> bool:
+    """Whether it is torch's Tensor or Parameter, exactly; where torch was never imported, there are none."""
+    torch = sys.modules.get("torch")
+    return torch is not None and (kind is torch.Tensor or kind is torch.nn.Parameter)

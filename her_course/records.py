@@ -1,0 +1,108 @@
+"""What a learner has done, kept in a file of theirs: best scores, tries and hints, so that they are there tomorrow.
+
+The file is HER_PROGRESS; by default ``progress.json`` in the user's data folder. Where HER_PROGRESS is empty nothing is
+written, and the records live as long as the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from her_course.exercises.model import Result
+
+VARIABLE = "HER_PROGRESS"
+_EMPTY = {"passed": False, "score": 0, "maximum": 0, "tries": 0, "hints": 0}
+_in_memory: dict[str, dict[str, Any]] = {}
+
+
+def file() -> Path | None:
+    """Where the records are kept; None for nowhere."""
+    if VARIABLE in os.environ:
+        return Path(os.environ[VARIABLE]).expanduser() if os.environ[VARIABLE] else None
+    if sys.platform == "win32":
+        data = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        data = Path.home() / "Library" / "Application Support"
+    else:
+        data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return data / "her-course" / "progress.json"
+
+
+def read() -> dict[str, dict[str, Any]]:
+    """By exercise: ``passed``, best ``score``, ``maximum``, ``tries`` and ``hints``. A damaged file reads as none."""
+    path = file()
+    if path is None:
+        return {name: dict(record) for name, record in _in_memory.items()}
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(kept, dict):
+        return {}
+    return {
+        name: record for name, record in kept.items() if isinstance(record, dict) and _EMPTY.keys() <= record.keys()
+    }
+
+
+def note_check(result: Result) -> None:
+    """A check was made. Once passed stays passed, and the best score counts; a stub is no try."""
+    if result.status == "not_done":
+        return
+    kept = read()
+    record = _EMPTY | kept.get(result.exercise, {})
+    record["tries"] += 1
+    record["passed"] = record["passed"] or result.passed
+    if (result.passed, result.score) >= (record["score"] == record["maximum"] > 0, record["score"]):
+        record |= {"score": result.score, "maximum": result.maximum}
+    _write(kept | {result.exercise: record})
+
+
+def note_hint(name: str, level: int) -> None:
+    """A hint was taken."""
+    kept = read()
+    record = _EMPTY | kept.get(name, {})
+    record["hints"] = max(record["hints"], level)
+    _write(kept | {name: record})
+
+
+def hints_taken(name: str) -> int:
+    """How many hints of an exercise were taken."""
+    return int(read().get(name, _EMPTY)["hints"])
+
+
+def _write(kept: dict[str, dict[str, Any]]) -> None:
+    """All or nothing; a file that was damaged is put aside, and one that cannot be written is said so, once a check."""
+    path = file()
+    if path is None:
+        _in_memory.clear()
+        _in_memory.update(kept)
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not _readable(path):
+            os.replace(path, path.with_suffix(".damaged.json"))
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".progress-", suffix=".json")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                json.dump(kept, stream, indent=2)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        print(f"(progress could not be kept in {path}: {error.strerror})")
+
+
+def _readable(path: Path) -> bool:
+    try:
+        return isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
+    except ValueError:
+        return False
