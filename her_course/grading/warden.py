@@ -76,6 +76,10 @@ def main() -> None:
 
 def _warm_up() -> None:
     import her
+    import her_course.exercises.inputs
+    import her_course.exercises.running
+    import her_course.grading.extraction
+    import her_course.plain
 
     for module in PRELOADED:
         with contextlib.suppress(ImportError):
@@ -87,7 +91,7 @@ def _warm_up() -> None:
         torch.zeros(2).sum().item()
     for encoding in ("utf-8-sig", "utf-16"):
         codecs.lookup(encoding)
-    del her
+    del her, her_course
     gc.collect()
     gc.freeze()  # a collection in a child would touch, and so copy, every page
 
