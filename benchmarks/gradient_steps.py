@@ -23,7 +23,7 @@ import torch
 from workload import ACTION_DIM, GOAL_DIM, STATE_DIM, GoalSpace
 
 from her.agents import DDPG, DQN, DDPGConfig, DQNConfig
-from her.replay import TorchBatch
+from her.batch import TorchBatch
 
 BATCH, SIZES = 256, ((64, 64), (256, 256, 256))
 OBSERVATION_DIM = STATE_DIM + GOAL_DIM

@@ -13,7 +13,7 @@ import torch
 from workload import ACTION_DIM, GOAL_DIM, HORIZON, STATE_DIM, STRATEGIES, Episodes, GoalSpace, K, compute_reward
 
 from her import Episode, HERConfig, HindsightExperienceReplay
-from her.hindsight import StrategyGoals
+from her.goals import StrategyGoals
 
 Tensors = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -37,16 +37,6 @@ class Ours:
     def sample(self, n: int) -> Tensors:
         batch = self.buffer.sample(n).torch()
         return batch.observations, batch.actions, batch.rewards, batch.next_observations, batch.dones
-
-
-class BatchByBatch(Ours):
-    """The same, with each batch gathered by itself, as where something is stored between one batch and the next."""
-
-    label = "ours, batch by batch"
-
-    def __init__(self, episodes: Episodes):
-        super().__init__(episodes)
-        self.buffer.read_ahead = 0
 
 
 class StableBaselines3:

@@ -14,15 +14,14 @@ from pathlib import Path
 
 import click
 import measuring
-from peers import FLOORS, BatchByBatch, Ours, StableBaselines3, installed
+from peers import FLOORS, Ours, StableBaselines3, installed
 from tqdm import tqdm
 from workload import STRATEGIES, Episodes
 
 BATCHES = (256, 4096)
 NOTE = """\
 µs of CPU time a batch, medians over interleaved repeats; in brackets, how many times ours. A dash: the library has no
-such strategy. Batches are drawn one after the other; where something is stored after each of them, ours are gathered
-batch by batch. `sample()` alone is what the buffer itself hands out, arrays or tensors, before [state, goal] are joined
+such strategy. `sample()` alone is what the buffer itself hands out, arrays or tensors, before [state, goal] are joined
 for a network; in brackets, how many times our `sample()`.
 cpprb relabels when it stores: that time is not in this table, and batches repeat the goals drawn then.
 The bare gathers relabel nothing and compute no reward: they draw random rows of a plain replay buffer and hand out the
@@ -47,7 +46,7 @@ def main(million: bool, repeats: int, out: Path) -> None:
 def measure(stored: int, repeats: int) -> list[dict]:
     """A row for each strategy, batch size and candidate."""
     episodes = Episodes.simulated(stored)
-    kinds = [Ours, BatchByBatch, *installed(), *FLOORS]
+    kinds = [Ours, *installed(), *FLOORS]
     candidates = [kind(episodes) for kind in tqdm(kinds, desc=f"storing {stored:,} transitions", leave=False)]
     rows = []
     for strategy in STRATEGIES:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from workload import ACTION_DIM, GOAL_DIM, HORIZON, STATE_DIM, Episodes, GoalSpace, K, compute_reward
 
 from her import Episode, HERConfig, HindsightExperienceReplay
+from her.stepwise import StepwiseReplay
 
 CAPACITY, N_ENVS = 100_000, 16
 WAYS = {"single steps": 1, "whole episodes": HORIZON, f"{N_ENVS} environments": N_ENVS}
@@ -95,22 +96,21 @@ def _steps(n_envs: int) -> Iterator[tuple[np.ndarray, ...]]:
 
 
 def store_ours(way: str) -> Callable[[], None]:
-    n_envs = WAYS[way] if way != "whole episodes" else 1
-    config = HERConfig("future", K, compute_reward)
-    buffer = HindsightExperienceReplay(CAPACITY, STATE_DIM, ACTION_DIM, GOAL_DIM, config, n_envs=n_envs)
-    never = np.zeros(HORIZON if way == "whole episodes" else n_envs, bool)
+    sizes = CAPACITY, STATE_DIM, ACTION_DIM, GOAL_DIM, HERConfig("future", K, compute_reward)
     if way == "whole episodes":
+        buffer, never = HindsightExperienceReplay(*sizes), np.zeros(HORIZON, bool)
         e = _episodes(1)
         states, actions, rewards, goal = e.states[0], e.actions[0], e.rewards[0], e.desired[0]
         achieved = states[1:, :GOAL_DIM].copy()
         return lambda: buffer.store_episode(
             Episode.from_arrays(states[:-1], actions, rewards, states[1:], never, achieved, goal)
         )
-    steps = _steps(n_envs)
+    n_envs = WAYS[way]
+    stepwise, steps, never = StepwiseReplay(*sizes, n_envs=n_envs), _steps(n_envs), np.zeros(n_envs, bool)
 
     def store():
         state, action, reward, next_state, goal, ends = next(steps)
-        buffer.add(state, action, reward, next_state, never, goal, next_state[:, :GOAL_DIM], ends)
+        stepwise.add(state, action, reward, next_state, never, goal, next_state[:, :GOAL_DIM], ends)
 
     return store
 

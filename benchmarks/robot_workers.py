@@ -19,7 +19,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from her.envs.robotics import make_robots, register
-from her.evaluation import rollout
+from her.training.evaluation import rollout
 
 ENV_ID, N_ENVS, EPISODE = "FetchPush-v4", 16, 50
 NOTE = f"""\

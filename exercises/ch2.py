@@ -130,7 +130,7 @@ check(expected_success_share).score
 # The buffer knows nothing of hindsight (`strategy="none"`). Write `store`: keep the episode, and with `hindsight` keep *your* relabelled one as well. The rest is there. Then look: after the same number of steps, what is that line worth?
 
 # %% nbgrader={"grade": false, "grade_id": "bit_flip_reward", "locked": false, "schema_version": 3, "solution": true, "task": false}
-from her.evaluation import rollout
+from her.training.evaluation import rollout
 from her.training import Trainer, settings_for
 
 relabel_transition = or_reference(relabel_transition)

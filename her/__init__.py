@@ -1,11 +1,13 @@
 """Hindsight Experience Replay: a course that runs, and a replay buffer to keep."""
 
 from her import envs as _envs
+from her.batch import Batch
 from her.curriculum import CurriculumHER
+from her.episodes import Episode, Transition
 from her.goals import GoalSelectionStrategy
 from her.hindsight import HERConfig, HindsightExperienceReplay
 from her.prioritized import PrioritizedHER
-from her.replay import Batch, Episode, GoalConditionedReplayBuffer, Transition
+from her.replay import GoalConditionedReplayBuffer
 from her.rewards import sparse_reward
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Which goal: the strategies that choose the substitute goal of a relabelled transition.
+"""Which goal: what chooses the substitute goal of a relabelled transition.
 
 Andrychowicz et al. 2017, §3.3 and §4.5. For a transition at position t (counted from 0) of an episode of T transitions,
 with achieved goals g₀ … g_{T-1}, each reached *after* its action:
@@ -14,8 +14,14 @@ random    any achieved goal still stored, whichever its episode
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from her.validation import check_instance
+
+if TYPE_CHECKING:
+    from her.replay import GoalConditionedReplayBuffer
 
 
 class GoalSelectionStrategy(Enum):
@@ -38,29 +44,78 @@ class GoalSelectionStrategy(Enum):
             raise ValueError(f"{argument}: expected one of {names}, got {strategy!r}") from None
 
 
-def draw_positions(
-    strategy: GoalSelectionStrategy,
-    position: np.ndarray,
-    length: np.ndarray,
-    uniform: np.ndarray,
-    start: np.ndarray | int = 0,
-) -> np.ndarray:
-    """Where in its own episode each transition's substitute goal was achieved.
+class GoalSampler:
+    """*Which goal*: subclass it, write `draw`, and pass an instance as the ``strategy`` of a `HERConfig`.
 
-    Args:
-        strategy: any but RANDOM, whose goals need not be of the same episode.
-        position: (n,) t, the transition's position in its episode, from 0.
-        length: (n,) T, how many transitions the episode has so far.
-        uniform: (n,) numbers drawn uniformly from [0, 1).
-        start: what the episode's first position is called, where ``position`` and ``length`` count from there.
+    >>> class NextGoal(GoalSampler):
+    ...     "The goal achieved one step later, or at the end of the episode."
+    ...     def draw(self, buffer, rows, rng):
+    ...         goal_rows = np.minimum(rows + 1, buffer.episode_end[rows] - 1)
+    ...         return buffer.achieved_goals[goal_rows], goal_rows
 
-    Returns:
-        (n,) integers j: the goal achieved after the j-th action.
+    Attributes:
+        candidates: pairs of a transition and a goal that are drawn for each that `pick` leaves in the batch.
     """
-    if strategy is GoalSelectionStrategy.FUTURE:
-        return position + (uniform * (length - position)).astype(np.intp)
-    if strategy is GoalSelectionStrategy.FINAL:
-        return length - 1
-    if strategy is GoalSelectionStrategy.EPISODE:
-        return start + (uniform * (length - start)).astype(np.intp)
-    raise ValueError(f"strategy: {strategy.value!r} does not draw from the transition's own episode")
+
+    candidates = 1
+
+    def draw(
+        self, buffer: GoalConditionedReplayBuffer, rows: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Substitute goals for the transitions in (n,) ``rows``.
+
+        An episode lies in the rows ``buffer.episode_start[row]`` to ``buffer.episode_end[row] - 1``.
+
+        Returns:
+            (n, goal_dim) goals, and (n,) the rows that they were achieved in; -1 for a goal that nobody achieved.
+        """
+        raise NotImplementedError
+
+    def pick(self, goals: np.ndarray, desired: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+        """n indices out of the ``candidates``·n drawn pairs of a transition and a goal; asked if ``candidates`` > 1.
+
+        Args:
+            goals: (candidates·n, goal_dim) the substitute goals.
+            desired: (candidates·n, goal_dim) the desired goals of the transitions.
+        """
+        raise NotImplementedError
+
+    def observe(self, achieved: np.ndarray, desired: np.ndarray, reached: np.ndarray) -> None:
+        """A real episode has ended: its goals, (T, goal_dim) each, and where the desired one was reached, (T,) bool."""
+
+    def state(self, buffer: GoalConditionedReplayBuffer) -> dict[str, np.ndarray]:
+        """What `save` has to keep."""
+        return {}
+
+    def restore(self, buffer: GoalConditionedReplayBuffer, state: dict[str, np.ndarray]) -> None:
+        """Take back what `state` gave; {} if a buffer with other goals saved the file. Raise if it cannot be."""
+
+
+class StrategyGoals(GoalSampler):
+    """Goals drawn by one of the paper's four strategies, which may be changed at any time.
+
+    Attributes:
+        strategy: a `GoalSelectionStrategy`, or its name.
+    """
+
+    def __init__(self, strategy: GoalSelectionStrategy | str):
+        self.strategy = GoalSelectionStrategy.of(strategy)
+
+    def draw(self, buffer, rows, rng):
+        if self.strategy is GoalSelectionStrategy.RANDOM:
+            goal_rows = buffer.rows_at(rng.random(len(rows)))
+        else:
+            end = buffer.episode_end.take(rows)
+            if self.strategy is GoalSelectionStrategy.FINAL:
+                goal_rows = end - 1
+            else:
+                first = rows if self.strategy is GoalSelectionStrategy.FUTURE else buffer.episode_start.take(rows)
+                goal_rows = first + (rng.random(len(rows)) * (end - first)).astype(np.intp)
+        return buffer.achieved_goals.take(goal_rows, axis=0), goal_rows
+
+
+def as_goal_sampler(strategy: GoalSampler | GoalSelectionStrategy | str, argument: str = "strategy") -> GoalSampler:
+    """The sampler of a strategy or of its name; a `GoalSampler` is one already."""
+    if isinstance(strategy, GoalSelectionStrategy | str):
+        return StrategyGoals(GoalSelectionStrategy.of(strategy, argument))
+    return check_instance(argument, strategy, GoalSampler, ", or the name of a strategy")

@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from her.episodes import Episode, Transition
 from her.goals import GoalSelectionStrategy
-from her.replay import Episode, Transition
 
 MAX_BYTES = 16 * 2**20
 MAX_DEPTH = 24

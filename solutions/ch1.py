@@ -142,7 +142,7 @@ check(success_rate).score
 # You need the lines above: a `Trainer`, its `round()`, and a `rollout` of `agent.act`, which does not explore.
 
 # %% nbgrader={"grade": false, "grade_id": "learning_curve", "locked": false, "schema_version": 3, "solution": true, "task": false}
-from her.evaluation import rollout
+from her.training.evaluation import rollout
 from her.training import Trainer, settings_for
 
 success_rate = or_reference(success_rate)

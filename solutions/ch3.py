@@ -150,7 +150,7 @@ check(substitute_goals).score
 # Relabel when *storing*, as in Algorithm 1 of the paper: k substitute goals for each transition, one copy for each goal. Write `relabelled_copies` with your `substitute_goals`. Hint: in copy i, position t has the goal `goals[t, i]`, and `Episode.from_arrays` takes a (T, d) array as `goal`, one for each step.
 
 # %% nbgrader={"grade": false, "grade_id": "bit_flip_reward", "locked": false, "schema_version": 3, "solution": true, "task": false}
-from her.evaluation import rollout
+from her.training.evaluation import rollout
 from her.training import Trainer, settings_for
 
 candidate_goals = or_reference(candidate_goals)

@@ -183,7 +183,7 @@ check(sample_her_batch).score
 # All four are there, one step is missing: write `learn`, a single gradient update. The next value is the largest Q-value of the *target* network, y is your `td_target` (there is no done here), the loss is `torch.nn.functional.smooth_l1_loss`, and `polyak_update` comes last. The rest is written. k = 0 is the DQN without HER: the same code, one number apart.
 
 # %% nbgrader={"grade": false, "grade_id": "learn", "locked": false, "schema_version": 3, "solution": true, "task": false}
-from her.evaluation import make_envs, rollout
+from her.training.evaluation import make_envs, rollout
 
 epsilon_greedy = or_reference(epsilon_greedy)
 polyak_update = or_reference(polyak_update)

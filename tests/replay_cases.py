@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from her import Episode, GoalConditionedReplayBuffer, HERConfig, HindsightExperienceReplay
+from her.stepwise import StepwiseReplay
 
 STATE_DIM, ACTION_DIM, GOAL_DIM = DIMS = (3, 2, 2)
 FIELDS = ("states", "actions", "rewards", "next_states", "dones", "goals", "achieved_goals")
@@ -60,8 +61,10 @@ def plain_buffer(capacity=20, dims=DIMS, **settings):
 
 
 def her_buffer(capacity=20, strategy="future", k=4, reward=match_reward, done=None, dims=DIMS, **settings):
+    """With ``n_envs`` among the settings, one that takes steps of several environments."""
     config = HERConfig(strategy, k, reward, done)
-    return HindsightExperienceReplay(capacity, *dims, config, **{"seed": 0} | settings)
+    make = StepwiseReplay if "n_envs" in settings else HindsightExperienceReplay
+    return make(capacity, *dims, config, **{"seed": 0} | settings)
 
 
 def goals_episode(achieved, desired, rewards=None, dones=None):
@@ -75,19 +78,60 @@ def goals_episode(achieved, desired, rewards=None, dones=None):
 
 def everything(buffer):
     """All stored transitions, oldest first."""
-    rows, columns = buffer.live_rows(), buffer.columns
-    packed = buffer._data[rows]
-    np.testing.assert_array_equal(packed[:, columns.goal], packed[:, columns.next_goal])
-    np.testing.assert_array_equal(packed[:, columns.achieved], buffer.achieved_in(rows))
+    rows = buffer.live_rows()
     return SimpleNamespace(
-        states=packed[:, columns.state],
-        actions=packed[:, columns.action],
-        rewards=packed[:, columns.reward],
-        next_states=packed[:, columns.next_state],
-        dones=buffer._dones[rows],
-        goals=packed[:, columns.goal],
-        achieved_goals=buffer.achieved_in(rows),
+        states=buffer.states[rows],
+        actions=buffer.actions[rows],
+        rewards=buffer.rewards[rows],
+        next_states=buffer.next_states[rows],
+        dones=buffer.dones[rows],
+        goals=buffer.desired_goals[rows],
+        achieved_goals=buffer.achieved_goals[rows],
     )
+
+
+def positions(buffer, rows):
+    """The position of each row in its episode, counted from 0, and the length of the episode so far."""
+    start, end = buffer.episode_start[rows], buffer.episode_end[rows]
+    return rows - start, end - start
+
+
+class RingOfLists:
+    """The rows of a ring as a list, by the rule alone: an episode stands in consecutive rows, the oldest make room."""
+
+    def __init__(self, capacity):
+        self.rows, self.head, self.order = [None] * capacity, 0, []
+
+    def store(self, number, length):
+        if self.head + length > len(self.rows):
+            behind = {n for n in self.rows[self.head :] if n is not None}
+            self.drop_through(behind)
+            self.head = 0
+        self.drop_through({n for n in self.rows[self.head : self.head + length] if n is not None})
+        self.rows[self.head : self.head + length] = [number] * length
+        self.head += length
+        self.order.append(number)
+
+    def drop_through(self, numbers):
+        """These episodes, and with them all that are older."""
+        while numbers & set(self.order):
+            oldest = self.order.pop(0)
+            self.rows = [None if n == oldest else n for n in self.rows]
+
+    def step(self, number):
+        """One more row of the newest episode, ``number``, or the first of a new one."""
+        if number not in self.order:
+            return self.store(number, 1)
+        if self.head < len(self.rows):
+            self.drop_through({self.rows[self.head]} - {None})
+            self.rows[self.head] = number
+            self.head += 1
+        else:  # at the end: it moves to the beginning
+            length = self.rows.count(number)
+            self.order.remove(number)
+            self.rows = [None if n == number else n for n in self.rows]
+            self.head -= length
+            self.store(number, length + 1)
 
 
 def identities(goals):
@@ -105,8 +149,7 @@ def snapshot(thing):
         return [snapshot(part) for part in thing]
     if isinstance(thing, (HERConfig, Enum, FunctionType, partial)) or not hasattr(thing, "__dict__"):
         return thing
-    # Which batches were the newest is remembered by the very arrays that were handed out.
-    return {name: snapshot(value) for name, value in vars(thing).items() if name != "_newest_batches"}
+    return {name: snapshot(value) for name, value in vars(thing).items()}
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """The table that says what each variant of a sweep brought."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from her.cli import main
-from her.comparison import as_markdown, compare
+from her.sweeps.comparison import as_markdown, compare
 
 
 @pytest.fixture
@@ -22,11 +23,15 @@ def sweep(tmp_path):
                     writer.writerow(["push", variant, seed, steps, float(arrival is not None and steps >= arrival)])
     with open(tmp_path / "runs.csv", "w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["task", "variant", "seed", "status", "env_steps", "success_rate", "success_at"])
+        writer.writerow(
+            ["task", "variant", "seed", "status", "env_steps", "success_rate", "success_at", "updates", "cpu_seconds"]
+        )
         for seed, (plain, slow) in enumerate(zip((1.0, 0.9, 0.95), (0.5, 0.6, 0.0), strict=True)):
             writer.writerow(["push", "plain", seed, "done", 1000, plain, "end"])
             writer.writerow(["push", "slow", seed, "done", 1000, slow, "end"])
         writer.writerow(["push", "slow", 3, "failed: out of memory", "", "", ""])
+    configs = {f"push-{variant}-{seed}": {"seed": seed} for variant in ("plain", "slow") for seed in range(4)}
+    (tmp_path / "how.json").write_text(json.dumps({"made_with": [], "configs": configs}))
     return tmp_path
 
 

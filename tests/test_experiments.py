@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from her.cli import main
-from her.experiments import plan, read_sweep, write_results
-from her.records import read_records
+from her.sweeps.grid import plan, read_sweep
+from her.sweeps.running import sweep
+from her.sweeps.tables import read_records
 
 SWEEP = """
 seeds = [0, 1]
@@ -52,17 +53,13 @@ def test_a_variant_may_have_tasks_and_seeds_of_its_own(tmp_path):
     assert [job.name for job in read_sweep(file)][-3:] == ["bits-broken-0", "bits-broken-1", "bits-once-7"]
 
 
-def test_the_tables_grow_with_every_run_that_ends(tmp_path, monkeypatch):
+def test_the_tables_grow_with_every_run_that_ends(tmp_path):
     """A sweep of hours that is killed leaves the results of what it has finished."""
-    lengths = []
-
-    def spy(outcomes, results, command):
-        write_results(outcomes, results, command)
-        lengths.append(len(table(results / "runs.csv")))
-
-    monkeypatch.setattr("her.experiments.write_results", spy)
     (tmp_path / "sweep.toml").write_text(SWEEP)
-    CliRunner().invoke(main, ["sweep", str(tmp_path / "sweep.toml"), "--out", str(tmp_path / "runs"), "--jobs", "1"])
+    jobs = read_sweep(tmp_path / "sweep.toml")
+    lengths = [
+        len(table(tmp_path / "runs.csv")) for _ in sweep(jobs, tmp_path / "runs", tmp_path, "her sweep", n_jobs=1)
+    ]
     assert lengths == [1, 2, 3, 4]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from her.policies.films import film_row, read_film, write_film
+from her_course.films import film_row, read_film, write_film
 
 FILMS = sorted((Path(__file__).parents[1] / "results").glob("*/films/*.png"))
 
@@ -33,7 +33,7 @@ def test_a_row_shows_one_episode_per_seed(monkeypatch):
 
         return Film
 
-    monkeypatch.setattr("her.policies.films.play", play)
+    monkeypatch.setattr("her_course.films.play", play)
     frames = film_row(None, seeds=(10, 20), steps=4, size=6)
     assert len(frames) == 5
     assert frames[0].shape == (6, 12, 3)

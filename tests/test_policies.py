@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from her.cli import main
-from her.evaluation import evaluate, make_envs
 from her.policies import load_policy, play, policy_of, shipped
-from her.runs import Run
 from her.training import Trainer, settings_for
+from her.training.evaluation import evaluate, make_envs
+from her.training.runs import Run
 
 AGENTS = [
     ("her/BitFlip-v0", {"n_bits": 6}, "dqn"),

@@ -4,7 +4,6 @@ import os
 import pickle
 import subprocess
 import sys
-from itertools import chain
 
 import numpy as np
 import pytest
@@ -15,11 +14,14 @@ from replay_cases import (
     FIELDS,
     GOAL_DIM,
     STATE_DIM,
+    RingOfLists,
     assert_same_batch,
     assert_same_transitions,
     everything,
+    her_buffer,
     identities,
     plain_buffer,
+    positions,
     recorded,
     recorded_episode,
     refused,
@@ -32,6 +34,7 @@ import her
 from her import Batch, Episode, Transition
 from her.replay import UniformTransitions
 
+pytestmark = pytest.mark.filterwarnings("ignore:reward_function gives")
 NOT_FINITE = [np.nan, np.inf, -np.inf, 1e300]  # the last is finite, but no float32
 ignore_overflow = pytest.mark.filterwarnings("ignore:overflow encountered")
 
@@ -240,23 +243,41 @@ def test_the_oldest_episodes_go_whole_and_only_when_room_is_needed():
     assert len(buffer) == buffer.capacity == 10
 
 
+def test_an_episode_that_does_not_fit_before_the_end_begins_at_the_first_row():
+    buffer = filled(capacity=10, lengths=(4, 4))
+    buffer.store_episode(recorded_episode(2, 3))
+    assert stored(buffer) == whole(1, 4) + whole(2, 3)
+    assert buffer.live_rows().tolist() == [4, 5, 6, 7, 0, 1, 2]
+    buffer.store_episode(recorded_episode(3, 1))
+    assert stored(buffer) == whole(1, 4) + whole(2, 3) + whole(3, 1)
+    buffer.store_episode(recorded_episode(4, 5))
+    assert buffer.live_rows().tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8]
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=40), st.integers(9, 25))
-def test_what_is_stored_is_the_longest_run_of_newest_episodes_that_ever_fitted(lengths, capacity):
-    buffer, kept = plain_buffer(capacity), []
+def test_episodes_lie_where_the_rule_of_the_ring_says(lengths, capacity):
+    buffer, ring = plain_buffer(capacity), RingOfLists(capacity)
     for number, length in enumerate(lengths):
         buffer.store_episode(recorded_episode(number, length))
-        kept.append(whole(number, length))
-        while sum(map(len, kept)) > capacity:
-            kept.pop(0)
-        assert stored(buffer) == [*chain(*kept)]
-        assert len(buffer) == sum(map(len, kept)) <= capacity
+        ring.store(number, length)
+        assert stored(buffer) == [pair for n in ring.order for pair in whole(n, lengths[n])]
+        rows = buffer.live_rows()
+        assert [ring.rows[row] for row in rows] == [n for n, _ in stored(buffer)]
+        position, length_so_far = positions(buffer, rows)
+        assert position.tolist() == [t for _, t in stored(buffer)]
+        assert length_so_far.tolist() == [lengths[n] for n, _ in stored(buffer)]
+        assert len(buffer) == len(rows) <= capacity
+        assert (np.diff(buffer.number[rows]) > 0).all()
+        assert (buffer.number[rows] % capacity == rows).all()
+        empty = np.setdiff1d(np.arange(capacity), rows)
+        assert (buffer.number[empty] == -1).all()
 
 
 @settings(deadline=None)
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.sampled_from([1, 2, 5]))
-def test_real_transitions_come_back_exactly_as_they_were_stored(lengths, n_envs):
-    buffer = filled(capacity=12 * n_envs, lengths=lengths, n_envs=n_envs)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=20))
+def test_real_transitions_come_back_exactly_as_they_were_stored(lengths):
+    buffer = filled(capacity=12, lengths=lengths)
     batch = buffer.sample(60)
     expected = recorded(*batch.achieved_goals.T)
     for name in FIELDS:
@@ -266,106 +287,8 @@ def test_real_transitions_come_back_exactly_as_they_were_stored(lengths, n_envs)
     assert (batch.weights == 1).all()
 
 
-def test_several_environments_share_the_capacity_in_equal_parts():
-    buffer = plain_buffer(capacity=11, n_envs=5)
-    for t in range(2):
-        buffer.add(**step(np.arange(5), np.full(5, t), ends=True))
-    assert len(buffer) == 10 <= buffer.capacity
-    buffer.add(**step(np.arange(5), np.full(5, 2), ends=True))
-    assert stored(buffer) == [(e, t) for e in range(5) for t in (1, 2)]
-
-
-def test_steps_of_open_episodes_can_be_sampled_at_once_and_know_their_episode():
-    buffer = plain_buffer(capacity=12, n_envs=2)
-    for t in range(3):
-        buffer.add(**step([0, 1], [t, t]))
-        assert stored(buffer) == whole(0, t + 1) + whole(1, t + 1)
-        start, position, length = buffer.episodes_of(buffer.live_rows())
-        assert len(set(start)) == 2
-        assert position.tolist() == [*range(t + 1)] * 2
-        assert (length == t + 1).all()
-
-
-def test_the_rows_of_an_episode_are_found_from_each_other_also_over_the_end_of_the_ring():
-    buffer = filled(capacity=7, lengths=(4, 2, 5))  # the last episode begins at row 6 and goes on at row 0
-    assert stored(buffer) == whole(1, 2) + whole(2, 5)
-    rows = buffer.live_rows()
-    start, position, length = buffer.episodes_of(rows)
-    assert position.tolist() == [0, 1, 0, 1, 2, 3, 4]
-    assert length.tolist() == [2, 2, 5, 5, 5, 5, 5]
-    np.testing.assert_array_equal(buffer.row_of(start, position), rows)
-
-
-def test_ending_the_open_episodes_makes_room_for_whole_ones():
-    buffer = plain_buffer(capacity=8)
-    buffer.add(**step([0], [0]))
-    with refused(buffer, ValueError, "episode: every environment has an episode in progress"):
-        buffer.store_episode(recorded_episode(1, 2))
-    buffer.end_episodes()
-    buffer.store_episode(recorded_episode(1, 2))
-    buffer.add(**step([2], [0]))
-    assert stored(buffer) == [(0, 0), (1, 0), (1, 1), (2, 0)]
-    assert buffer.episodes_of(buffer.live_rows())[2].tolist() == [1, 2, 2, 1]
-
-
-def test_whole_episodes_go_where_least_was_written_and_no_episode_is_open():
-    buffer = plain_buffer(capacity=40, n_envs=2)
-    buffer.add(**step([0, 1], [0, 0], ends=[True, False]))
-    buffer.store_episode(recorded_episode(2, 5))  # environment 1 has an open episode
-    buffer.end_episodes()
-    buffer.store_episode(recorded_episode(3, 3))
-    assert stored(buffer) == [(0, 0), *whole(2, 5), (1, 0), *whole(3, 3)]
-
-
-def test_an_open_episode_that_fills_its_ring_is_refused_until_it_is_ended():
-    buffer = plain_buffer(capacity=7, n_envs=2)
-    for t in range(3):
-        buffer.add(**step([0, 1], [t, t], ends=[t == 1, False]))
-    with refused(buffer, ValueError, "capacity: an episode in progress has reached 3 transitions"):
-        buffer.add(**step([0, 1], [3, 3]))
-    buffer.end_episodes()
-    buffer.add(**step([2, 3], [0, 0]))
-    assert stored(buffer) == [(0, 2), (2, 0), (3, 0)]
-
-
-def test_a_step_may_begin_an_episode_where_the_one_before_was_interrupted():
-    buffer = plain_buffer(capacity=8, n_envs=2)
-    for t in range(4):
-        buffer.add(**step([0, 1], [t, t]))
-    begins = {"episode_begins": [False, True]}
-    with refused(buffer, ValueError, "capacity: an episode in progress has reached 4 transitions"):
-        buffer.add(**step([0, 2], [4, 0]), **begins)
-    buffer.end_episodes([0])
-    with refused(buffer, ValueError, "rewards: expected finite"):
-        buffer.add(**step([3, 2], [0, 0], rewards=[0.0, np.nan]), **begins)
-    with refused(buffer, ValueError, r"episode_begins: expected shape \(2,\)"):
-        buffer.add(**step([3, 2], [0, 0]), episode_begins=[True])
-    buffer.add(**step([3, 2], [0, 0]), **begins)
-    buffer.add(**step([3, 2], [1, 1]))
-    assert stored(buffer) == whole(3, 2) + whole(2, 2)
-    assert buffer.episodes_of(buffer.live_rows())[2].tolist() == [2] * 4
-
-
-@pytest.mark.parametrize("how", ["ended", "interrupted", "whole", "loaded"])
-def test_every_row_of_an_ended_episode_knows_its_end(how, tmp_path):
-    buffer = plain_buffer(capacity=20, n_envs=2)
-    for t in range(3):
-        buffer.add(**step([0, 1], [t, t], ends=[t == 2, t == 2 and how == "ended"]))
-    buffer.add(**step([2, 3 if how == "ended" else 1], [0, 3]), episode_begins=[False, how == "interrupted"])
-    buffer.end_episodes()
-    if how == "whole":
-        buffer.store_episode(recorded_episode(4, 5))
-    if how == "loaded":
-        buffer.save(tmp_path / "buffer.npz")
-        buffer = plain_buffer(capacity=30, n_envs=2)
-        buffer.load(tmp_path / "buffer.npz")
-    rows = buffer.live_rows()
-    np.testing.assert_array_equal(buffer.spans_of(rows, starts=False)[1], buffer.spans_of(rows)[1])
-
-
-@pytest.mark.parametrize("n_envs", [1, 3])
-def test_an_episode_longer_than_the_capacity_is_refused(n_envs):
-    buffer = filled(capacity=5 * n_envs, lengths=(2,), n_envs=n_envs)
+def test_an_episode_longer_than_the_capacity_is_refused():
+    buffer = filled(capacity=5, lengths=(2,))
     with refused(buffer, ValueError, "capacity: an episode of 6 transitions does not fit into capacity="):
         buffer.store_episode(recorded_episode(1, 6))
     buffer.store_episode(recorded_episode(1, 5))
@@ -381,60 +304,18 @@ def test_only_an_episode_can_be_stored(wrong):
 @pytest.mark.parametrize(
     ("changed", "named"), [((4, 2, 2), "states"), ((3, 1, 2), "actions"), ((3, 2, 3), r"(achieved_)?goals")]
 )
-@pytest.mark.parametrize("n_envs", [1, 2])
-def test_an_episode_of_other_sizes_is_refused(changed, named, n_envs):
-    buffer = plain_buffer(20, dims=changed, n_envs=n_envs)
+def test_an_episode_of_other_sizes_is_refused(changed, named):
+    buffer = plain_buffer(20, dims=changed)
     with refused(buffer, ValueError, rf"{named}: expected shape \(4, \d\), as given by .*_dim=\d, got \(4, \d\)"):
         buffer.store_episode(recorded_episode(0, 4))
 
 
-@pytest.mark.parametrize("field", [*FIELDS, "episode_ends"])
-@pytest.mark.parametrize("bad", [*NOT_FINITE, "far", None, "a row less", "a column more", "flat", "ragged"])
-@ignore_overflow
-def test_a_bad_step_is_refused_by_the_name_of_the_field(field, bad):
-    buffer = plain_buffer(capacity=9, n_envs=3)
-    for t in range(4):  # the next step would drop what is there, and go over the end of the rings
-        buffer.add(**step([0, 1, 2], [t, t, t], ends=t % 2))
-    good = step([3, 4, 5], [0, 0, 0])
-    array = np.asarray(good[field])
-    if bad == "a row less":
-        array = array[:-1]
-    elif bad == "a column more":
-        array = np.column_stack([array, array[..., :1] if array.ndim == 2 else array])
-    elif bad == "flat":
-        array = array.ravel() if array.ndim == 2 else array[0]
-    elif bad == "ragged":
-        array = [[0.0], [0.0, 1.0], [0.0]]
-    elif isinstance(bad, float):
-        array = array.astype(float)
-        array[1] = bad
-    else:
-        array = np.full(array.shape, bad, object)
-    with refused(buffer, ValueError, f"{field}: expected"):
-        buffer.add(**good | {field: array})
-    buffer.add(**good)
-
-
-def test_a_step_takes_lists_and_numbers_for_flags():
-    buffer = plain_buffer(capacity=6, n_envs=2)
-    as_lists = {name: np.asarray(value).tolist() for name, value in step([0, 1], [4, 4]).items()}
-    buffer.add(**as_lists | {"episode_ends": [1, 0]})
-    buffer.add(**step([2, 1], [0, 5]))
-    assert stored(buffer) == [(0, 4), (2, 0), (1, 4), (1, 5)]
-    assert everything(buffer).dones.tolist() == [True, False, False, False]
-
-
-@pytest.mark.parametrize("argument", ["capacity", "state_dim", "action_dim", "goal_dim", "n_envs"])
+@pytest.mark.parametrize("argument", ["capacity", "state_dim", "action_dim", "goal_dim"])
 @pytest.mark.parametrize("wrong", [0, -3, 2.5, 4.0, True, "4", None, np.nan])
 def test_a_size_that_is_no_positive_integer_is_refused(argument, wrong):
-    sizes = dict(capacity=10, state_dim=3, action_dim=2, goal_dim=2, n_envs=1)
+    sizes = dict(capacity=10, state_dim=3, action_dim=2, goal_dim=2)
     with pytest.raises(ValueError, match=rf"^{argument}: expected a positive integer, got "):
         her.GoalConditionedReplayBuffer(**sizes | {argument: wrong})
-
-
-def test_a_capacity_below_one_transition_an_environment_is_refused():
-    with pytest.raises(ValueError, match=r"^capacity: expected at least one row for each of n_envs=5, got 4"):
-        plain_buffer(capacity=4, n_envs=5)
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "a", [1, -2], {}])
@@ -445,7 +326,7 @@ def test_a_seed_that_is_none_is_refused(seed):
 
 @pytest.mark.parametrize("transitions", ["td", 3, object(), UniformTransitions, {}])
 def test_what_cannot_choose_transitions_is_refused(transitions):
-    with pytest.raises(TypeError, match=r"^transitions: expected a TransitionSampler, an object with the methods"):
+    with pytest.raises(TypeError, match=r"^transitions: expected a TransitionSampler, got "):
         plain_buffer(transitions=transitions)
 
 
@@ -466,13 +347,17 @@ def test_an_empty_buffer_cannot_be_sampled():
 
 
 def some_buffers():
-    yield "one ring", filled(30, (7, 1, 4))
-    yield "wrapped", filled(12, (7, 4, 5, 2))
-    uneven = filled(60, (1, 2, 9), n_envs=3)
+    yield "first lap", filled(30, (7, 1, 4))
+    yield "later lap", filled(12, (7, 4, 5, 2))
+    yield "with a gap", filled(12, (5, 5, 3, 1))
+    uneven = her_buffer(60, k=0, n_envs=3)
+    for number, length in enumerate((1, 2, 9)):
+        uneven.store_episode(recorded_episode(number, length))
     yield "uneven rings", uneven
-    with_empty = filled(60, (4,), n_envs=3)
+    with_empty = her_buffer(60, k=0, n_envs=3)
+    with_empty.store_episode(recorded_episode(0, 4))
     yield "empty rings", with_empty
-    opened = plain_buffer(24, n_envs=3)
+    opened = her_buffer(24, k=0, n_envs=3)
     for t in range(11):
         opened.add(**step([t // 3, 10 + t // 5, 20 + t], [t % 3, t % 5, 0], ends=[t % 3 == 2, t % 5 == 4, True]))
     yield "open and wrapped", opened
@@ -484,7 +369,8 @@ each_buffer = pytest.mark.parametrize("buffer", [pytest.param(b, id=name) for na
 @each_buffer
 def test_every_stored_transition_is_drawn_equally_often(buffer):
     rows = buffer.live_rows()
-    counts = np.bincount(buffer.sample(300 * len(rows)).indices, minlength=rows.max() + 1)
+    drawn = buffer.sample(300 * len(rows)).indices % buffer.capacity
+    counts = np.bincount(drawn, minlength=rows.max() + 1)
     assert counts.sum() == counts[rows].sum()  # nothing but what is stored
     assert looks_uniform(counts[rows])
 
@@ -557,16 +443,22 @@ def test_changing_a_batch_changes_nothing_stored():
 
 
 def test_changing_the_arrays_after_storing_changes_nothing_stored():
-    buffer, arrays = plain_buffer(n_envs=2), step([0, 1], [0, 0])
-    episode = recorded_episode(2, 4)
-    buffer.add(**arrays | {"episode_ends": [True, True]})
+    buffer, episode = plain_buffer(), recorded_episode(2, 4)
     buffer.store_episode(episode)
     before = snapshot(buffer)
     scribble(episode)
-    for array in arrays.values():
-        if array.flags.writeable:
-            array[...] = 99
     assert snapshot(buffer) == before
+
+
+def test_what_is_stored_can_be_looked_at_and_not_written_to():
+    buffer = filled()
+    for name in ("states", "actions", "next_states", "rewards"):
+        view = getattr(buffer, name)
+        assert len(view) == buffer.capacity
+        with pytest.raises(ValueError, match="read-only"):
+            view[...] = 0
+    buffer.dones[...] = True
+    assert not everything(buffer).dones.all()
 
 
 # The choice of transitions plugged in
@@ -576,7 +468,6 @@ class Ledger(UniformTransitions):
     """Chooses the oldest transition, and keeps account of what it is told."""
 
     def __init__(self):
-        super().__init__()
         self.alive, self.restored = set(), None
 
     def sample(self, buffer, n, rng):
@@ -588,9 +479,7 @@ class Ledger(UniformTransitions):
 
     def evicted(self, buffer, rows):
         assert self.alive >= set(rows.tolist())
-        assert len(set(buffer.episodes_of(rows)[0])) == 1, (
-            "while an episode is dropped, it is still there to be looked at"
-        )
+        assert len(set(buffer.episode_start[rows])) == 1, "while an episode is dropped, it can still be looked at"
         self.alive -= set(rows.tolist())
 
     def state(self, buffer):
@@ -611,7 +500,7 @@ def test_the_choice_of_transitions_is_a_plug_and_its_weights_come_with_the_batch
 def test_what_chooses_transitions_is_told_what_comes_and_what_goes():
     buffer = filled(13, (4, 3, 5, 4, 9, 1), transitions=Ledger())
     assert buffer.transitions.alive == set(buffer.live_rows().tolist())
-    buffer = plain_buffer(21, n_envs=3, transitions=Ledger())
+    buffer = her_buffer(21, n_envs=3, transitions=Ledger())
     for t in range(40):
         buffer.add(**step([0, 1, 2], [t, t, t], ends=[t % 2, t % 5 == 0, t % 7 == 6]))
         assert buffer.transitions.alive == set(buffer.live_rows().tolist())
@@ -637,7 +526,7 @@ def play(buffer, times):
 
 def half_played(capacity=24, seed=0):
     """Open, closed and dropped episodes."""
-    return play(plain_buffer(capacity, n_envs=3, seed=seed), range(11))
+    return play(her_buffer(capacity, k=0, n_envs=3, seed=seed), range(11))
 
 
 @pytest.mark.parametrize("capacity", [24, 25, 90])
@@ -648,21 +537,21 @@ def test_a_loaded_buffer_goes_on_as_the_saved_one_would_have(tmp_path, capacity)
     loaded.load(tmp_path / "buffer")
     assert stored(loaded) == stored(buffer)
     assert_same_transitions(everything(loaded), everything(buffer))
-    same_rings = capacity // 3 == 24 // 3
+    same_rings = capacity == 24
     assert_same_batch(loaded.sample(40), buffer.sample(40), but=[] if same_rings else ["indices"])
     for t in range(11, 30):
         play(buffer, [t])
         play(loaded, [t])
         if same_rings:  # larger ones drop less
             assert_same_batch(loaded.sample(40), buffer.sample(40))
-        numbers, positions = np.transpose(stored(loaded))
-        _, position, length = loaded.episodes_of(loaded.live_rows())
-        assert position.tolist() == positions.tolist()  # the open episodes went on
+        numbers, expected = np.transpose(stored(loaded))
+        position, length = positions(loaded, loaded.live_rows())
+        assert position.tolist() == expected.tolist()  # the open episodes went on
         assert length.tolist() == [np.count_nonzero(numbers == number) for number in numbers]
 
 
 def test_whole_episodes_go_into_the_same_environment_after_loading(tmp_path):
-    buffer, loaded = plain_buffer(40, n_envs=2), plain_buffer(40, n_envs=2)
+    buffer, loaded = her_buffer(40, n_envs=2), her_buffer(40, n_envs=2)
     for number, length in enumerate((8, 9, 7, 6, 3, 1)):
         buffer.store_episode(recorded_episode(number, length))
     buffer.save(tmp_path / "buffer")
@@ -713,47 +602,49 @@ DAMAGES = {
     "a text": lambda path, arrays: path.write_text("no buffer at all"),
     "a pickle": lambda path, arrays: path.write_bytes(pickle.dumps(WriteAMark(path.with_name("mark")))),
     "a pickle inside": lambda path, arrays: np.savez(
-        path.open("wb"), **arrays | {"data": np.array([WriteAMark(path.with_name("mark"))], object)}
+        path.open("wb"), **arrays | {"rows": np.array([WriteAMark(path.with_name("mark"))], object)}
     ),
-    "one array": lambda path, arrays: np.save(path.open("wb"), arrays["data"]),
+    "one array": lambda path, arrays: np.save(path.open("wb"), arrays["rows"]),
     "other arrays": lambda path, arrays: np.savez(path.open("wb"), weights=np.ones(3)),
     "half a file": lambda path, arrays: path.write_bytes((path.with_name("good")).read_bytes()[:-500]),
     **{
         f"no {name}": lambda path, arrays, name=name: np.savez(
             path.open("wb"), **{key: array for key, array in arrays.items() if key != name}
         )
-        for name in ("data", "dones", "episode_lengths", "tail", "live", "open", "written", "meta")
+        for name in ("rows", "achieved_goals", "episodes", "rings", "meta")
     },
     **{
         f"{name} = {value}": lambda path, arrays, name=name, value=value: np.savez(
             path.open("wb"), **arrays | {name: np.array(value)}
         )
         for name, value in {
-            "data": np.zeros((3, 3), np.float32),
-            "episode_lengths": [3, 4, 3],
-            "tail": [40],
-            "live": [-9],
-            "open": [1],
-            "written": [9, 9],
-            "dones": "no",
+            "rows": np.zeros((3, 3), np.float32),
+            "achieved_goals": np.zeros((9, 3), np.float32),
+            "episodes": [[0, 3], [3, 4], [7, 3]],
+            "episodes ": [[0, 3], [2, 4], [7, 2]],
+            "episodes  ": [[0, 0], [0, 7], [7, 2]],
+            "episodes   ": [[0, 3], [3, 4], [18, 2]],
+            "episodes    ": [[7, 2], [3, 4], [0, 3]],
+            "episodes     ": [[0, 3], [3, 4], [-1, 2]],
+            "rings": [[-9, 0, 0]],
+            "rings ": [[9, 0, 1]],
+            "rings  ": [[9, 0]],
             "meta": "{}",
         }.items()
+        for name in [name.strip()]
     },
     **{
-        f"{value} among the data": lambda path, arrays, value=value: np.savez(
+        f"{value} among the rows": lambda path, arrays, value=value: np.savez(
             path.open("wb"),
-            **arrays | {"data": np.where(np.arange(arrays["data"].shape[1]) == 4, value, arrays["data"])},
+            **arrays | {"rows": np.where(np.arange(arrays["rows"].shape[1]) == 4, value, arrays["rows"])},
         )
         for value in (np.nan, -np.inf)
     },
-    "lengths below one": lambda path, arrays: np.savez(
-        path.open("wb"), **arrays | {"episode_lengths": np.array([0, 7, 2])}
-    ),
     "a later format": lambda path, arrays: np.savez(
         path.open("wb"), **arrays | {"meta": np.array(str(arrays["meta"]).replace('"format": ', '"format": 9'))}
     ),
     "another generator": lambda path, arrays: np.savez(
-        path.open("wb"), **arrays | {"meta": np.array(str(arrays["meta"]).replace("SFC64", "MT19937"))}
+        path.open("wb"), **arrays | {"meta": np.array(str(arrays["meta"]).replace("PCG64", "MT19937"))}
     ),
 }
 
@@ -801,7 +692,7 @@ def test_a_file_of_other_sizes_is_refused(tmp_path, other):
 
 def test_a_file_of_another_number_of_environments_is_refused(tmp_path):
     half_played().save(tmp_path / "buffer")
-    buffer = filled()
+    buffer = her_buffer()
     with refused(buffer, ValueError, "path: holds a buffer of n_envs=3, this one has n_envs=1"):
         buffer.load(tmp_path / "buffer")
 

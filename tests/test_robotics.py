@@ -15,10 +15,10 @@ from test_training import assert_same_outcome
 from her.cli import main
 from her.envs import robotics
 from her.envs.robotics import WorkerError, make_robots
-from her.evaluation import evaluate, make_envs, rollout
 from her.policies import load_policy, play
-from her.runs import Run
 from her.training import Trainer, reward_of, settings_for
+from her.training.evaluation import evaluate, make_envs, rollout
+from her.training.runs import Run
 
 pytest.importorskip("gymnasium_robotics")
 
@@ -217,9 +217,8 @@ def test_what_is_replayed_is_the_settings_choice_until_the_command_says_otherwis
 def test_a_run_with_workers_is_the_run_without_them(tmp_path):
     config = small("FetchReach-v4", max_steps=300)
     for workers in (0, 2):
-        run = Run(config, tmp_path / str(workers), workers=workers)
-        run.train()
-        run.trainer.envs.close()
+        with Run(config, tmp_path / str(workers), workers=workers) as run:
+            run.train()
     assert_same_outcome(tmp_path / "0", tmp_path / "2")
 
 

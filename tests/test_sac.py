@@ -70,7 +70,7 @@ def test_without_exploring_the_action_is_that_of_the_mean():
 
 
 def test_targets_take_the_smaller_critic_less_the_price_of_certainty():
-    agent = agent_of(temperature=0.3, gamma=0.9)
+    agent = agent_of(first_temperature=0.3, gamma=0.9)
     batch = random_batch()
     for critic, value in zip(agent.critic.target.critics, (-3.0, -7.0), strict=True):
         critic.layers[-1].weight.data.zero_()
@@ -143,28 +143,20 @@ def test_the_temperature_goes_up_where_the_policy_is_too_sure(log_density, grows
 
 def test_the_temperature_keeps_the_entropy_where_it_is_wanted():
     """One step, best with no movement at all: left to itself, the policy would lose all of its entropy."""
-    agent = agent_of(target_entropy=-1.0, learning_rate=0.01)
+    agent = agent_of(learning_rate=0.01)
     for i in range(800):
         batch = random_batch(n=64, seed=i)
         rewards = -batch.actions.square().sum(1)
         agent.update(batch._replace(actions=2 * batch.actions, rewards=rewards, dones=torch.ones(64)))
     mean, log_std = agent._policy(random_batch(n=4096, seed=1).observations)
     _, log_density = squashed_gaussian(mean, log_std, agent._noise(mean))
-    assert -log_density.mean().item() == pytest.approx(-1.0, abs=0.25)
+    assert -log_density.mean().item() == pytest.approx(-2.0, abs=0.25)  # of two actions
 
 
-def test_a_fixed_temperature_stays():
-    agent = agent_of(temperature=0.25)
-    for i in range(3):
-        agent.update(random_batch(seed=i))
-    assert agent.temperature.value == pytest.approx(0.25)
-    assert "temperature.adam_steps" not in agent.state()
-
-
-@pytest.mark.parametrize(("name", "value"), [("temperature", 0), ("temperature", "auto"), ("first_temperature", -1.0)])
-def test_a_temperature_that_is_none_is_refused(name, value):
-    with pytest.raises(ValueError, match=f"^{name}: expected a number above 0"):
-        SACConfig(**{name: value})
+@pytest.mark.parametrize("value", [0, "auto", -1.0])
+def test_a_temperature_that_is_none_is_refused(value):
+    with pytest.raises(ValueError, match=r"^first_temperature: expected a number above 0"):
+        SACConfig(first_temperature=value)
 
 
 # ---------------------------------------------------------------------- runs
@@ -175,7 +167,7 @@ def test_an_agent_that_is_given_its_state_back_goes_on_as_if_nothing_had_been():
     agent.observe(torch.randn(100, 6) * 3 + 1)
     for i in range(3):
         agent.update(random_batch(seed=i))
-    other.load({name: tensor.clone() for name, tensor in agent.state().items()})
+    other.load(copy.deepcopy(agent.state()))
     other.rng.bit_generator.state = agent.rng.bit_generator.state
     for i in range(3, 6):
         np.testing.assert_array_equal(agent.update(random_batch(seed=i)), other.update(random_batch(seed=i)))

@@ -13,6 +13,7 @@ pytest.importorskip("stable_baselines3")
 pytest.importorskip("sb3_contrib")
 
 import torch
+from replay_cases import everything, positions, snapshot
 from sb3_contrib import TQC
 from stable_baselines3 import DDPG, DQN, SAC, TD3, HerReplayBuffer
 from stable_baselines3.common.env_util import make_vec_env
@@ -21,8 +22,9 @@ from stable_baselines3.her import GoalSelectionStrategy as SB3Strategy
 
 import her.envs
 from her.curriculum import Cher, ReachGoals
+from her.energy import EnergyTransitions, trajectory_energy
 from her.integrations.sb3 import HindsightReplayBuffer
-from her.prioritized import EnergyTransitions, ProportionalTransitions, trajectory_energy
+from her.prioritized import ProportionalTransitions
 
 STRATEGIES = ["final", "future", "episode", "random"]
 GOAL = spaces.Box(-np.inf, np.inf, (2,), np.float32)
@@ -103,8 +105,13 @@ def read(samples):
 
 def lengths_of(buffer):
     """The lengths of the stored episodes, environment by environment."""
-    _, position, length = buffer.hindsight.episodes_of(buffer.hindsight.live_rows())
+    position, length = positions(buffer.hindsight, buffer.hindsight.live_rows())
     return length[position == 0].tolist()
+
+
+def open_episodes(buffer):
+    """How long the episode in progress of each environment is."""
+    return [ring.open for ring in buffer.hindsight.rings]
 
 
 def check_goals(buffer, strategy, lengths, n=600):
@@ -135,18 +142,15 @@ def check_goals(buffer, strategy, lengths, n=600):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("n_envs", [1, 2, 8])
 def test_goals_stay_in_their_episodes_also_when_the_buffer_wraps_around(strategy, n_envs):
-    lengths = [5, 7, 3, 1, 6, 4]
+    lengths = [5, 7, 3, 6, 4, 2, 7]  # the two that come to the end of their ring of 16 rows move to its beginning
     buffer = buffer_of(16 * n_envs, n_envs, goal_selection_strategy=strategy)
-    stored = {}
-    for i, length in enumerate(lengths):
-        feed(buffer, [length], first=i)
-        stored[i] = length
-        while sum(stored.values()) > 16:
-            del stored[min(stored)]
+    for i, episodes in enumerate([1, 2, 3, 2, 3, 4, 2]):
+        feed(buffer, lengths[i : i + 1], first=i)
+        stored = dict(list(enumerate(lengths))[: i + 1][-episodes:])
         everywhere = {100 * e + number: length for e in range(n_envs) for number, length in stored.items()}
         check_goals(buffer, strategy, everywhere)
         assert buffer.size() == sum(stored.values())
-    assert lengths_of(buffer) == list(stored.values()) * n_envs
+        assert lengths_of(buffer) == list(stored.values()) * n_envs
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -187,7 +191,7 @@ def test_truncating_the_last_trajectory_ends_it_without_a_done():
     obs, next_obs = (observation(numbers, t, np.full((2, 2), -1)) for t in (3, 4))
     buffer.add(obs, next_obs, np.zeros((2, 2)), np.full(2, -1.0), np.array([False, False]), [{}, {}])
     assert lengths_of(buffer) == [6, 3, 1] * 2
-    assert not buffer.hindsight._dones[buffer.hindsight.live_rows()][[6, 7, 8, 9]].any()
+    assert not everything(buffer.hindsight).dones[[6, 7, 8, 9]].any()
 
 
 def test_truncating_between_episodes_says_nothing(recwarn):
@@ -234,11 +238,10 @@ def test_a_refused_step_is_named_and_leaves_the_episodes_open(name, wrong, copy_
     changed = one_step(3)[name] | wrong if name.endswith("obs") else wrong
     in_core = {"obs": "(states|next_states|goals|obs)", "next_obs": "(next_states|achieved_goals|next_obs)"}
     pattern = in_core.get(name, f"({name}|{name}s)")
-    open_before, stored_before = buffer.hindsight._open.copy(), buffer.hindsight._data.copy()
+    before = snapshot(everything(buffer.hindsight)), open_episodes(buffer)
     with pytest.raises(ValueError, match=rf"^{pattern}(\['\w+'\])?: expected"):
         buffer.add(**one_step(3, **{name: changed}))
-    np.testing.assert_array_equal(buffer.hindsight._open, open_before)
-    np.testing.assert_array_equal(buffer.hindsight._data, stored_before)
+    assert (snapshot(everything(buffer.hindsight)), open_episodes(buffer)) == before
     buffer.add(**one_step(3))
     assert lengths_of(buffer) == [2, 4, 4] * 2
 
@@ -473,7 +476,7 @@ def test_model_and_replay_buffer_are_saved_and_loaded(truncate, n_envs, tmp_path
     else:
         loaded.load_replay_buffer(tmp_path / "buffer.pkl", truncate_last_traj=False)
     assert lengths_of(loaded.replay_buffer) == [50, 20] * n_envs
-    assert (loaded.replay_buffer.hindsight._open == (0 if truncate else 20)).all()
+    assert open_episodes(loaded.replay_buffer) == [0 if truncate else 20] * n_envs
     for one, other in zip(model.replay_buffer.sample(64)[3:5], loaded.replay_buffer.sample(64)[3:5], strict=True):
         torch.testing.assert_close(one, other)
     loaded.learn(10 * n_envs, reset_num_timesteps=False)  # its environments are new, and begin new episodes
@@ -513,14 +516,12 @@ def test_energy_priorities_work_as_they_are():
     sampler = model.replay_buffer.hindsight.transitions
     hindsight = model.replay_buffer.hindsight
     rows = hindsight.live_rows()
-    start, position, _ = hindsight.episodes_of(rows)
-    states = hindsight._data[rows]
+    starts = np.unique(hindsight.episode_start[rows])
     seen = model.replay_buffer.sample(20).observations["observation"]
     np.testing.assert_array_equal(model.replay_buffer.newest.states[:, sampler.position], seen[:, sampler.position])
-    for first, energy in zip(start[position == 0], sampler.energies(hindsight), strict=True):
-        episode = states[start == first]
-        state, next_state = episode[:, hindsight.columns.state], episode[-1:, hindsight.columns.next_state]
-        places = np.concatenate([state, next_state])[:, sampler.position]
+    for start, energy in zip(starts, sampler.energies(hindsight), strict=True):
+        episode = slice(start, hindsight.episode_end[start])
+        places = np.concatenate([hindsight.states[episode], hindsight.next_states[episode][-1:]])[:, sampler.position]
         expected = trajectory_energy(places, None, sampler.mass, sampler.gravity, sampler.dt, sampler.clip)
         np.testing.assert_allclose(energy, expected, rtol=1e-4, atol=1e-6)
 
@@ -534,7 +535,7 @@ def test_priorities_by_td_error_follow_what_they_are_told():
     rows = read(buffer.sample(4000))
     assert abs((rows.t == 2).mean() - 9 / 13) < 0.03
     assert buffer.newest.weights.min() < 1.0
-    assert given._tree.size == 0  # the sampler that was passed in may serve another model
+    assert given.tree.size == 0  # the sampler that was passed in may serve another model
 
 
 def test_td_errors_before_the_first_batch_or_that_are_none_are_refused():

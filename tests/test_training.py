@@ -12,12 +12,15 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from her.cli import main
-from her.evaluation import evaluate, make_envs, rollout, wilson_interval
-from her.runs import Run, load_tensors, load_trainer
-from her.training import Trainer, TrainingConfig, settings_for
+from her.dotted import flatten, nest
+from her.files import write_atomically
+from her.training import Trainer, TrainingConfig, settings_for, use_one_thread
+from her.training.evaluation import evaluate, make_envs, rollout, wilson_interval
+from her.training.runs import Run, load_trainer
 
 SMALL = {"n_envs": 8, "updates_per_round": 5, "evaluation_episodes": 20, "max_steps": 800, "evaluate_every": 1}
 
@@ -157,6 +160,54 @@ def test_success_ends_bootstrapping_where_it_is_asked_to_and_episodes_go_on(stra
     assert len(trainer.buffer) == 64 * 5
 
 
+def test_the_normaliser_sees_each_round_once_with_the_goals_pursued_and_achieved():
+    for strategy, kinds in (("future", 2), ("none", 1)):
+        with Trainer(small("her/Reach-v0", strategy=strategy)) as trainer:
+            trainer.round()
+            trainer.round()
+            assert trainer.agent.normalizer.count == kinds * trainer.env_steps
+
+
+def test_training_draws_no_more_batches_than_it_learns_from():
+    with Trainer(small("her/Reach-v0", priority="td")) as trainer:
+        drawn, sample = [], trainer.buffer.sample
+        trainer.buffer.sample = lambda n: drawn.append(n) or sample(n)
+        trainer.round()
+        assert drawn == [trainer.config.batch_size] * 5
+
+
+def test_environments_are_closed_also_those_made_for_a_look(corridor, monkeypatch):
+    made = []
+
+    def spy(env_id, n_envs, **kwargs):
+        made.append(make_envs(env_id, n_envs, **kwargs))
+        return made[-1]
+
+    for module in ("config", "loop"):
+        monkeypatch.setattr(f"her.training.{module}.make_envs", spy)
+    config = settings_for(corridor, **SMALL)
+    assert [envs.closed for envs in made] == [True]
+    with Trainer(config) as trainer:
+        trainer.round()
+        assert [envs.closed for envs in made] == [True, False, False]
+    assert all(envs.closed for envs in made)
+    with pytest.raises(ValueError, match="capacity"):
+        Trainer(config.replace(capacity=2))
+    assert all(envs.closed for envs in made)
+
+
+def test_a_trainer_leaves_the_threads_of_torch_to_the_program():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        Trainer(small()).close()
+        assert torch.get_num_threads() == 2
+        use_one_thread()
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_settings_depend_on_the_environment_arguments():
     assert settings_for("her/BitFlip-v0", {"n_bits": 50}).n_envs > settings_for("her/BitFlip-v0").n_envs
     changed = settings_for("her/BitFlip-v0", agent_settings={"epsilon": 0.5})
@@ -231,9 +282,18 @@ def rows_of(folder):
         return [{k: v for k, v in row.items() if "seconds" not in k} for row in csv.DictReader(file)]
 
 
-def agent_of(folder):
-    (checkpoint,) = folder.glob("checkpoint-*")
-    return load_tensors(checkpoint / "agent.npz")
+def tensors_of(folder):
+    """Everything that the agent of a run's newest checkpoint learned, by name."""
+    with load_trainer(folder) as trainer:
+        return dict(named_tensors(trainer.agent.state()))
+
+
+def named_tensors(state, name=""):
+    if isinstance(state, torch.Tensor):
+        yield name, state
+    elif isinstance(state, dict):
+        for key, part in state.items():
+            yield from named_tensors(part, f"{name}.{key}")
 
 
 def assert_same_outcome(one: Path, other: Path):
@@ -243,8 +303,9 @@ def assert_same_outcome(one: Path, other: Path):
         for name in ("cpu_seconds", "wall_seconds"):
             assert summary.pop(name) > 0
     assert summaries[0] == summaries[1]
-    ours, theirs = agent_of(one), agent_of(other)
+    ours, theirs = tensors_of(one), tensors_of(other)
     assert ours.keys() == theirs.keys()
+    assert len(ours) > 4
     for name in ours:
         np.testing.assert_array_equal(ours[name].numpy(), theirs[name].numpy(), err_msg=name)
 
@@ -326,7 +387,7 @@ def test_a_run_that_is_refused_writes_nothing(tmp_path):
     Run(small(), tmp_path / "run")
 
 
-@pytest.mark.parametrize("file", ["config.json", "state.json"])
+@pytest.mark.parametrize("file", ["config.json", "state.json", "agent.pt"])
 @pytest.mark.parametrize("text", ["", "{", "[]", b"\xff", "{}"])
 def test_a_damaged_file_is_named_when_a_run_is_to_go_on(tmp_path, file, text):
     Run(small(max_steps=80), tmp_path).train()
@@ -439,6 +500,27 @@ def test_her_train_tells_what_is_wrong_while_it_trains_and_hides_no_fault_of_the
     assert result.exit_code == 1
     assert (str(error) in result.output) == is_told
     assert (result.exception is error) == (not is_told)
+
+
+def test_a_file_that_is_being_written_is_never_seen_in_part(tmp_path):
+    path = tmp_path / "table.csv"
+    with write_atomically(path) as file:
+        file.write("one")
+        file.flush()
+        assert not path.exists()
+    with pytest.raises(ZeroDivisionError), write_atomically(path, "wb") as file:
+        file.write(b"two" * (1 // 0))
+    assert path.read_text() == "one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_dotted_names_lead_into_dictionaries_and_the_last_layer_counts():
+    layers = [{"k": 4, "agent_settings": {"tau": 0.1}}, {"agent_settings.gamma": 0.9, "k": 8}]
+    nested = nest(*layers)
+    assert nested == {"k": 8, "agent_settings": {"tau": 0.1, "gamma": 0.9}}
+    assert layers[0]["agent_settings"] == {"tau": 0.1}
+    assert flatten(nested) == {"k": 8, "agent_settings.tau": 0.1, "agent_settings.gamma": 0.9}
+    assert nest(flatten(nested)) == nested
 
 
 def test_her_without_a_command_helps():

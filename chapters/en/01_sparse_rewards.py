@@ -88,7 +88,7 @@ print(DQN(observation_dim=15 + 15, n_actions=15).q.network)
 # The three environments of this course take one row each. BitFlip is the "game": a string of bits, one flip a step, turn it into the pattern asked for. Reach is "navigation": through a gap in a wall to a point. Push is "manipulation": a disc has to push a puck into place; it can push, it cannot hold. Below are the sizes of state and goal, the actions, and the steps in an episode:
 
 # %%
-from her.evaluation import make_envs
+from her.training.evaluation import make_envs
 
 for env_id in ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0"):
     envs = make_envs(env_id, 1)
@@ -132,7 +132,7 @@ for env_id, threshold in (("her/BitFlip-v0", 1.0), ("her/Reach-v0", 0.06), ("her
 # Now let in a few agents that can do nothing but wander. `rollout` plays one episode in each of `n_envs` environments at once:
 
 # %%
-from her.evaluation import rollout
+from her.training.evaluation import rollout
 
 
 def wander(env_id, n_envs, action_seed=1, **kwargs):
@@ -216,7 +216,7 @@ def hit_probability(n_bits, horizon):
 # Now check the books: fifty thousand random episodes for each $n$. The columns are $2^{-n}$, the chain's exact value, the bound $n\cdot 2^{-n}$, and then the measured success rate with its 95 % Wilson interval (a confidence interval for a share, dependable near 0 and 1 too). The last one asks: does the exact value lie in the interval?
 
 # %%
-from her.evaluation import wilson_interval
+from her.training.evaluation import wilson_interval
 
 measured = {}
 for n in range(2, 13, 2):

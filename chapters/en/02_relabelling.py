@@ -52,7 +52,7 @@ use_style(LANG)
 
 # %%
 from her import sparse_reward
-from her.evaluation import make_envs, rollout
+from her.training.evaluation import make_envs, rollout
 
 
 def reward(achieved, desired):
@@ -587,7 +587,7 @@ show(fig, alt=alt("needed", LANG))
 # How many times more? Mean of logarithms, with a bootstrap interval of 95 %; those that never got there count as the limit, which can only make the difference *smaller*:
 
 # %% tags=["nbval-ignore-output"]
-from her.statistics import bootstrap
+from her.sweeps.statistics import bootstrap
 
 for cells in lengths:
     slow, fast = (np.log([LIMIT if n is None else n for n in needed[name][cells]]) for name in ("none", "her"))

@@ -73,7 +73,7 @@ for t in (0, 5, 11):
 
 # %%
 from her import HERConfig, HindsightExperienceReplay, sparse_reward
-from her.evaluation import make_envs, rollout
+from her.training.evaluation import make_envs, rollout
 
 STRATEGIES = ("final", "future", "episode", "random")
 
@@ -333,7 +333,7 @@ live = {run: success_on_the_way(*run) for run in progress_bar(grid)}
 # How do you sum up a curve in one number? The end will not do: those that learn all end at 1. So take the *mean success rate over the run*: the sooner, the higher. Three seeds give a mean and a bootstrap interval of 95 %, which is a rough one:
 
 # %%
-from her.statistics import bootstrap
+from her.sweeps.statistics import bootstrap
 
 curves = {(strategy, k): np.array([live[strategy, k, seed] for seed in SEEDS]) for strategy in STRATEGIES for k in KS[strategy]}
 steps = curves["future", 4][0, :, 0]

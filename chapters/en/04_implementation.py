@@ -49,7 +49,7 @@ use_style(LANG)
 
 # %%
 from her import sparse_reward
-from her.evaluation import make_envs, rollout
+from her.training.evaluation import make_envs, rollout
 
 
 def reward(achieved, desired):
@@ -182,8 +182,8 @@ for _ in range(1_000):
         loop += [(first + t, first + j) for t, j, *_ in store_copies(episode, 4, rng)]
 loop = rng.permutation(loop)[:10_000]
 
-# %% [markdown] zh="167581e1"
-# Then the three lines and the library, whose batches carry their provenance: `indices` says where a transition is stored, `goal_indices` where its goal was reached.
+# %% [markdown] zh="e926aa74"
+# Then the three lines and the library, whose batches carry their provenance: `indices` are the numbers of the transitions, `goal_indices` those of the transitions that reached the goals. Transitions are numbered in the order of storing; a number modulo the capacity is the row, and during the first lap the two are equal.
 
 # %%
 row, goal_row, _ = sample_goals(10_000, rng)
@@ -326,10 +326,10 @@ except ValueError as error:
     print(error)
 print(buffer)
 
-# %% [markdown] zh="a96f7a0b"
+# %% [markdown] zh="3e0431ba"
 # ### Sampling: what is in a batch
 #
-# Every field is an array with one row per transition. Next to the usual five stands the provenance: which rows were given another goal (`relabelled`), where the transition is stored and where its goal was reached.
+# Every field is an array with one row per transition. Next to the usual five stands the provenance: which rows were given another goal (`relabelled`), the number of the transition, and that of the transition which reached its goal.
 
 # %%
 batch = buffer.sample(256)
@@ -352,20 +352,24 @@ for name, tensor in tensors._asdict().items():
     print(f"{name:18} {tuple(tensor.shape)}")
 np.array_equal(tensors.next_observations, np.hstack([batch.next_states, batch.goals]))
 
-# %% [markdown] zh="b023d218"
+# %% [markdown] zh="d05ffbdd"
 # ## 4.6　The ring: who has to leave when it is full
 #
-# The buffer is a ring, and `capacity` counts real transitions. When it is full the oldest episode goes, and goes *as a whole*: half an episode would send `future` to the wrong goals. This ring has a mere 20 rows; in go three episodes, of length 7, 6 and 5.
+# The buffer is a ring of `capacity` rows, one for each real transition. When there is no room the oldest episode goes, and goes *as a whole*: half an episode would send `future` to the wrong goals. This ring has a mere 20 rows; in go three episodes, of length 7, 6 and 5. (`StepwiseReplay` is the same kind of buffer, but it can also store step by step, which we will need shortly.)
 
 # %%
+from her.stepwise import StepwiseReplay
+
 line_config = HERConfig("future", 4, lambda achieved, desired: sparse_reward(achieved, desired, threshold=0.5))
-ring = HindsightExperienceReplay(20, 1, 1, 1, line_config, seed=0)
+ring = StepwiseReplay(20, 1, 1, 1, line_config, seed=0)
 for n in (7, 6, 5):
     ring.store_episode(walk(n))
 len(ring)
 
-# %% [markdown] zh="31a97f73"
-# Now a fourth one, of 4 steps, and then one that is still going on, stored step by step with `add`. Read from left to right: who disappeared? Did the fourth get across the seam? The arrow points at the row that is written next.
+# %% [markdown] zh="b07a2c78"
+# Now a fourth one, of 4 steps, but the ring has only 2 rows left at its end. An episode never runs over the end of the ring: it is one piece of memory, so `row + …` in the three lines never has to wrap around. An episode that does not fit begins at row 0, and the rows left over at the end stay empty. So somewhat fewer than `capacity` transitions may be stored.
+#
+# After it comes an episode that is still going on, stored step by step with `add`. Read from left to right (row 0 is at twelve o'clock, counting clockwise): who disappeared? Which two cells stay empty? The arrow shows how far the ring has been written.
 
 # %%
 from her_course.figures.implementation import draw_ring
@@ -379,12 +383,13 @@ for x in range(3):
 draw_ring(axes[2], ring, LANG, oldest=2, is_open=True)
 show(fig, alt=alt("ring", LANG))
 
-# %% [markdown] zh="7e41086d"
-# An unfinished episode can be sampled too; its "later" just ends at the present. The fifth has 3 steps so far, so its substitute goals can only be 1, 2 and 3:
+# %% [markdown] zh="1df39131"
+# An unfinished episode can be sampled too; its "later" just ends at the present. The fifth has 3 steps so far, so its substitute goals can only be 1, 2 and 3. (The ring is in its second lap, so the row is the number modulo the capacity.)
 
 # %%
 batch = ring.sample(1_000)
-_, _, lengths = ring.episodes_of(batch.indices)
+rows = batch.indices % ring.capacity
+lengths = (ring.episode_end - ring.episode_start)[rows]
 np.unique(batch.goals[batch.relabelled & (lengths == 3)]).tolist()
 
 # %% [markdown] zh="c2cb761d"
@@ -472,7 +477,7 @@ print(f"H_T/T = {harmonic / T:.3f}   k/(k+1) * H_T/T = {k / (k + 1) * harmonic /
 from her_course.figures.implementation import draw_reward_mix, draw_success_by_position
 
 success = batch.rewards == 0
-t = reach.episodes_of(batch.indices)[1]
+t = batch.indices - reach.episode_start[batch.indices]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), width_ratios=(2, 3))
 draw_reward_mix(axes[0], batch.relabelled, own, success, k, LANG)
 draw_success_by_position(axes[1], t[batch.relabelled], own[batch.relabelled], success[batch.relabelled], LANG)
@@ -566,7 +571,7 @@ agent = DQN(15 + 15, 15, DQNConfig(learning_rate=2e-3, tau=0.02), seed=0)
 # A round does three things: 64 environments play an episode each; the episodes are stored; 80 batches are sampled and learned from. The agent knows nothing of HER; all it sees is batches. After each round an exam without exploration, and by the paper's rule an episode succeeds if the pattern is hit at any step.
 
 # %% tags=["nbval-ignore-output"]
-from her.evaluation import evaluate
+from her.training.evaluation import evaluate
 from her_course.figures.progress import progress_bar
 
 successes = []
@@ -633,7 +638,7 @@ show(fig, alt=alt("bits", LANG))
 # The points on the curve are tests along the way. The final exam has other questions: 200 new goals for each seed, with a 95 % Wilson interval. The assertion at the end nails down what this section claims: with HER every seed is above 90 %, without it none gets to 5 %.
 
 # %%
-from her.evaluation import wilson_interval
+from her.training.evaluation import wilson_interval
 
 
 def final_exam(runs, at):
@@ -817,7 +822,7 @@ def mistaken_goals(memory, n, rng, mistake):
 # The second half puts the batch together; the other two are here:
 
 # %%
-from her.replay import TorchBatch
+from her.batch import TorchBatch
 
 
 def mistaken_sample(memory, n, rng, mistake):

@@ -171,7 +171,7 @@ print(1_000_000, int(np.ceil(np.log2(1_000_000))))
 # Two trees of different shape: do they draw alike? A hundred and thirty thousand rows, ten thousand of *the same* random numbers, each goes its own way:
 
 # %%
-from her.prioritized import SumTree
+from her.sum_tree import SumTree
 
 values = rng.exponential(size=2**17)
 ours, theirs = build(values), SumTree(2**17)
@@ -482,7 +482,7 @@ if PROFILE == "full":
 # The record was kept during training, exploration and all. A separate exam tells whether it speaks the truth: the agents of the three moments, without exploration, four hundred goals all over a disc of 0.85 metres around the puck:
 
 # %%
-from her.evaluation import make_envs, rollout
+from her.training.evaluation import make_envs, rollout
 
 
 def examine(agent, n=400):
@@ -605,7 +605,7 @@ for picked in picks.values():
 # The library's `pick_diverse` is far quicker, and pays by being *stochastically* greedy: it looks for the best among a random three each time (three in the authors' code as well). How far is it from truly greedy? 64 picks, and $F$ of: any 64, the library's, the truly greedy:
 
 # %%
-from her.curriculum import pick_diverse
+from her.cher import pick_diverse
 
 
 def objective(picked, cost):
@@ -616,15 +616,15 @@ def objective(picked, cost):
 
 # %%
 for weight in (0.0, 1.0, 5.0):
-    cost = (weight * distance).astype(np.float32)
-    [quick] = pick_diverse(goals[None], cost[None], 64, np.random.default_rng(0))
+    cost = weight * distance
+    quick = pick_diverse(goals, cost, 64, np.random.default_rng(0))
     values = objective(np.arange(64), cost), objective(quick, cost), pick(goals, cost, 64)[1]
     print(f"λ = {weight}   ", *(f"{value:7.1f}" for value in values))
 
-# %% [markdown] zh="89177dbc"
+# %% [markdown] zh="f885cbec"
 # The same with each $\lambda$: stochastic greed lies between a random pick and the truly greedy one, nearer the greedy one.
 #
-# By the way, the authors' released code departs from the paper in places (the step counter goes back to zero every epoch, so $\lambda$ hardly grows; proximity is measured against the goal that has already been relabelled). The library follows the *paper*; every difference is listed in the documentation of `her.curriculum.Cher`.
+# By the way, the authors' released code departs from the paper in places (the step counter goes back to zero every epoch, so $\lambda$ hardly grows; proximity is measured against the goal that has already been relabelled). The library follows the *paper*; every difference is listed in the documentation of `her.cher.Cher`.
 
 # %% [markdown] zh="577e2f33"
 # ## 5.8　A table told straight
@@ -659,7 +659,7 @@ show(fig, alt=alt("variants", LANG))
 # Curves are hard to read off, so take numbers. A row is a method: the seeds; the interquartile mean (IQM, the mean without the lowest and the highest quarter) of the final results and its interval; how many seeds got to 0.9, and if all did, after how many thousand steps; and how many times as fast as uniform HER, the interval resampling the seeds of both sides:
 
 # %%
-from her.statistics import bootstrap, steps_to_threshold
+from her.sweeps.statistics import bootstrap, steps_to_threshold
 
 
 def steps_needed(task, variant, threshold=0.9):

@@ -114,7 +114,7 @@ if PROFILE == "full":
 from pathlib import Path
 
 from her.plots.curves import read_curves
-from her.statistics import bootstrap, steps_to_threshold
+from her.sweeps.statistics import bootstrap, steps_to_threshold
 
 RESULTS = next(folder / "results" for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "results").is_dir())
 LEVELS = (0.3, 0.5, 0.7, 0.9)
@@ -151,7 +151,7 @@ show(fig, alt=alt("needed", LANG))
 # So how many times faster? If one side never arrives, there is no upper limit, and all we can say is **at least**: all the episodes it played, over those that the side with HER needed. A ratio of means; the interval resamples the seeds of both:
 
 # %%
-from her.statistics import ratio
+from her.sweeps.statistics import ratio
 
 
 def report(found, played):
@@ -271,13 +271,13 @@ for name in shipped():
 # %% [markdown] zh="04895d7d"
 # FetchSlide is not mastered: after 240 thousand steps, 95 % is still a long way off. Others find it hardest too: rl-baselines3-zoo published 0.87 after three million steps, and that at any step.
 #
-# Watch them at work. These are films of the real policy, four episodes side by side, each with a goal of its own (the small red dot). They were made by `python -m her.policies.films FetchReach-v4 results/fetch/films/FetchReach-v4.png --steps 15 --size 140`; with `her-course[robotics]` installed you can film other seeds yourself:
+# Watch them at work. These are films of the real policy, four episodes side by side, each with a goal of its own (the small red dot). They were made by `python -m her_course.films FetchReach-v4 results/fetch/films/FetchReach-v4.png --steps 15 --size 140`; with `her-course[robotics]` installed you can film other seeds yourself:
 
 # %%
 from IPython.display import Markdown, display
 
 from her_course.figures import animate
-from her.policies.films import read_film
+from her_course.films import read_film
 
 for path in sorted(RESULTS.glob("fetch*/films/*.png")):
     display(Markdown(path.stem))
@@ -495,7 +495,7 @@ for k, q in tables.items():
 # 3. **Does the world roll dice?** The same start and the same actions, *under another seed*, should give the same. (Under one seed the dice repeat themselves, and nothing shows.)
 
 # %%
-from her.evaluation import make_envs, rollout
+from her.training.evaluation import make_envs, rollout
 
 
 def play(envs, actions, seed, start):

@@ -88,7 +88,7 @@ print(DQN(observation_dim=15 + 15, n_actions=15).q.network)
 # 本课的三个环境正好各占一行。翻比特（BitFlip）是“游戏”：给一串比特，每步翻一个，翻成指定的图案。绕墙（Reach）是“导航”：穿过墙上的缺口，走到一点。推冰球（Push）是“操作”：用圆盘把冰球推到位，推得动，抓不住。各列是状态、目标、动作，最后是一个回合的步数：
 
 # %%
-from her.evaluation import make_envs
+from her.training.evaluation import make_envs
 
 for env_id in ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0"):
     envs = make_envs(env_id, 1)
@@ -132,7 +132,7 @@ for env_id, threshold in (("her/BitFlip-v0", 1.0), ("her/Reach-v0", 0.06), ("her
 # 现在放几个只会乱走的智能体进去。`rollout` 让 `n_envs` 个环境一起走完一个回合：
 
 # %%
-from her.evaluation import rollout
+from her.training.evaluation import rollout
 
 
 def wander(env_id, n_envs, action_seed=1, **kwargs):
@@ -216,7 +216,7 @@ def hit_probability(n_bits, horizon):
 # 对账：每个 $n$ 乱翻五万个回合。各列是 $2^{-n}$、链给的精确值、上界 $n\cdot 2^{-n}$，然后是实测的成功率和 95 % Wilson 区间（比例的置信区间，接近 0 或 1 时也靠得住）；最后一列问：精确值落在区间里吗？
 
 # %%
-from her.evaluation import wilson_interval
+from her.training.evaluation import wilson_interval
 
 measured = {}
 for n in range(2, 13, 2):

@@ -52,7 +52,7 @@ use_style(LANG)
 
 # %%
 from her import sparse_reward
-from her.evaluation import make_envs, rollout
+from her.training.evaluation import make_envs, rollout
 
 
 def reward(achieved, desired):
@@ -587,7 +587,7 @@ show(fig, alt=alt("needed", LANG))
 # 差几倍？各取对数再平均，配上自助法（bootstrap）的 95 % 区间，没学会的按上限算（所以只会把差距说*小*）：
 
 # %% tags=["nbval-ignore-output"]
-from her.statistics import bootstrap
+from her.sweeps.statistics import bootstrap
 
 for cells in lengths:
     slow, fast = (np.log([LIMIT if n is None else n for n in needed[name][cells]]) for name in ("none", "her"))

@@ -73,7 +73,7 @@ for t in (0, 5, 11):
 
 # %%
 from her import HERConfig, HindsightExperienceReplay, sparse_reward
-from her.evaluation import make_envs, rollout
+from her.training.evaluation import make_envs, rollout
 
 STRATEGIES = ("final", "future", "episode", "random")
 
@@ -333,7 +333,7 @@ live = {run: success_on_the_way(*run) for run in progress_bar(grid)}
 # 怎么用一个数概括一条曲线？只看终点不行：学得会的，最后都是 1。所以取*一路上的平均成功率*：学得越早，越高。三个种子给一个平均和自助法（bootstrap）的 95 % 区间，只能粗看：
 
 # %%
-from her.statistics import bootstrap
+from her.sweeps.statistics import bootstrap
 
 curves = {(strategy, k): np.array([live[strategy, k, seed] for seed in SEEDS]) for strategy in STRATEGIES for k in KS[strategy]}
 steps = curves["future", 4][0, :, 0]

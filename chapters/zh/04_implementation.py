@@ -49,7 +49,7 @@ use_style(LANG)
 
 # %%
 from her import sparse_reward
-from her.evaluation import make_envs, rollout
+from her.training.evaluation import make_envs, rollout
 
 
 def reward(achieved, desired):
@@ -183,7 +183,7 @@ for _ in range(1_000):
 loop = rng.permutation(loop)[:10_000]
 
 # %% [markdown]
-# 再是三行和库。库的批次带着出处：`indices` 是转移所在的行，`goal_indices` 是目标出自哪一行。
+# 再是三行和库。库的批次带着出处：`indices` 是转移的编号，`goal_indices` 是目标出自几号转移。编号按存入的先后来；对容量取余，就是它所在的行，头一圈里两者相等。
 
 # %%
 row, goal_row, _ = sample_goals(10_000, rng)
@@ -329,7 +329,7 @@ print(buffer)
 # %% [markdown]
 # ### 抽：一个批次里有什么
 #
-# 每个字段都是一个数组，每条转移占一行。除了常见的五样，还有出处：哪些行换过目标（`relabelled`），转移和目标各在哪一行。
+# 每个字段都是一个数组，每条转移占一行。除了常见的五样，还有出处：哪些行换过目标（`relabelled`），转移是几号，目标出自几号。
 
 # %%
 batch = buffer.sample(256)
@@ -355,17 +355,21 @@ np.array_equal(tensors.next_observations, np.hstack([batch.next_states, batch.go
 # %% [markdown]
 # ## 4.6　环：满了以后谁先走
 #
-# 缓冲区是一个环（ring），`capacity` 数的是真实转移。满了就让最老的回合走，而且*整个回合*一起走：只剩半截的回合会让 `future` 挑错目标。下面的环只有 20 行，先放进长度为 7、6、5 的三个回合。
+# 缓冲区是一个环（ring），共 `capacity` 行，一行放一条真实转移。地方不够，就让最老的回合走，而且*整个回合*一起走：只剩半截的回合会让 `future` 挑错目标。下面的环只有 20 行，先放进长度为 7、6、5 的三个回合。（`StepwiseReplay` 是同一种缓冲区，只是还能一步一步地存，待会儿要用。）
 
 # %%
+from her.stepwise import StepwiseReplay
+
 line_config = HERConfig("future", 4, lambda achieved, desired: sparse_reward(achieved, desired, threshold=0.5))
-ring = HindsightExperienceReplay(20, 1, 1, 1, line_config, seed=0)
+ring = StepwiseReplay(20, 1, 1, 1, line_config, seed=0)
 for n in (7, 6, 5):
     ring.store_episode(walk(n))
 len(ring)
 
 # %% [markdown]
-# 接着来第四个回合，4 步；再来一个还没走完的，用 `add` 一步一步地存。从左到右看：谁不见了？第四个回合绕过了环的接缝没有？箭头指着下一行要写的地方。
+# 接着来第四个回合，4 步，可环的末尾只剩 2 行。回合从不跨过环的末尾：它在内存里总是连着的一段，三行数组里的 `row + …` 才用不着绕圈。放不下的回合从第 0 行写起，末尾剩下的行就空着，所以存下的转移可能比 `capacity` 少几条。
+#
+# 之后再来一个还没走完的回合，用 `add` 一步一步地存。从左到右看（第 0 行在十二点钟方向，顺时针数）：谁不见了？哪两格一直空着？箭头指着写到了哪里。
 
 # %%
 from her_course.figures.implementation import draw_ring
@@ -380,11 +384,12 @@ draw_ring(axes[2], ring, LANG, oldest=2, is_open=True)
 show(fig, alt=alt("ring", LANG))
 
 # %% [markdown]
-# 没走完的回合也能抽，只是它的“以后”到目前为止。第五个回合眼下有 3 步，替代目标只能是它到过的 1、2、3：
+# 没走完的回合也能抽，只是它的“以后”到目前为止。第五个回合眼下有 3 步，替代目标只能是它到过的 1、2、3。（环已经写到第二圈，行号要由编号取余。）
 
 # %%
 batch = ring.sample(1_000)
-_, _, lengths = ring.episodes_of(batch.indices)
+rows = batch.indices % ring.capacity
+lengths = (ring.episode_end - ring.episode_start)[rows]
 np.unique(batch.goals[batch.relabelled & (lengths == 3)]).tolist()
 
 # %% [markdown]
@@ -473,7 +478,7 @@ print(f"H_T/T = {harmonic / T:.3f}   k/(k+1) * H_T/T = {k / (k + 1) * harmonic /
 from her_course.figures.implementation import draw_reward_mix, draw_success_by_position
 
 success = batch.rewards == 0
-t = reach.episodes_of(batch.indices)[1]
+t = batch.indices - reach.episode_start[batch.indices]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), width_ratios=(2, 3))
 draw_reward_mix(axes[0], batch.relabelled, own, success, k, LANG)
 draw_success_by_position(axes[1], t[batch.relabelled], own[batch.relabelled], success[batch.relabelled], LANG)
@@ -567,7 +572,7 @@ agent = DQN(15 + 15, 15, DQNConfig(learning_rate=2e-3, tau=0.02), seed=0)
 # 一轮（round）做三件事：64 个环境各玩一个回合；回合存进缓冲区；抽 80 个批次，学 80 次。智能体对 HER 一无所知，它只见到批次。每轮之后不带探索地考一次，按论文的规矩，任何一步翻对就算成功。
 
 # %% tags=["nbval-ignore-output"]
-from her.evaluation import evaluate
+from her.training.evaluation import evaluate
 from her_course.figures.progress import progress_bar
 
 successes = []
@@ -634,7 +639,7 @@ show(fig, alt=alt("bits", LANG))
 # 曲线上的点是训练途中的小考。期末考另出题：每个种子 200 个新目标，附 95 % 的 Wilson 区间。最后的断言把这一节的结论钉死：每个带 HER 的种子都过九成，不带的一个也到不了 5 %。
 
 # %%
-from her.evaluation import wilson_interval
+from her.training.evaluation import wilson_interval
 
 
 def final_exam(runs, at):
@@ -818,7 +823,7 @@ def mistaken_goals(memory, n, rng, mistake):
 # 后一半把批次拼起来，另外两个在这里：
 
 # %%
-from her.replay import TorchBatch
+from her.batch import TorchBatch
 
 
 def mistaken_sample(memory, n, rng, mistake):

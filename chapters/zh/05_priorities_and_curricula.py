@@ -171,7 +171,7 @@ print(1_000_000, int(np.ceil(np.log2(1_000_000))))
 # 两棵树长得不同，抽得一样吗？十三万行，一万个*相同的*随机数，各走各的：
 
 # %%
-from her.prioritized import SumTree
+from her.sum_tree import SumTree
 
 values = rng.exponential(size=2**17)
 ours, theirs = build(values), SumTree(2**17)
@@ -482,7 +482,7 @@ if PROFILE == "full":
 # 成绩单是训练中带着探索记的。另考一次，验验它说的是不是真话：三个时刻的智能体，不带探索，四百个目标，撒满冰球周围 0.85 米的圆盘：
 
 # %%
-from her.evaluation import make_envs, rollout
+from her.training.evaluation import make_envs, rollout
 
 
 def examine(agent, n=400):
@@ -605,7 +605,7 @@ for picked in picks.values():
 # 库里的 `pick_diverse` 快得多，代价是*随机*贪心：每次只在随机的三个候选里挑最好的（作者的代码也是三个）。它离真贪心差多少？各挑 64 个，看 $F$：随便挑、库、真贪心：
 
 # %%
-from her.curriculum import pick_diverse
+from her.cher import pick_diverse
 
 
 def objective(picked, cost):
@@ -616,15 +616,15 @@ def objective(picked, cost):
 
 # %%
 for weight in (0.0, 1.0, 5.0):
-    cost = (weight * distance).astype(np.float32)
-    [quick] = pick_diverse(goals[None], cost[None], 64, np.random.default_rng(0))
+    cost = weight * distance
+    quick = pick_diverse(goals, cost, 64, np.random.default_rng(0))
     values = objective(np.arange(64), cost), objective(quick, cost), pick(goals, cost, 64)[1]
     print(f"λ = {weight}   ", *(f"{value:7.1f}" for value in values))
 
 # %% [markdown]
 # 三种 $\lambda$ 下都一样：随机贪心在随便挑和真贪心之间，靠真贪心那头。
 #
-# 顺便说一句，作者公开的代码和论文写的有几处不一样（步数每个 epoch 归零，所以 $\lambda$ 几乎不涨；邻近量的是已经换过的目标）。库按*论文*的式子来，差别一条一条写在 `her.curriculum.Cher` 的说明里。
+# 顺便说一句，作者公开的代码和论文写的有几处不一样（步数每个 epoch 归零，所以 $\lambda$ 几乎不涨；邻近量的是已经换过的目标）。库按*论文*的式子来，差别一条一条写在 `her.cher.Cher` 的说明里。
 
 # %% [markdown]
 # ## 5.8　照实说的一张表
@@ -659,7 +659,7 @@ show(fig, alt=alt("variants", LANG))
 # 曲线读不准，换成数。每行一种办法：种子数；最后成绩的四分位均值（interquartile mean, IQM，去掉头尾各四分之一再平均）和区间；走到 0.9 要多少步（千步，没走到的按没走到算，写出有几个走到了）；相对均匀的 HER 快几倍，区间是两边种子一起重抽的：
 
 # %%
-from her.statistics import bootstrap, steps_to_threshold
+from her.sweeps.statistics import bootstrap, steps_to_threshold
 
 
 def steps_needed(task, variant, threshold=0.9):

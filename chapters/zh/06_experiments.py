@@ -114,7 +114,7 @@ if PROFILE == "full":
 from pathlib import Path
 
 from her.plots.curves import read_curves
-from her.statistics import bootstrap, steps_to_threshold
+from her.sweeps.statistics import bootstrap, steps_to_threshold
 
 RESULTS = next(folder / "results" for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "results").is_dir())
 LEVELS = (0.3, 0.5, 0.7, 0.9)
@@ -151,7 +151,7 @@ show(fig, alt=alt("needed", LANG))
 # 那“快了几倍”？一边没走到，倍数就没有上界，只能说**至少**：拿它玩过的全部回合，除以有 HER 的那边要的回合。均值相除，区间由两边的种子重抽得来：
 
 # %%
-from her.statistics import ratio
+from her.sweeps.statistics import ratio
 
 
 def report(found, played):
@@ -271,13 +271,13 @@ for name in shipped():
 # %% [markdown]
 # FetchSlide 不算练成：二十四万步，离 95 % 还远。别人也是它最难：rl-baselines3-zoo 公布的是三百万步，0.87（还是按任意一步算）。
 #
-# 看它们干活。下面是真策略录的像，四个回合并排，各有各的目标（小红点）。录的命令是 `python -m her.policies.films FetchReach-v4 results/fetch/films/FetchReach-v4.png --steps 15 --size 140`，装了 `her-course[robotics]` 就能自己再录，换几个种子：
+# 看它们干活。下面是真策略录的像，四个回合并排，各有各的目标（小红点）。录的命令是 `python -m her_course.films FetchReach-v4 results/fetch/films/FetchReach-v4.png --steps 15 --size 140`，装了 `her-course[robotics]` 就能自己再录，换几个种子：
 
 # %%
 from IPython.display import Markdown, display
 
 from her_course.figures import animate
-from her.policies.films import read_film
+from her_course.films import read_film
 
 for path in sorted(RESULTS.glob("fetch*/films/*.png")):
     display(Markdown(path.stem))
@@ -495,7 +495,7 @@ for k, q in tables.items():
 # 3. **世界掷骰子吗？** 同样的起点，同样的动作，*换一个种子*再走一遍，应当一样。（种子不换，骰子也会重演，什么也查不出。）
 
 # %%
-from her.evaluation import make_envs, rollout
+from her.training.evaluation import make_envs, rollout
 
 
 def play(envs, actions, seed, start):

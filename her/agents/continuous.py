@@ -1,6 +1,8 @@
-"""What agents with continuous actions share: the actions' range, the inputs' normaliser, their state as tensors."""
+"""What agents with continuous actions share: the actions' range, the inputs' normaliser, their state."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,17 +44,16 @@ class ContinuousAgent:
     def _unit(self, actions: torch.Tensor) -> torch.Tensor:
         return (actions - self._middle) / self._half
 
-    def _parts(self) -> dict[str, Learner | Normalizer]:
+    def _parts(self) -> dict[str, Any]:
         """Everything with a ``state`` and a ``load``, by name."""
         parts = {"actor": self.actor, "critic": self.critic}
         return parts | ({"normalizer": self.normalizer} if self.normalizer else {})
 
-    def state(self) -> dict[str, torch.Tensor]:
-        """Networks, targets, optimisers and normaliser, as named tensors."""
-        return {f"{part}.{name}": v for part, owner in self._parts().items() for name, v in owner.state().items()}
+    def state(self) -> dict[str, Any]:
+        """Of networks, targets, optimisers and normaliser; what ``torch.save`` stores."""
+        return {name: part.state() for name, part in self._parts().items()}
 
-    def load(self, state: dict[str, torch.Tensor]) -> None:
+    def load(self, state: dict[str, Any]) -> None:
         """Take back what `state` gave."""
-        for part, owner in self._parts().items():
-            prefix = f"{part}."
-            owner.load({name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)})
+        for name, part in self._parts().items():
+            part.load(state[name])

@@ -11,7 +11,8 @@ from torch import nn
 from her.agents.continuous import ContinuousAgent
 from her.agents.dqn import target_range
 from her.agents.networks import Learner, check_learner, mlp
-from her.replay import TorchBatch, check_number
+from her.batch import TorchBatch
+from her.validation import check_number
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,8 @@ from torch import nn
 from torch.nn.functional import mse_loss, smooth_l1_loss
 
 from her.agents.networks import Learner, check_learner, mlp
-from her.replay import TorchBatch, check_number
+from her.batch import TorchBatch
+from her.validation import check_number
 
 INPUTS = ("pair", "difference", "agreement", "both")
 LOSSES = {"huber": smooth_l1_loss, "squared": mse_loss}
@@ -130,13 +132,13 @@ class DQN:
     def observe(self, observations: torch.Tensor) -> None:
         """Nothing to learn about the inputs: bits are ±1 already."""
 
-    def state(self) -> dict[str, torch.Tensor]:
-        """The network, its target and optimiser, as named tensors."""
-        return {f"q.{name}": value for name, value in self.q.state().items()}
+    def state(self) -> dict[str, Any]:
+        """Of the network, its target and optimiser; what ``torch.save`` stores."""
+        return {"q": self.q.state()}
 
-    def load(self, state: dict[str, torch.Tensor]) -> None:
+    def load(self, state: dict[str, Any]) -> None:
         """Take back what `state` gave."""
-        self.q.load({name.removeprefix("q."): value for name, value in state.items()})
+        self.q.load(state["q"])
 
 
 def target_range(setting: tuple[float, float] | str | None, gamma: float) -> tuple[float, float] | None:

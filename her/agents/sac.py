@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +15,8 @@ from her.agents.continuous import ContinuousAgent
 from her.agents.ddpg import Critic
 from her.agents.dqn import target_range
 from her.agents.networks import Adam, Learner, check_learner, mlp
-from her.agents.normalizer import Normalizer
-from her.replay import TorchBatch, check_number
+from her.batch import TorchBatch
+from her.validation import check_number
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,9 @@ class SACConfig:
         learning_rate: of Adam, for actor, critics and temperature alike.
         gamma: discount γ, for every transition, the last of an episode included.
         tau: share of the critics that goes into the target critics at each update.
-        temperature: α, what a nat of entropy is worth in reward; "learned" keeps the entropy at ``target_entropy``.
-        first_temperature: where a learned temperature begins. With rewards of -1 and 0, at 1 the entropy is worth more
-            than the goal.
-        target_entropy: of the policy, in nats, actions counted in [-1, 1]; "auto" is minus the number of actions.
+        first_temperature: where the temperature α begins: what a nat of entropy is worth in reward. α is learned, so
+            that the policy keeps an entropy of minus the number of actions, in nats, actions counted in [-1, 1]
+            (Haarnoja et al. 2018, §5). With rewards of -1 and 0, at α = 1 entropy is worth more than the goal.
         random_share: share of uniformly random actions while exploring, beside the policy's own.
         target_range: targets are clipped to it, None clips nothing, "auto" is [-1/(1-γ), 0] as in `DDPGConfig`, which
             leaves no room for what entropy is worth.
@@ -44,9 +44,7 @@ class SACConfig:
     learning_rate: float = 1e-3
     gamma: float = 0.98
     tau: float = 0.01
-    temperature: float | str = "learned"
     first_temperature: float = 0.1
-    target_entropy: float | str = "auto"
     random_share: float = 0.1
     target_range: tuple[float, float] | str | None = None
     normalize: bool = True
@@ -55,10 +53,6 @@ class SACConfig:
         check_learner(self)
         check_number("random_share", self.random_share, lambda x: 0 <= x <= 1, "in [0, 1]")
         check_number("first_temperature", self.first_temperature, lambda x: x > 0, "above 0")
-        if self.temperature != "learned":
-            check_number("temperature", self.temperature, lambda x: x > 0, "above 0 or 'learned'")
-        if self.target_entropy != "auto":
-            check_number("target_entropy", self.target_entropy, lambda x: True, "or 'auto'")
 
 
 class TwinCritic(nn.Module):
@@ -99,7 +93,7 @@ class SAC(ContinuousAgent):
             critics = [TwinCritic(observation_dim, action_dim, config.hidden) for _ in range(2)]
         self.actor = Learner(actor, None, config.learning_rate)
         self.critic = Learner(*critics, config.learning_rate, config.tau)
-        self.temperature = Temperature(config, action_dim)
+        self.temperature = Temperature(config.first_temperature, config.learning_rate, -float(action_dim))
         self.target_range = target_range(config.target_range, config.gamma)
 
     def act(self, observations: np.ndarray, explore: bool = False) -> np.ndarray:
@@ -155,7 +149,7 @@ class SAC(ContinuousAgent):
         """Standard normal numbers. All chance of this agent is in ``rng``, so that saving that saves all of it."""
         return torch.from_numpy(self.rng.standard_normal(tuple(like.shape), np.float32))
 
-    def _parts(self) -> dict[str, Learner | Normalizer | Temperature]:
+    def _parts(self) -> dict[str, Any]:
         return super()._parts() | {"temperature": self.temperature}
 
 
@@ -184,17 +178,15 @@ def squashed_gaussian(
 
 
 class Temperature:
-    """α: fixed, or moved by Adam on log α until the policy's entropy is ``target_entropy``.
+    """α, which Adam moves on log α until the policy's entropy is ``target_entropy``.
 
-    Its loss is -log α · mean(log π + target entropy): where the policy is less random than wanted, α grows.
+    The loss is -log α · mean(log π + target entropy): where the policy is less random than wanted, α grows.
     """
 
-    def __init__(self, config: SACConfig, action_dim: int):
-        learned = config.temperature == "learned"
-        self._log = torch.tensor([math.log(config.first_temperature if learned else config.temperature)])
-        self._adam = Adam(self._log, config.learning_rate) if learned else None
-        self.target_entropy = -float(action_dim) if config.target_entropy == "auto" else float(config.target_entropy)
-        self._gradient = torch.zeros(1)
+    def __init__(self, first: float, learning_rate: float, target_entropy: float):
+        self.target_entropy = target_entropy
+        self._log = torch.tensor(math.log(first))
+        self._adam = Adam([self._log], learning_rate)
 
     @property
     def value(self) -> float:
@@ -203,17 +195,13 @@ class Temperature:
 
     def adapt(self, log_probability: torch.Tensor) -> None:
         """One step, by (n,) log densities of actions that the policy has just drawn."""
-        if self._adam:
-            self._gradient[0] = -(log_probability.mean() + self.target_entropy)
-            self._adam.step(self._gradient)
+        self._adam.step([-(log_probability.mean() + self.target_entropy)])
 
-    def state(self) -> dict[str, torch.Tensor]:
-        """log α, and Adam's moments if it is learned."""
-        adam = {f"adam_{name}": value for name, value in self._adam.state().items()} if self._adam else {}
-        return {"log": self._log, **adam}
+    def state(self) -> dict[str, Any]:
+        """log α, and the state of its optimiser."""
+        return {"log": self._log, "adam": self._adam.state_dict()}
 
-    def load(self, state: dict[str, torch.Tensor]) -> None:
+    def load(self, state: dict[str, Any]) -> None:
         """Take back what `state` gave."""
-        mine = self.state()
-        for name, value in state.items():
-            mine[name].copy_(value)
+        self._log.copy_(state["log"])
+        self._adam.load_state_dict(state["adam"])

@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 from her.envs.base import GoalEnv, GoalTask, GoalVectorEnv, goal_spaces, whole_number
 from her.envs.drawing import BLUE, FLOOR, GREEN, VERMILION, Canvas
-from her.rewards import as_goals
+from her.rewards import check_goals
 
 ENCODINGS = {"signed": (-1.0, 1.0), "binary": (0.0, 1.0)}
 """How a 0 bit and a 1 bit are written."""
@@ -50,7 +50,9 @@ class BitFlip(GoalTask):
         return state
 
     def success(self, achieved, desired):
-        return np.equal(*as_goals(achieved, desired)).all(axis=-1)
+        achieved, desired = np.asarray(achieved), np.asarray(desired)
+        check_goals(achieved, desired)
+        return (achieved == desired).all(axis=-1)
 
     def picture(self, state, goal):
         """Tiles, filled where the bit is 1: the state in blue above the goal in green, a dot where they differ."""

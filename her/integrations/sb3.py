@@ -22,10 +22,13 @@ from stable_baselines3.common.type_aliases import DictReplayBufferSamples
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from stable_baselines3.common.vec_env.base_vec_env import CloudpickleWrapper
 
-from her.goals import GoalSelectionStrategy
-from her.hindsight import DoneFunction, GoalSampler, HERConfig, HindsightExperienceReplay
-from her.replay import Batch, TransitionSampler, check_flags, check_positive_integer
+from her.batch import Batch
+from her.goals import GoalSampler, GoalSelectionStrategy
+from her.hindsight import DoneFunction, HERConfig
+from her.replay import TransitionSampler
 from her.rewards import BatchedReward
+from her.stepwise import StepwiseReplay
+from her.validation import as_flags, check_positive_integer
 
 GOAL_KEYS = ("observation", "achieved_goal", "desired_goal")
 
@@ -65,7 +68,8 @@ class HindsightReplayBuffer(HerReplayBuffer):
         optimize_memory_usage: not supported.
         handle_timeout_termination: whether a time limit is told from a done.
         n_sampled_goal: k, substitute goals per real one.
-        goal_selection_strategy: "final", "future", "episode" or "random"; SB3's enumeration and this library's work.
+        goal_selection_strategy: "final", "future", "episode" or "random"; SB3's enumeration and this library's work,
+            and so does a `GoalSampler`.
         copy_info_dict: give ``compute_reward`` the infos of the transitions, as an (n,) array of dictionaries (or one
             dictionary, if it takes one pair); else they are empty.
         reward_function: ``f(achieved, desired)`` instead of the environment's; with ``copy_info_dict``
@@ -96,7 +100,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         optimize_memory_usage: bool = False,
         handle_timeout_termination: bool = True,
         n_sampled_goal: int = 4,
-        goal_selection_strategy: Enum | str = "future",
+        goal_selection_strategy: Enum | GoalSampler | str = "future",
         copy_info_dict: bool = False,
         *,
         reward_function: Callable[..., np.ndarray | float] | None = None,
@@ -117,7 +121,9 @@ class HindsightReplayBuffer(HerReplayBuffer):
         self.copy_info_dict, self.n_sampled_goal = copy_info_dict, n_sampled_goal
         if isinstance(goal_selection_strategy, Enum):
             goal_selection_strategy = goal_selection_strategy.name
-        self.goal_selection_strategy = GoalSelectionStrategy.of(goal_selection_strategy, "goal_selection_strategy")
+        if not isinstance(goal_selection_strategy, GoalSampler):
+            goal_selection_strategy = GoalSelectionStrategy.of(goal_selection_strategy, "goal_selection_strategy")
+        self.goal_selection_strategy = goal_selection_strategy
         reward_function = self._rewards if reward_function is None else reward_function
         HERConfig(self.goal_selection_strategy, n_sampled_goal, reward_function, done_function)  # refuses what is none
         if seed is None:
@@ -133,10 +139,11 @@ class HindsightReplayBuffer(HerReplayBuffer):
 
     def reset(self) -> None:
         """Forget everything stored."""
-        transitions, goals = deepcopy(self._samplers)  # those passed in stay as they came: one model, one sampler
+        # The samplers passed in stay as they came: one model, one sampler.
+        transitions, goals, strategy = deepcopy((*self._samplers, self.goal_selection_strategy))
         done_function = None if self.done_function is None else self._dones
-        config = HERConfig(self.goal_selection_strategy, self.n_sampled_goal, self._rewards, done_function)
-        make = _HindsightWithInfos if self.copy_info_dict else HindsightExperienceReplay
+        config = HERConfig(strategy, self.n_sampled_goal, self._rewards, done_function)
+        make = _ReplayWithInfos if self.copy_info_dict else StepwiseReplay
         state_dim = max(column.stop for column in self._columns.values())
         self.hindsight = make(
             self.buffer_size * self.n_envs,
@@ -172,7 +179,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         """
         self._check_rewards()
         states, next_states = self._flat("obs", obs), self._flat("next_obs", next_obs)
-        dones = done = check_flags("done", done, self.n_envs)
+        dones = done = as_flags("done", done, self.n_envs)
         if not isinstance(infos, list | tuple) or len(infos) != self.n_envs:
             raise ValueError(f"infos: expected a dictionary for each of n_envs={self.n_envs}, got {infos!r}")
         if self.handle_timeout_termination:
@@ -194,7 +201,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
 
     def truncate_last_trajectory(self) -> None:
         """End the episodes in progress: the environments stand somewhere else now."""
-        if self.hindsight._open.any():
+        if any(ring.open for ring in self.hindsight.rings):
             warnings.warn(
                 "The episodes in progress in the replay buffer end here. If the environments are still in them, pass "
                 "truncate_last_traj=False.",
@@ -297,7 +304,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         """
         self._check_no_infos()
         self.hindsight.load(path)
-        self._stand = self.hindsight._data[self.hindsight.newest_rows(), self.hindsight.columns.next_state]
+        self._stand = self.hindsight.next_states[[ring.head - 1 for ring in self.hindsight.rings]]
         self._count()
 
     def _check_no_infos(self) -> None:
@@ -313,7 +320,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         super().__setstate__(state | functions)
 
 
-class _HindsightWithInfos(HindsightExperienceReplay):
+class _ReplayWithInfos(StepwiseReplay):
     """Its reward function, ``f(achieved, desired, infos)``, is also given what the environment said of each transition.
 
     Whether a function takes batches is found out by calling it on slices and repetitions of rows. So that each row
@@ -323,17 +330,22 @@ class _HindsightWithInfos(HindsightExperienceReplay):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.reward_function = BatchedReward(self._with_infos)
-        self.infos = np.empty(len(self._dones) + self.n_envs, object)  # at the end, those of the step to be stored
-        self._to_be_stored = np.arange(len(self._dones), len(self.infos))
+        self.infos = np.empty(self.capacity + self.n_envs, object)  # at the end, those of the step to be stored
 
-    def add(self, *args: Any, infos: list[dict[str, Any]], **kwargs: Any) -> None:
-        self.infos[self._to_be_stored] = infos
-        super().add(*args, **kwargs)
-        self.infos[self.newest_rows()] = infos
+    def add(self, *args: Any, infos: list[dict[str, Any]], **kwargs: Any) -> np.ndarray:
+        self.infos[self.capacity :] = infos
+        rows = super().add(*args, **kwargs)
+        self.infos[rows] = infos
+        return rows
+
+    def _move_to_the_beginning(self, ring):
+        infos = self.infos[ring.head - ring.open : ring.head].copy()
+        super()._move_to_the_beginning(ring)
+        self.infos[ring.first : ring.first + len(infos)] = infos
 
     def _rewards_of(self, rows, achieved, goals):
-        number = (self._to_be_stored[: len(achieved)] if rows is None else rows)[:, None]
-        return self.reward_function(np.hstack([achieved, number]), np.hstack([goals, number]))
+        rows = self.capacity + np.arange(len(achieved)) if rows is None else rows
+        return self.reward_function(np.column_stack([achieved, rows]), np.column_stack([goals, rows]))
 
     def _with_infos(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray | float:
         infos = self.infos[achieved[..., -1].astype(np.intp)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
+from her.dotted import flatten
 from her.plots.style import COLORS, DASHES, strategy_style, text
-from her.records import RunRecord, setting
-from her.statistics import bootstrap
+from her.sweeps.statistics import bootstrap
+from her.sweeps.tables import RunRecord, read_curve_rows
 
 
 def draw_curve(
@@ -52,12 +52,10 @@ def read_curves(path: Path) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarra
 
     A run that ended before the others of its variant keeps its last success rate.
     """
-    runs: dict[tuple[str, str], dict[str, list[tuple[int, float]]]] = defaultdict(lambda: defaultdict(list))
-    with open(path, newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            point = (int(row["env_steps"]), float(row["success_rate"]))
-            runs[row["task"], row["variant"]][row["seed"]].append(point)
-    return {key: _together([np.array(points).T for points in seeds.values()]) for key, seeds in runs.items()}
+    runs: dict[tuple[str, str], list[np.ndarray]] = defaultdict(list)
+    for (task, variant, _), rows in read_curve_rows(path).items():
+        runs[task, variant].append(np.array([(int(row["env_steps"]), float(row["success_rate"])) for row in rows]).T)
+    return {key: _together(curves) for key, curves in runs.items()}
 
 
 def _together(runs: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
@@ -101,13 +99,12 @@ def draw_records_against(records: Sequence[RunRecord], key: str, lang: str) -> F
         ValueError: no such setting, or values that are no numbers.
     """
     ended = [record for record in records if record.final is not None]
-    if not all(isinstance(setting(record.config, key), int | float) for record in ended):
-        raise ValueError(f"against: expected a setting with numbers for values, got {key!r}")
+    values = {record: _setting(record, key) for record in ended}
     fig, ax = plt.subplots(figsize=(6.0, 3.4))
     labels = _labels_and_styles(ended, lang)
     for variant, some in _by_variant(ended).items():
-        at = sorted({setting(record.config, key) for record in some})
-        scores = [[record.final for record in some if setting(record.config, key) == x] for x in at]
+        at = sorted({values[record] for record in some})
+        scores = [[record.final for record in some if values[record] == x] for x in at]
         estimates = np.array([bootstrap(score, np.mean) for score in scores])
         mean, low, high = estimates.T
         label, style = labels[variant]
@@ -119,6 +116,15 @@ def draw_records_against(records: Sequence[RunRecord], key: str, lang: str) -> F
     ax.xaxis.set_major_formatter(ScalarFormatter())
     ax.legend()
     return fig
+
+
+def _setting(record: RunRecord, key: str) -> float:
+    settings = flatten(record.config)
+    if key not in settings:
+        raise ValueError(f"against: no setting {key!r}; there are {', '.join(sorted(settings))}")
+    if not isinstance(settings[key], int | float):
+        raise ValueError(f"against: expected a setting with numbers for values, got {key!r}")
+    return settings[key]
 
 
 def _by_variant(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:

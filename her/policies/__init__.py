@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ import gymnasium as gym
 import numpy as np
 
 from her.envs import robotics
+from her.files import write_atomically
 
 if TYPE_CHECKING:
     from her.training import Trainer
@@ -75,7 +77,7 @@ class SavedPolicy:
             if getattr(self, name) is not None:
                 arrays[name] = getattr(self, name)
         about = {"env_id": self.env_id, "env_kwargs": self.env_kwargs, "clip": self.clip, "made": self.made}
-        with open(path, "wb") as file:
+        with write_atomically(path, "wb") as file:
             np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
 
 
@@ -106,6 +108,38 @@ def policy_of(trainer: Trainer, **made: Any) -> SavedPolicy:
         actions.high.astype(np.float32) if continuous else None,
         made,
     )
+
+
+def export_policy(run: Path, path: Path, episodes: int = 200, seed: int = 10_000) -> SavedPolicy:
+    """Store the policy of a run's folder in ``path``, with its success rate as it is stored. Needs torch.
+
+    Args:
+        run: the folder, whose newest checkpoint is taken.
+        path: the ``.npz`` file to write.
+        episodes, seed: of the evaluation; starts and goals are drawn for it alone.
+    """
+    from her.training.evaluation import evaluate, wilson_interval
+    from her.training.runs import load_trainer
+
+    with load_trainer(run) as trainer:
+        config = trainer.config
+        success = evaluate(policy_of(trainer), trainer.envs, seed, episodes).success_rate(config.success_at)
+        made = {
+            "config": config.to_dict(),
+            "env_steps": trainer.env_steps,
+            "updates": trainer.updates,
+            "cpu_seconds": round(trainer.cpu_seconds, 1),
+            "success_rate": success,
+            "success_interval": wilson_interval(round(success * episodes), episodes),
+            "success_at": config.success_at,
+            "episodes": episodes,
+            "evaluation_seed": seed,
+        }
+        if (run / "made_with.json").exists():
+            made |= json.loads((run / "made_with.json").read_text(encoding="utf-8"))
+        policy = policy_of(trainer, **made)
+    policy.save(path)
+    return policy
 
 
 def load_policy(name: str | os.PathLike) -> SavedPolicy:
@@ -173,17 +207,17 @@ def play(policy: SavedPolicy, seed: int, width: int = 240, height: int = 240) ->
         env = robotics.make_filmed(policy.env_id, policy.env_kwargs, width, height)
     else:
         env = gym.make(policy.env_id, render_mode="rgb_array", **policy.env_kwargs)
-    observation, _ = env.reset(seed=seed)
-    frames, success, achieved = [env.render()], [False], [observation["achieved_goal"]]
-    ended = False
-    while not ended:
-        x = np.concatenate([observation["observation"], observation["desired_goal"]], dtype=np.float32)
-        observation, _, terminated, truncated, info = env.step(policy(x[None])[0])
-        frames.append(env.render())
-        success.append(bool(info.get("is_success", info.get("success", False))))
-        achieved.append(observation["achieved_goal"])
-        ended = terminated or truncated
-    env.close()
+    with closing(env):
+        observation, _ = env.reset(seed=seed)
+        frames, success, achieved = [env.render()], [False], [observation["achieved_goal"]]
+        ended = False
+        while not ended:
+            x = np.concatenate([observation["observation"], observation["desired_goal"]], dtype=np.float32)
+            observation, _, terminated, truncated, info = env.step(policy(x[None])[0])
+            frames.append(env.render())
+            success.append(bool(info.get("is_success", info.get("success", False))))
+            achieved.append(observation["achieved_goal"])
+            ended = terminated or truncated
     goal = np.asarray(observation["desired_goal"], np.float32)
     return Film(np.stack(frames), np.array(success), np.array(achieved, np.float32), goal)
 

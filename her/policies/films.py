@@ -1,56 +1,44 @@
-"""Films of stored policies that can be shown where no robot can be drawn: an animated PNG, made once.
-
->>> # python -m her.policies.films FetchReach-v4 results/fetch/films/FetchReach-v4.png
-"""
+"""Films of what a policy does."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
+import gymnasium as gym
 import numpy as np
-from PIL import Image, ImageSequence
+from PIL import Image
 
-from her.policies import SavedPolicy, load_policy, play
-
-
-def film_row(policy: SavedPolicy, seeds: Sequence[int], steps: int, size: int) -> list[np.ndarray]:
-    """The first moments of one episode per seed, side by side: (size, len(seeds)·size, 3) uint8 each."""
-    films = [play(policy, seed, 2 * size, 2 * size).frames[: steps + 1] for seed in seeds]
-    frames = []
-    for moment in zip(*films, strict=True):
-        row = np.hstack(moment).astype(np.uint16)  # drawn twice as large, so that edges are smooth
-        frames.append((sum(row[i::2, j::2] for i in (0, 1) for j in (0, 1)) // 4).astype(np.uint8))
-    return frames
+from her.envs.robotics import is_robotic
+from her.policies import Film, SavedPolicy
 
 
-def write_film(frames: Sequence[np.ndarray], path: str | os.PathLike, colours: int = 48) -> None:
-    """Store frames as an animated PNG of few colours, the rare ones of the first frame among them: a goal is small."""
-    palette = Image.fromarray(frames[0]).quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    images = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    images[0].save(path, save_all=True, append_images=images[1:], duration=100, loop=0, optimize=True)
+def frames_a_second(policy: SavedPolicy) -> float:
+    """What the environment asks for, and not more than 25."""
+    if is_robotic(policy.env_id):
+        return 25.0
+    entry = gym.envs.registration.load_env_creator(gym.spec(policy.env_id).entry_point)
+    return min(25.0, float(getattr(entry, "metadata", {}).get("render_fps", 15)))
 
 
-def read_film(path: str | os.PathLike) -> list[np.ndarray]:
-    """The frames of a stored film, (height, width, 3) uint8 each."""
-    with Image.open(path) as film:
-        return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(film)]
+def save_films(films: Sequence[Film], path: Path, fps: float, hold: float = 0.7) -> None:
+    """Write episodes one after the other as a looping animation; the last frame of each stays ``hold`` seconds.
 
+    Args:
+        films: the episodes.
+        path: what its ending says: .gif, .png (animated) or .webp.
+        fps: frames a second.
+        hold: seconds.
 
-@click.command()
-@click.argument("name")
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--seeds", type=int, multiple=True, default=(0, 1, 2, 3), show_default=True)
-@click.option("--steps", type=click.IntRange(1), default=30, show_default=True)
-@click.option("--size", type=click.IntRange(16), default=150, show_default=True)
-def main(name: str, out: Path, seeds: tuple[int, ...], steps: int, size: int) -> None:
-    """Film the policy NAME, a shipped one or a file, and store the film as OUT."""
-    write_film(film_row(load_policy(name), seeds, steps, size), out)
-    click.echo(f"{out}: {out.stat().st_size // 1000} kB")
-
-
-if __name__ == "__main__":
-    main()
+    Raises:
+        ValueError: another ending.
+    """
+    if path.suffix not in (".gif", ".png", ".webp"):
+        raise ValueError(f"path: expected a name that ends in .gif, .png or .webp, got {path.name!r}")
+    images = [Image.fromarray(np.ascontiguousarray(frame)) for film in films for frame in film.frames]
+    durations: list[int] = []
+    for film in films:
+        durations += [round(1000 / fps)] * len(film.frames)
+        durations[-1] += round(1000 * hold)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images[0].save(path, append_images=images[1:], save_all=True, duration=durations, loop=0)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from her.replay import Episode, Transition
+from her.episodes import Episode, Transition
 from her_course.exercises import inputs, reference
 from her_course.exercises.judging import differing_fields, is_number, show, value_case
 from her_course.exercises.model import Call, Case, Exercise, Misconception, Outcome, Text, Verdict

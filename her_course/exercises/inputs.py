@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from her.replay import Episode, Transition
+from her.episodes import Episode, Transition
 from her_course.plain import named
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from her.replay import Episode, Transition
+from her.episodes import Episode, Transition
 from her_course import plain
 from her_course.exercises.model import Call, Case, Misconception, Outcome, Text, Verdict
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from her.prioritized import trajectory_energy as _trajectory_energy
-from her.replay import Episode, Transition
+from her.energy import trajectory_energy as _trajectory_energy
+from her.episodes import Episode, Transition
 from her.rewards import RewardFunction
 from her.rewards import sparse_reward as _sparse_reward
 

@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
+from her.episodes import Episode
 from her.plots.curves import draw_curve, label_success_axes
 from her.plots.style import COLORS, strategy_style, text
-from her.replay import Episode
-from her.statistics import Estimate
+from her.sweeps.statistics import Estimate
 from her_course.figures.implementation import draw_arena
 
 #: a marker for each strategy, so that points are told apart without colour too

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Rectangle, Wedge
 
 from her.envs.reach import GAP, WALL, Reach
+from her.episodes import Episode
 from her.plots.curves import draw_curve, label_success_axes
 from her.plots.style import COLORS, text
-from her.replay import Episode, GoalConditionedReplayBuffer
+from her.replay import GoalConditionedReplayBuffer
 
 #: one colour and one hatch per episode of the ring, told apart without colour too
 _EPISODES = [("blue", ""), ("orange", "//"), ("green", ".."), ("purple", "\\\\"), ("sky", "xx")]
@@ -30,10 +31,11 @@ _ALTERNATIVES = {
         " both ends of each row are paler than its middle.",
     ),
     "ring": (
-        "三个二十格的环。左：三个回合占 18 格。中：最老的 7 步回合整个不见了，第四个回合跨过接缝。右："
-        "未走完的第五个回合占了后面 3 格。",
-        "Three rings of twenty cells. Left: three episodes fill 18. Middle: the oldest, of 7 steps, is gone "
-        "as a whole and the fourth runs across the seam. Right: an unfinished fifth takes the next 3.",
+        "三个二十格的环。左：三个回合占 18 格，末尾空着 2 格。中：第四个回合 4 步，放不进这 2 格，从第 0 格写起，最老的"
+        "7 步回合整个不见了，末尾 2 格还空着。右：未走完的第五个回合接在第四个后面，占 3 格。",
+        "Three rings of twenty cells. Left: three episodes fill 18, the last 2 are empty. Middle: the fourth, of 4 "
+        "steps, does not fit there and begins at cell 0; the oldest, of 7 steps, is gone as a whole, and the last 2 "
+        "cells stay empty. Right: an unfinished fifth takes the 3 cells after the fourth.",
     ),
     "reward_mix": (
         "左：重标注占八成，抽中自己不到一成，成功一成多，远低于八成的虚线。右：成功率随位置上升，抽中自己的点"
@@ -135,12 +137,12 @@ def draw_ring(ax: Axes, buffer: GoalConditionedReplayBuffer, lang: str, oldest: 
     """The rows of a small buffer as a ring: which episode lies where, and the position of each row in its episode.
 
     Args:
-        buffer: with one environment.
+        buffer: with one ring.
         oldest: the number of the oldest episode that is still stored; the others are numbered on from it.
         is_open: whether the newest episode is still going on.
     """
     rows = buffer.live_rows()
-    _, position, length = buffer.episodes_of(rows)
+    position = rows - buffer.episode_start[rows]
     number = np.cumsum(position == 0) - 1
     step = 360 / buffer.capacity
     white_disc = {"boxstyle": "circle,pad=0.1", "facecolor": "white", "linewidth": 0}
@@ -159,14 +161,14 @@ def draw_ring(ax: Axes, buffer: GoalConditionedReplayBuffer, lang: str, oldest: 
         ax.text(x, y, str(t), ha="center", va="center", fontsize=9, bbox=white_disc)
     for which in np.unique(number):
         mine = rows[number == which]
-        x, y = _on_circle(mine[0] + length[number == which][0] / 2, step, 1)
+        x, y = _on_circle(mine[0] + len(mine) / 2, step, 1)
         name = text(lang, f"回合 {oldest + which}", f"episode {oldest + which}")
         name += text(lang, "\n（未完）", "\n(open)") if is_open and which == number[-1] else ""
         ax.text(1.42 * x, 1.2 * y, name, ha="center", va="center", fontsize=9)
-    head = (rows[-1] + 1) % buffer.capacity if len(rows) else 0
-    tip, tail = _on_circle(head + 0.5, step, 0.62), _on_circle(head + 0.5, step, 0.36)
+    head = buffer.rings[0].head
+    tip, tail = _on_circle(head, step, 0.62), _on_circle(head, step, 0.36)
     ax.annotate("", tip, tail, arrowprops={"arrowstyle": "-|>", "color": COLORS["vermilion"], "lw": 2})
-    ax.text(0, 0, text(lang, "下一行\n写这里", "next\nrow"), ha="center", va="center", fontsize=9)
+    ax.text(0, 0, text(lang, "写到\n这里", "written\nso far"), ha="center", va="center", fontsize=9)
     ax.set(xlim=(-1.8, 1.8), ylim=(-1.35, 1.35), aspect="equal")
     ax.set_title(
         text(lang, f"{len(rows)} / {buffer.capacity} 行", f"{len(rows)} of {buffer.capacity} rows"), loc="center"

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Rectangle
 from PIL import Image
 
+from her.episodes import Episode
 from her.plots.style import COLORS, strategy_style, text
-from her.replay import Episode
 from her_course.figures.display import show
 from her_course.figures.implementation import draw_arena
 

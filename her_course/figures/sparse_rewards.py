@@ -10,8 +10,8 @@ from matplotlib.patches import Circle, Rectangle
 
 from her.envs.push import AGENT_RADIUS, PUCK_RADIUS, Push
 from her.envs.reach import GAP, WALL
+from her.episodes import Episode
 from her.plots.style import COLORS, strategy_style, text
-from her.replay import Episode
 
 #: one look for each of the two learners of the chapter, and for the truth that they are compared with
 LEARNED = {"color": COLORS["blue"], "linestyle": "-"}

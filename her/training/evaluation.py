@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from her.envs import robotics
-from her.replay import Episode
+from her.episodes import Episode
 
 Policy = Callable[[np.ndarray], np.ndarray]
 """(n, state_dim + goal_dim) observations [state, goal] to (n, …) actions."""

@@ -7,27 +7,27 @@ place and then moved there, so that the folder is whole at whatever moment a run
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import io
 import json
 import os
+import pickle
 import platform
 import shutil
 import subprocess
 import time
-import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import numpy as np
 import torch
 
-from her.evaluation import wilson_interval
-from her.training import Progress, Trainer, TrainingConfig
+from her.files import write_atomically
+from her.training.config import TrainingConfig, differences
+from her.training.evaluation import wilson_interval
+from her.training.loop import Progress, Trainer
 
 COLUMNS = (
     "env_steps",
@@ -105,10 +105,26 @@ class Run:
             self._check_folder(config, resume)
         self.trainer = Trainer(config, workers)
         self._start = self._last_checkpoint = time.monotonic()
-        if resume:
-            self._load_checkpoint()
-        elif self.folder is not None:
-            self._begin_folder()
+        try:
+            if resume:
+                self._load_checkpoint()
+            elif self.folder is not None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                write_json(self.folder / "config.json", config.to_dict())
+                write_json(self.folder / "made_with.json", made_with())
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the trainer's environments."""
+        self.trainer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     @property
     def config(self) -> TrainingConfig:
@@ -116,31 +132,28 @@ class Run:
 
     @property
     def wall_seconds(self) -> float:
+        """Since the run began, time spent before a resume included."""
         return self._wall_before + time.monotonic() - self._start
 
     def train(self, on_progress: Callable[[Progress], None] = lambda progress: None) -> Summary:
         """Train to the end, calling ``on_progress`` after each round; returns and writes the summary."""
         if self.folder is not None and (self.folder / "summary.json").exists():
-            return self.summary()
+            return Summary(**read_json(self.folder / "summary.json"))
         for progress in () if self._solved else self.trainer.run():
             self._solved = progress.solved
             if progress.success_rate is not None:
                 row = asdict(progress) | {"wall_seconds": self.wall_seconds}
                 self.rows.append({name: row[name] for name in COLUMNS})
-            if self.folder is not None:
-                if progress.success_rate is not None:
+                if self.folder is not None:
                     self._write_progress()
-                self._maybe_checkpoint()
+            if self.folder is not None and self._checkpoint_is_due():
+                self._save_checkpoint()
             on_progress(progress)
         summary = self._summarise()
         if self.folder is not None:
             self._save_checkpoint()
-            _write(self.folder / "summary.json", json.dumps(asdict(summary), indent=2) + "\n")
+            write_json(self.folder / "summary.json", asdict(summary))
         return summary
-
-    def summary(self) -> Summary:
-        """The summary of a run that has ended."""
-        return Summary(**read_json(self.folder / "summary.json"))
 
     def _summarise(self) -> Summary:
         trainer, config = self.trainer, self.config
@@ -178,69 +191,87 @@ class Run:
                 f"out: {str(self.folder)!r} holds a run already; go on with it (--resume) or choose another folder"
             )
 
-    def _begin_folder(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        _write(self.folder / "config.json", json.dumps(self.config.to_dict(), indent=2) + "\n")
-        _write(self.folder / "made_with.json", json.dumps(made_with(), indent=2) + "\n")
-
     def _write_progress(self) -> None:
-        file = io.StringIO()
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()} for row in self.rows)
-        _write(self.folder / "progress.csv", file.getvalue())
+        with write_atomically(self.folder / "progress.csv") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            for row in self.rows:
+                writer.writerow({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})
 
-    def _maybe_checkpoint(self) -> None:
-        due = max(self.checkpoint_seconds, 20 * self._writing)
-        if time.monotonic() - self._last_checkpoint >= due:
-            self._save_checkpoint()
+    def _checkpoint_is_due(self) -> bool:
+        wait = max(self.checkpoint_seconds, 20 * self._writing)
+        return time.monotonic() - self._last_checkpoint >= wait
 
     def _save_checkpoint(self) -> None:
         began = time.monotonic()
         name = f"checkpoint-{self.trainer.rounds}"
-        new = self.folder / f".{name}.{os.getpid()}"
+        new, final = self.folder / f".{name}.{os.getpid()}", self.folder / name
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
         self.trainer.buffer.save(new / "buffer.npz")
-        state = self.trainer.state()
-        save_tensors(new / "agent.npz", state.pop("agent"))
-        state |= {"rows": self.rows, "wall_seconds": self.wall_seconds, "solved": self._solved}
-        _write(new / "state.json", json.dumps(state))
-        final = self.folder / name
+        state = self.trainer.state() | {"rows": self.rows, "wall_seconds": self.wall_seconds, "solved": self._solved}
+        torch.save(state.pop("agent"), new / "agent.pt")
+        write_json(new / "state.json", state)
         shutil.rmtree(final, ignore_errors=True)
-        os.rename(new, final)
-        for old in self._checkpoints():
+        os.rename(new, final)  # a checkpoint gets its name once it is complete
+        for old in checkpoints(self.folder):
             if old != final:
                 shutil.rmtree(old, ignore_errors=True)
         self._last_checkpoint = time.monotonic()
         self._writing = self._last_checkpoint - began
 
-    def _checkpoints(self) -> list[Path]:
-        """Newest first. A folder gets its name once it is complete."""
-        return sorted(self.folder.glob("checkpoint-*"), key=lambda path: -int(path.name.split("-")[1]))
-
     def _load_checkpoint(self) -> None:
         for leftover in self.folder.glob(".checkpoint-*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        checkpoints = self._checkpoints()
-        if not checkpoints:
-            return  # killed before the first one: the run begins again
-        newest = checkpoints[0]
-        state = read_json(newest / "state.json", STATE)
-        self.rows, self._wall_before, self._solved = state["rows"], state["wall_seconds"], state["solved"]
-        self.trainer.buffer.load(newest / "buffer.npz")
-        self.trainer.load(state | {"agent": load_tensors(newest / "agent.npz")})
-        self._write_progress()
+        found = checkpoints(self.folder)
+        if found:  # otherwise it was killed before the first one, and begins again
+            state = load_agent(self.trainer, found[-1])
+            self.rows, self._wall_before, self._solved = state["rows"], state["wall_seconds"], state["solved"]
+            self.trainer.buffer.load(found[-1] / "buffer.npz")
+            self._write_progress()
 
 
-def differences(config: TrainingConfig, stored: dict[str, Any]) -> list[tuple[str, tuple[Any, Any]]]:
-    """The settings in which a config read from JSON differs: its value and that of ``config``.
+def checkpoints(folder: Path) -> list[Path]:
+    """The complete checkpoints of a run, the newest one last."""
+    return sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
 
-    What the stored one does not name, because it is older than the setting, had the default.
+
+def load_agent(trainer: Trainer, checkpoint: Path) -> dict[str, Any]:
+    """Give a trainer what a checkpoint holds beside the buffer; returns its state.json.
+
+    Raises:
+        ValueError: a damaged file, by its name.
     """
-    ours = json.loads(json.dumps(config.to_dict()))
-    theirs = json.loads(json.dumps(TrainingConfig(config.env_id).to_dict())) | stored
-    return [(key, (theirs[key], ours[key])) for key in sorted(ours) if ours[key] != theirs[key]]
+    state, path = read_json(checkpoint / "state.json", STATE), checkpoint / "agent.pt"
+    try:
+        agent = torch.load(path, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(f"path: {str(path)!r} is no agent's state, or damaged ({error})") from None
+    trainer.load(state | {"agent": agent})
+    return state
+
+
+def load_trainer(folder: str | os.PathLike) -> Trainer:
+    """The trainer of a run on disk, with the agent as its newest checkpoint left it and an empty buffer.
+
+    Raises:
+        FileNotFoundError: there is no run, or no checkpoint yet.
+        ValueError: a damaged file, by its name.
+    """
+    folder = Path(folder)
+    path = folder / "config.json"
+    if not path.exists():
+        raise FileNotFoundError(f"folder: there is no run in {str(folder)!r}")
+    found = checkpoints(folder)
+    if not found:
+        raise FileNotFoundError(f"folder: the run in {str(folder)!r} has no checkpoint yet")
+    trainer = Trainer(TrainingConfig(**read_json(path)))
+    try:
+        load_agent(trainer, found[-1])
+    except BaseException:
+        trainer.close()
+        raise
+    return trainer
 
 
 def made_with() -> dict[str, Any]:
@@ -250,39 +281,19 @@ def made_with() -> dict[str, Any]:
     """
     versions = {}
     for name in ("her-course", "numpy", "torch", "gymnasium", "gymnasium-robotics", "mujoco"):
-        with contextlib.suppress(metadata.PackageNotFoundError):
+        with suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     try:
         commit = _git("rev-parse", "--short=12", "HEAD").strip()
         uncommitted = [line[3:] for line in _git("status", "--porcelain", "--", "her/*.py").splitlines()]
     except (OSError, subprocess.SubprocessError):
         commit, uncommitted = None, []
-    return {
-        "python": platform.python_version(),
-        "versions": versions,
-        "commit": commit,
-        "uncommitted": uncommitted,
-    }
+    return {"python": platform.python_version(), "versions": versions, "commit": commit, "uncommitted": uncommitted}
 
 
 def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(Path(__file__).resolve().parents[1]), *arguments]
+    command = ["git", "-C", str(Path(__file__).resolve().parents[2]), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
-
-
-def load_trainer(folder: str | os.PathLike) -> Trainer:
-    """The trainer of a run on disk, with the agent as its newest checkpoint left it and an empty buffer."""
-    folder = Path(folder)
-    path = folder / "config.json"
-    if not path.exists():
-        raise FileNotFoundError(f"folder: there is no run in {str(folder)!r}")
-    trainer = Trainer(TrainingConfig(**read_json(path)))
-    checkpoints = sorted(folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
-    if not checkpoints:
-        raise FileNotFoundError(f"folder: the run in {str(folder)!r} has no checkpoint yet")
-    state = read_json(checkpoints[-1] / "state.json", STATE)
-    trainer.load(state | {"agent": load_tensors(checkpoints[-1] / "agent.npz")})
-    return trainer
 
 
 def read_json(path: Path, keys: Sequence[str] = ()) -> dict[str, Any]:
@@ -296,22 +307,7 @@ def read_json(path: Path, keys: Sequence[str] = ()) -> dict[str, Any]:
     return found
 
 
-def save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """Named tensors as an .npz file, which can be read without pickle."""
-    np.savez(path, **{name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()})
-
-
-def load_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """What `save_tensors` wrote."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: torch.from_numpy(array) for name, array in file.items()}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"path: {str(path)!r} is no file of tensors, or a damaged one ({error})") from None
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a text file at once: whoever reads it finds the old one or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a dictionary as JSON, atomically."""
+    with write_atomically(path) as file:
+        file.write(json.dumps(content, indent=2) + "\n")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from her.statistics import Arrival, Estimate, arrival, bootstrap, iqm, ratio, steps_to_threshold
+from her.sweeps.statistics import Arrival, Estimate, arrival, bootstrap, iqm, ratio, steps_to_threshold
+from her.sweeps.tables import RunRecord, read_tables
 
 
 @dataclass(frozen=True)
@@ -31,28 +31,22 @@ class Comparison:
 
 
 def compare(folder: Path, threshold: float = 0.9) -> list[Comparison]:
-    """Every variant of every task in a sweep's ``runs.csv`` and ``curves.csv``, beside the first variant of its task.
+    """Every variant of every task in a sweep's tables, beside the first variant of its task.
 
     Intervals are 95 % percentile bootstrap intervals over seeds (Efron), for ``times`` resampling both variants.
 
     Raises:
         FileNotFoundError: the folder has no sweep's tables.
     """
-    points: dict[tuple[str, str, str], list[tuple[int, float]]] = defaultdict(list)
-    with open(folder / "curves.csv", newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            points[row["task"], row["variant"], row["seed"]].append((int(row["env_steps"]), float(row["success_rate"])))
-    runs: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
-    with open(folder / "runs.csv", newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row["status"] == "done":
-                runs[row["task"], row["variant"]].append(row)
-    found, first = [], {}
-    for (task, variant), rows in runs.items():
-        reached = [
-            steps_to_threshold(*zip(*points[task, variant, row["seed"]], strict=True), threshold) for row in rows
-        ]
-        budget = max(float(row["env_steps"]) for row in rows)
+    variants: dict[tuple[str, str], list[RunRecord]] = defaultdict(list)
+    for record in read_tables(folder):
+        if record.result:
+            variants[record.task, record.variant].append(record)
+    found: list[Comparison] = []
+    first: dict[str, list[float]] = {}
+    for (task, variant), records in variants.items():
+        reached = [steps_to_threshold(record.steps, record.success, threshold) for record in records]
+        budget = max(float(record.result["env_steps"]) for record in records)
         steps = [budget if at is None else at for at in reached]
         first.setdefault(task, steps)
         found.append(
@@ -61,8 +55,8 @@ def compare(folder: Path, threshold: float = 0.9) -> list[Comparison]:
                 variant,
                 arrival=arrival(reached, budget),
                 times=Estimate(1.0, 1.0, 1.0) if steps is first[task] else ratio(steps, first[task]),
-                final=bootstrap([float(row["success_rate"]) for row in rows], iqm),
-                success_at=rows[0]["success_at"],
+                final=bootstrap([record.final for record in records], iqm),
+                success_at=records[0].result["success_at"],
             )
         )
     return found

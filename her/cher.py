@@ -1,0 +1,141 @@
+"""CHER: of many relabelled transitions, those whose goals differ from each other at first, and are near later."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from her.goals import GoalSampler, GoalSelectionStrategy, as_goal_sampler
+from her.validation import check_number, check_positive_integer, check_state
+
+#: the weight of the newest batch in the averages of a report
+NEWEST = 0.01
+
+
+class Cher(GoalSampler):
+    """Picks relabelled transitions whose goals differ from each other and are near the true goals (Fang et al. 2019).
+
+    Out of twice as many candidates, those are picked that maximise F(A) = Σᵢ maxⱼ sim(gᵢ, gⱼ) - λ·Σⱼ ‖gⱼ - dⱼ‖, where i
+    runs over all candidates and j over the picked ones, A; g is a substitute goal, d the desired goal of the episode it
+    comes from, and sim = exp(-‖gᵢ - gⱼ‖²/σ²), σ being the mean distance of a candidate to its nearest neighbour. λ
+    grows with every batch: diversity counts first, proximity later.
+
+    **Where this follows the paper and not the released code**: λ keeps growing (there, the step goes back to 0 every
+    epoch); proximity is to the desired goal (there, between the goal that has already taken its place and the one
+    achieved before the action); the coverage, maxⱼ, grows by what is picked (there, also by candidates that are only
+    compared); any candidate may cover any other (there, only its nearest neighbour, and never itself). Real transitions
+    are not picked but keep their share of the batch: their own goal would always be the nearest.
+
+    With transitions that are not drawn uniformly, picked ones keep their importance weights, up to the factor that
+    makes the largest of the batch 1; that picking changes the distribution once more is part of the method.
+
+    Args:
+        strategy: which draws the candidates' goals: a `GoalSelectionStrategy`, its name, or a `GoalSampler`.
+        proximity: λ₀, for each unit of distance between goals.
+        growth: λ = λ₀·(1 + growth)^step, step counting batches.
+        candidates: how many for each that is picked; at least 2.
+        group: the most that are picked together. The authors pick 64 of 128, in each of their workers; a larger batch
+            is made of several groups here, each with candidates of its own.
+
+    Raises:
+        ValueError: an unknown strategy, or a setting out of its range.
+    """
+
+    def __init__(
+        self,
+        strategy: GoalSelectionStrategy | GoalSampler | str = "future",
+        proximity: float = 1.0,
+        growth: float = 1e-4,
+        candidates: int = 2,
+        group: int = 64,
+    ):
+        self.goals = as_goal_sampler(strategy)
+        self.proximity = check_number("proximity", proximity, lambda x: x >= 0, "at least 0")
+        self.growth = check_number("growth", growth, lambda x: x >= 0, "at least 0")
+        self.candidates = check_positive_integer("candidates", candidates)
+        if self.candidates < 2:
+            raise ValueError(f"candidates: expected at least 2 for each that is picked, got {candidates}")
+        self.group = check_positive_integer("group", group)
+        self.step = 0
+        self.offered_distance = self.chosen_distance = 0.0
+
+    @property
+    def weight(self) -> float:
+        """λ as it is now; it stays finite."""
+        return self.proximity * math.exp(min(self.step * math.log1p(self.growth), 50.0))
+
+    def draw(self, buffer, rows, rng):
+        return self.goals.draw(buffer, rows, rng)
+
+    @np.errstate(under="ignore")
+    def pick(self, goals, desired, n, rng):
+        distances = np.linalg.norm(goals.astype(np.float64) - desired, axis=1)
+        groups = np.array_split(np.arange(len(goals)), max(1, math.ceil(n / self.group)))
+        picked = []
+        for i, group in enumerate(groups):
+            picks = n // len(groups) + (i < n % len(groups))
+            picked.append(group[pick_diverse(goals[group], self.weight * distances[group], picks, rng)])
+        picked = np.concatenate(picked)
+        if n:
+            self.step += 1
+            rate = max(1 / self.step, NEWEST)
+            self.offered_distance += rate * (float(distances.mean()) - self.offered_distance)
+            self.chosen_distance += rate * (float(distances[picked].mean()) - self.chosen_distance)
+        return picked
+
+    def report(self) -> dict[str, float]:
+        """How far it has come: the batches so far, λ, and the mean distance of goals to the desired ones.
+
+        Of the latest batches, ``offered_distance`` is that of the candidates, ``chosen_distance`` that of the picked.
+        """
+        return {
+            "step": self.step,
+            "proximity_weight": self.weight,
+            "offered_distance": self.offered_distance,
+            "chosen_distance": self.chosen_distance,
+        }
+
+    def state(self, buffer):
+        return {"progress": np.array([self.step, self.offered_distance, self.chosen_distance])}
+
+    def restore(self, buffer, state):
+        progress = check_state("progress", state.get("progress", np.zeros(3)), np.zeros(3))
+        step, self.offered_distance, self.chosen_distance = progress.tolist()
+        self.step = int(step)
+
+
+def pick_diverse(goals: np.ndarray, cost: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Stochastic greedy maximisation of Σᵢ maxⱼ sim(gᵢ, gⱼ) - Σⱼ costⱼ (see `Cher`).
+
+    Each pick is the best of three that are drawn from those left (Mirzasoleiman et al. 2015 show that a random few
+    suffice; three is the released code's number).
+
+    Args:
+        goals: (m, goal_dim) the candidates.
+        cost: (m,).
+        n: how many to pick, at most m.
+
+    Returns:
+        (n,) indices, without repetition, in the order of picking.
+    """
+    similar = _similarities(goals)
+    covered = np.zeros(len(goals))  # maxⱼ sim(gᵢ, gⱼ) over what is picked
+    left = np.arange(len(goals))
+    picked = np.empty(n, np.intp)
+    for i in range(n):
+        places = rng.permutation(len(left))[:3]
+        would_cover = np.maximum(similar[left[places]], covered)
+        best = (would_cover.sum(axis=1) - cost[left[places]]).argmax()
+        covered = would_cover[best]
+        picked[i] = left[places[best]]
+        left = np.delete(left, places[best])
+    return picked
+
+
+def _similarities(goals: np.ndarray) -> np.ndarray:
+    """(m, m) exp(-‖gᵢ - gⱼ‖²/σ²), σ being the mean distance to the nearest neighbour."""
+    apart = np.linalg.norm(goals[:, None] - goals, axis=2)
+    to_others = np.where(np.eye(len(goals), dtype=bool), np.inf, apart)
+    sigma = to_others.min(axis=1).mean() if len(goals) > 1 else 1.0
+    return np.exp(-((apart / max(sigma, 1e-6)) ** 2))

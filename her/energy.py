@@ -1,0 +1,262 @@
+"""Which transition: by the energy of its trajectory, or by whether the object was moved in it."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from her.replay import GoalConditionedReplayBuffer, TransitionSampler
+from her.sum_tree import SumTree
+from her.validation import check_number
+
+
+class _EpisodeTransitions(TransitionSampler):
+    """Episodes are drawn in proportion to what `_value` gives them; within an episode all transitions alike.
+
+    An episode is known by the row in which it starts. One that is still going on is judged by what there is of it.
+    """
+
+    #: how many numbers of the state ``position`` may cover
+    LEAST, MOST = 1, 2**31
+
+    def __init__(self, position: slice):
+        self.position = position
+        self.tree = SumTree(0)
+
+    @classmethod
+    def of(cls, env: Any, **settings: float) -> Self:
+        """For an environment that tells where its object is: Push, and the Fetch tasks with an object.
+
+        Raises:
+            ValueError: it tells no such thing.
+        """
+        return cls(object_of(env)[0], **settings)
+
+    def check(self, buffer):
+        try:
+            size = len(range(buffer.state_dim)[self.position])
+        except (IndexError, TypeError, ValueError):
+            size = 0
+        most = min(self.MOST, buffer.state_dim)
+        if not self.LEAST <= size <= most or (self.position.stop or 0) > buffer.state_dim:
+            expected = f"a slice of {self.LEAST} to {most} numbers of a state of state_dim={buffer.state_dim}"
+            raise ValueError(f"position: expected {expected}, got {self.position!r}")
+
+    def sample(self, buffer, n, rng):
+        start, _ = self.tree.draw(rng.random(n))
+        length = buffer.episode_end[start] - start
+        return start + (rng.random(n) * length).astype(np.intp), np.ones(n, np.float32)
+
+    def stored(self, buffer, rows):
+        if not self.tree.size:
+            self.tree = SumTree(buffer.capacity)
+        for start in np.unique(buffer.episode_start[rows]):
+            self.tree.set(np.array([start]), self._value(self._positions(buffer, start)))
+
+    def evicted(self, buffer, rows):
+        self.tree.set(rows[:1], 0.0)
+
+    def restore(self, buffer, state):
+        self.tree = SumTree(buffer.capacity)
+        self.stored(buffer, buffer.live_rows())
+
+    def _value(self, positions: np.ndarray) -> float:
+        """Of an episode in which the object was at these (T + 1, d) positions."""
+        raise NotImplementedError
+
+    def _positions(self, buffer: GoalConditionedReplayBuffer, start: int) -> np.ndarray:
+        """(T + 1, d) of the object in the episode that starts in this row, before the first action and after each."""
+        first = buffer.states[start : start + 1, self.position]
+        return np.concatenate(
+            [first, buffer.next_states[start : buffer.episode_end[start], self.position]], dtype=float
+        )
+
+
+def _starts(buffer: GoalConditionedReplayBuffer) -> np.ndarray:
+    """(episodes,) the rows in which the stored episodes start, oldest first."""
+    rows = buffer.live_rows()
+    return rows[rows == buffer.episode_start[rows]]
+
+
+class EnergyTransitions(_EpisodeTransitions):
+    """Trajectories with probability ∝ (E + floor)^(1/(T + 0.01)), then one of their steps (Zhao & Tresp 2018).
+
+    E is the energy that an episode has given to the object, see `trajectory_energy`: where the robot did something to
+    the object, there is more to learn. As in the paper there are no importance weights, and TD errors play no part.
+
+    The paper draws episodes without energy never, and cannot draw at all while nobody has touched anything. Here
+    ``floor`` gives every episode a little; as long as no episode has more, sampling is uniform over episodes.
+
+    Args:
+        position: where in the state the object's position stands, (2,) or (3,) of it; metres, the third one is height.
+        dt: seconds a step; velocities are differences of positions over it.
+        mass: kg.
+        gravity: m/s².
+        clip: J, the most that one step may contribute.
+        temperature: T; the larger, the more uniform.
+        floor: J, added to the energy of every episode.
+
+    Raises:
+        ValueError: a setting out of its range.
+    """
+
+    LEAST, MOST = 2, 3
+
+    def __init__(
+        self,
+        position: slice,
+        dt: float,
+        mass: float = 1.0,
+        gravity: float = 9.81,
+        clip: float = 0.5,
+        temperature: float = 1.0,
+        floor: float = 1e-2,
+    ):
+        super().__init__(position)
+        self.dt, self.mass, self.gravity, self.clip = _check_physics(dt, mass, gravity, clip)
+        self.temperature = check_number("temperature", temperature, lambda x: x >= 0, "at least 0")
+        self.floor = check_number("floor", floor, lambda x: x > 0, "above 0")
+
+    @classmethod
+    def of(cls, env, **settings):
+        position, dt = object_of(env)
+        return cls(position, dt, **settings)
+
+    def energies(self, buffer: GoalConditionedReplayBuffer) -> np.ndarray:
+        """(episodes,) J, of the stored episodes, oldest first."""
+        return np.array([self._energy(self._positions(buffer, start)) for start in _starts(buffer)])
+
+    def report(self, buffer: GoalConditionedReplayBuffer) -> dict[str, float]:
+        """The mean energy of the stored episodes, in J, and the share of them that have any."""
+        if not len(buffer):
+            return {"mean_energy": 0.0, "moved_share": 0.0}
+        energies = self.energies(buffer)
+        return {"mean_energy": float(energies.mean()), "moved_share": float((energies > 0).mean())}
+
+    def _value(self, positions):
+        return (self._energy(positions) + self.floor) ** (1 / (self.temperature + 0.01))
+
+    def _energy(self, positions: np.ndarray) -> np.ndarray:
+        return trajectory_energy(positions, None, self.mass, self.gravity, self.dt, self.clip)
+
+
+class MovedTransitions(_EpisodeTransitions):
+    """A share of each batch from the episodes in which the object was moved, the rest from all of them.
+
+    While the robot hardly ever touches the object, most episodes say nothing about it: wherever they relabel the goal
+    to, it is already reached. Episodes in which it was moved are rare, and this sampler sees to it that they are
+    replayed. It is a coarse cousin of `EnergyTransitions`, which weighs episodes by how much was done to the object.
+    Within either part, every transition has the same probability; importance weights are 1.
+
+    As long as there is no episode in which the object moved, all transitions are drawn alike.
+
+    Args:
+        position: where in the state the object's position stands.
+        share: of a batch, drawn from episodes in which the object moved; in [0, 1].
+        distance: metres from where it lay at first; what moved less has not moved.
+
+    Raises:
+        ValueError: a setting out of its range.
+    """
+
+    def __init__(self, position: slice, share: float = 0.5, distance: float = 0.02):
+        super().__init__(position)
+        self.share = check_number("share", share, lambda x: 0 <= x <= 1, "in [0, 1]")
+        self.distance = check_number("distance", distance, lambda x: x > 0, "above 0")
+
+    def sample(self, buffer, n, rng):
+        rows, weights = buffer.rows_at(rng.random(n)), np.ones(n, np.float32)
+        from_moved = rng.random(n) < self.share
+        if from_moved.any() and self.tree.total > 0:
+            rows[from_moved], _ = super().sample(buffer, int(from_moved.sum()), rng)
+        return rows, weights
+
+    def report(self, buffer: GoalConditionedReplayBuffer) -> dict[str, float]:
+        """The share of the stored episodes in which the object was moved."""
+        moved = self.tree.values[_starts(buffer)] > 0
+        return {"moved_share": float(moved.mean()) if len(moved) else 0.0}
+
+    def _value(self, positions):
+        """The length of the episode, so that its transitions are drawn alike; 0 if the object was not moved."""
+        moved = np.linalg.norm(positions[1:] - positions[0], axis=1) > self.distance
+        return float(moved.any() * (len(positions) - 1))
+
+
+@np.errstate(under="ignore")
+def trajectory_energy(
+    positions: np.ndarray,
+    velocities: np.ndarray | None = None,
+    mass: float = 1.0,
+    gravity: float = 9.81,
+    dt: float = 0.04,
+    clip: float = 0.5,
+) -> np.ndarray:
+    """The energy given to an object along a trajectory, Σ clip(E_t - E_{t-1}, 0, clip) (Zhao & Tresp 2018, §3.2).
+
+    E_t = mass·gravity·(z_t - z_0) + ½·mass·‖v_t‖². The defaults are those of the paper's Fetch tasks.
+
+    Args:
+        positions: (…, T + 1, 2) or (…, T + 1, 3) metres, before the first action and after each; z is the third one.
+        velocities: like ``positions``, m/s; None takes differences of positions over ``dt``, from rest, as the paper's
+            code does. (Fetch's own ``object_velp`` is relative to the gripper, and metres a simulation step.)
+        mass: kg.
+        gravity: m/s².
+        dt: seconds a step.
+        clip: J, the most that a step may contribute.
+
+    Returns:
+        (…,) J.
+
+    Raises:
+        ValueError: a wrong shape, a number that is not finite, or a ``mass``, ``gravity``, ``dt`` or ``clip`` that
+            `EnergyTransitions` would not take.
+
+    >>> float(trajectory_energy([[0, 0], [0, 0], [0.1, 0], [0.1, 0]], dt=0.1, clip=2))  # at rest, 1 m/s, at rest
+    0.5
+    """
+    _check_physics(dt, mass, gravity, clip)
+    positions = np.asarray(positions, float)
+    if positions.ndim < 2 or positions.shape[-1] not in (2, 3) or not positions.shape[-2]:
+        raise ValueError(f"positions: expected shape (…, T + 1, 2 or 3), got {positions.shape}")
+    if velocities is None:
+        velocities = np.diff(positions, axis=-2, prepend=positions[..., :1, :]) / dt
+    velocities = np.asarray(velocities, float)
+    if velocities.shape != positions.shape:
+        raise ValueError(f"velocities: expected shape {positions.shape}, as positions have, got {velocities.shape}")
+    for name, array in (("positions", positions), ("velocities", velocities)):
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name}: expected finite numbers, got {array[~np.isfinite(array)][0]}")
+    energy = 0.5 * mass * (velocities**2).sum(axis=-1)
+    if positions.shape[-1] == 3:
+        height = positions[..., 2]
+        energy += mass * gravity * (height - height[..., :1])
+    return np.diff(energy).clip(0, clip).sum(axis=-1)
+
+
+def _check_physics(dt: float, mass: float, gravity: float, clip: float) -> tuple[float, ...]:
+    return (
+        check_number("dt", dt, lambda x: x > 0, "above 0"),
+        check_number("mass", mass, lambda x: x > 0, "above 0"),
+        check_number("gravity", gravity, lambda x: x >= 0, "at least 0"),
+        check_number("clip", clip, lambda x: x > 0, "above 0"),
+    )
+
+
+def object_of(env: Any) -> tuple[slice, float]:
+    """Where in an environment's observation the position of its object stands, and the seconds that a step takes.
+
+    Raises:
+        ValueError: it tells no such thing.
+    """
+    env = getattr(env, "envs", [env])[0]  # gymnasium's own vector environments have a list of them
+    env = getattr(env, "unwrapped", env)
+    position, dt = getattr(env, "object_position", None), getattr(env, "dt", None)
+    if position is None and getattr(env, "has_object", False):  # Fetch: gripper x, y, z, object x, y, z, …
+        position = slice(3, 6)
+    if not isinstance(position, slice) or dt is None:
+        raise ValueError(
+            f"env: {env} tells nothing of an object that moves; it needs the attributes object_position, a slice of "
+            "the observation, and dt, in seconds"
+        )
+    return position, float(dt)

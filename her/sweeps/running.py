@@ -1,0 +1,149 @@
+"""Running a sweep: resumable, and a run that fails or dies ends no other."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from her.sweeps.grid import Job
+from her.sweeps.tables import RunRecord, read_progress, read_run, read_tables, write_tables
+from her.training import use_one_thread
+from her.training.config import differences
+from her.training.runs import Run
+
+
+def sweep(
+    jobs: Sequence[Job],
+    out: Path,
+    results: Path,
+    command: str,
+    kept: Sequence[RunRecord] = (),
+    n_jobs: int = -1,
+    backend: str = "loky",
+    scheduler: str | None = None,
+) -> Iterator[RunRecord]:
+    """Run all jobs but those of ``kept``, and write the tables anew with every run that ends.
+
+    Runs that have ended are not run again, interrupted ones go on. A run that raises, or whose process dies, is told
+    like any other. With joblib's dask backend runs are told when all have come; what ran on a cluster is found again
+    only in a folder that all its machines share.
+
+    Args:
+        jobs: the whole sweep, in the order of its tables.
+        out: folder of the runs' folders.
+        results: folder of the tables.
+        command: that makes them; they say so.
+        kept: runs of the sweep that need not be run, see `in_tables`.
+        n_jobs: runs at a time, -1 is one per core (or all the cluster's workers).
+        backend: "loky", processes of this machine, or "dask".
+        scheduler: address of dask's, such as "tcp://host:8786"; None starts workers on this machine.
+
+    Yields:
+        The runs, as they end; those that had ended before first.
+    """
+    records = {record.name: record for record in kept}
+    todo = [job for job in jobs if job.name not in records]
+    for record in run_all(todo, out.resolve(), n_jobs, backend, scheduler):
+        records[record.name] = record
+        write_tables([records[job.name] for job in jobs if job.name in records], results, command)
+        yield record
+
+
+def in_tables(jobs: Iterable[Job], results: Path) -> list[RunRecord]:
+    """Those of the jobs that tables in ``results`` tell of already, ended and with the very settings asked for now.
+
+    Raises:
+        FileNotFoundError: ``results`` has no tables.
+    """
+    there = {record.name: record for record in read_tables(results) if record.result}
+    return [
+        there[job.name] for job in jobs if job.name in there and not differences(job.config, there[job.name].config)
+    ]
+
+
+def has_ended(job: Job, out: Path) -> bool:
+    """Whether a job's run, in its folder below ``out``, has come to its end."""
+    return (out / job.name / "summary.json").exists()
+
+
+def steps_done(job: Job, out: Path) -> int:
+    """Environment steps of a run until its last evaluation, all of them once it has ended."""
+    if has_ended(job, out):
+        return job.config.max_steps
+    rows = read_progress(out / job.name)
+    return min(int(rows[-1]["env_steps"]), job.config.max_steps) if rows else 0
+
+
+def run_job(job: Job, out: Path) -> RunRecord:
+    """Train one run to its end, or go on with it; what goes wrong is part of the record."""
+    use_one_thread()
+    folder, error = out / job.name, None
+    try:
+        with Run(job.config, folder, resume=(folder / "config.json").exists()) as run:
+            run.train()
+    except Exception:  # one run's failure, whatever it is, must not end the others; the table tells it
+        error = traceback.format_exc()
+    return read_run(folder, job.task, job.variant, job.config.to_dict(), error)
+
+
+def run_all(
+    jobs: Sequence[Job], out: Path, n_jobs: int = -1, backend: str = "loky", scheduler: str | None = None
+) -> Iterator[RunRecord]:
+    """Run all jobs; the records of their runs as they end. See `sweep`."""
+    left = {job.name: job for job in jobs}
+    for job in jobs:
+        if has_ended(job, out):
+            yield run_job(left.pop(job.name), out)
+    with _workers(backend, scheduler, n_jobs) as run:
+        while left:
+            try:
+                for record in run(list(left.values()), out):
+                    del left[record.name]
+                    yield record
+            except Exception as error:  # a worker was killed, for memory perhaps: whose run it had is not told
+                if not _is_death(error):
+                    raise
+                begun = [job for job in left.values() if (out / job.name / "config.json").exists()]
+                for job in begun or list(left.values())[:1]:
+                    del left[job.name]
+                    yield _alone(job, out, run)
+
+
+def _alone(job: Job, out: Path, run: Callable[[list[Job], Path], Iterable[RunRecord]]) -> RunRecord:
+    """The record of a job that is run with no other beside it, so that its process's death is its own."""
+    try:
+        return next(iter(run([job], out)))
+    except Exception as error:
+        if not _is_death(error):
+            raise
+        died = f"its process died ({type(error).__name__})"
+        return read_run(out / job.name, job.task, job.variant, job.config.to_dict(), died)
+
+
+@contextmanager
+def _workers(
+    backend: str, scheduler: str | None, n_jobs: int
+) -> Iterator[Callable[[list[Job], Path], Iterable[RunRecord]]]:
+    """A function that runs jobs and gives their records as they come."""
+    from joblib import Parallel, delayed, parallel_config
+
+    def run(jobs: list[Job], out: Path) -> Iterable[RunRecord]:
+        tasks = (delayed(run_job)(job, out) for job in jobs)
+        if backend == "dask":  # which gives no generator
+            return Parallel(n_jobs=n_jobs, batch_size=1)(tasks)
+        return Parallel(n_jobs=n_jobs, batch_size=1, backend="loky", return_as="generator_unordered")(tasks)
+
+    if backend == "dask":
+        from dask.distributed import Client
+
+        with Client(scheduler) as client, parallel_config("dask", client=client, wait_for_workers_timeout=60):
+            yield run
+    else:
+        yield run
+
+
+def _is_death(error: Exception) -> bool:
+    """Whether an exception of joblib's says that a worker's process is gone."""
+    return type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool", "KilledWorker")

@@ -1,0 +1,123 @@
+"""``her train``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from her.dotted import nest
+from her.options import key_values, needs, told
+
+if TYPE_CHECKING:
+    from her.training.runs import Run, Summary
+
+STRATEGIES = click.Choice(["final", "future", "episode", "random", "none"])
+PRIORITIES = click.Choice(["none", "td", "rank", "energy", "moved"])
+CURRICULA = click.Choice(["none", "reach", "cher"])
+
+
+@click.command()
+@click.argument("env_id")
+@click.option("--env-kwargs", multiple=True, metavar="KEY=VALUE", callback=key_values, help="Of the environment.")
+@click.option("--strategy", type=STRATEGIES, default="future", show_default=True, help="Of hindsight; none is without.")
+@click.option("--k", type=click.IntRange(0), default=4, show_default=True, help="Substitute goals per real one.")
+@click.option(
+    "--priority",
+    type=PRIORITIES,
+    help="Which transitions come oftener.  [default: by environment; none without hindsight]",
+)
+@click.option("--curriculum", type=CURRICULA, default="none", show_default=True, help="Which goals come when.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--max-steps", type=click.IntRange(1), help="Environment steps, at most.  [default: by environment]")
+@click.option("--until-success", type=click.FloatRange(0, 1, min_open=True), help="Stop at this success rate.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", callback=key_values, help="Other settings.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the run.  [default: runs/ENV-STRATEGY-SEED]")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out (or begin, if there is none).")
+@click.option("--checkpoint-seconds", type=click.FloatRange(0), default=10, show_default=True, help="Between two.")
+@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that step robots.")
+@click.option("--tensorboard", is_flag=True, help="Also write curves for TensorBoard into --out.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def train(
+    env_id, env_kwargs, settings, out, resume, checkpoint_seconds, workers, tensorboard, quiet, **options
+) -> None:
+    """Train an agent on the goal environment ENV_ID.
+
+    Writes config.json, progress.csv (a row per evaluation), summary.json and a checkpoint into --out. A run that was
+    killed goes on with --resume and ends where it would have ended.
+
+    \b
+    her train her/BitFlip-v0 --env-kwargs n_bits=30 --until-success 0.95
+    her train her/Push-v0 --strategy none --max-steps 200000 --out runs/push-without
+    her train her/Push-v0 --priority energy --curriculum reach --set curriculum_settings.rollouts=0.5
+    her train her/Reach-v0 --set agent_settings.learning_rate=1e-3 --set n_envs=16
+    her train FetchPush-v4 --until-success 0.95 --workers 2
+    her train her/Push-v0 --tensorboard --out runs/push && tensorboard --logdir runs
+    """
+    with needs("train"):
+        from her.training import settings_for, use_one_thread
+        from her.training.runs import Run
+
+        use_one_thread()
+    out = out or Path("runs") / _name(env_id, env_kwargs, **options)
+    given = {name: value for name, value in options.items() if value is not None}
+    if options["strategy"] == "none":  # without hindsight replay is plain, unless it is asked not to be
+        given.setdefault("priority", "none")
+    with told(ValueError, TypeError, FileExistsError, FileNotFoundError):
+        config = settings_for(env_id, **nest({"env_kwargs": env_kwargs}, given, settings))
+        resume = resume and (out / "config.json").exists()
+        run = Run(config, out, resume=resume, checkpoint_seconds=checkpoint_seconds, workers=workers)
+    with run:
+        try:
+            summary = _with_progress_bar(run, quiet, tensorboard)
+        except (TypeError, ValueError) as error:
+            if not re.match(r"\w+: ", str(error)):  # names no argument: a fault of the program
+                raise
+            raise click.ClickException(str(error)) from None
+    low, high = summary.success_interval
+    judged = "at the end" if summary.success_at == "end" else "at any step"
+    click.echo(
+        f"{summary.env_id} {summary.strategy}: success {judged} {summary.success_rate:.2f} [{low:.2f}, {high:.2f}] "
+        f"after {summary.env_steps:,} steps, {summary.updates:,} updates, {summary.cpu_seconds:.1f} CPU-seconds; "
+        f"see {out}"
+    )
+
+
+def _name(
+    env_id: str, env_kwargs: dict[str, Any], strategy: str, priority: str | None, curriculum: str, seed: int, **_: Any
+) -> str:
+    """Of a run's folder: what it trains on, and how."""
+    arguments = [f"{key}={value}" for key, value in env_kwargs.items()]
+    variant = [strategy, priority, curriculum if curriculum != "none" else None]
+    return "-".join([env_id.split("/")[-1], *arguments, *filter(None, variant), f"seed={seed}"])
+
+
+def _with_progress_bar(run: Run, quiet: bool, tensorboard: bool) -> Summary:
+    """Train with a bar that counts environment steps and tells the success rate."""
+    from tqdm import tqdm
+
+    log = _tensorboard_log(run) if tensorboard else None
+    with tqdm(total=run.config.max_steps, unit="step", unit_scale=True, disable=quiet, file=sys.stderr) as bar:
+        bar.update(min(run.trainer.env_steps, run.config.max_steps))
+
+        def show(progress) -> None:
+            bar.update(min(progress.env_steps, run.config.max_steps) - bar.n)
+            if progress.success_rate is not None:
+                bar.set_postfix(success=f"{progress.success_rate:.2f}", refresh=False)
+            if log:
+                log.write(run.rows)
+
+        try:
+            return run.train(show)
+        finally:
+            if log:
+                log.close()
+
+
+def _tensorboard_log(run: Run):
+    with needs("tensorboard"):
+        from her.training.tensorboard import TensorBoardLog
+    return TensorBoardLog(run.folder / "tensorboard", run.rows)

@@ -1,0 +1,285 @@
+"""The training loop: collect a round of episodes, learn from the buffer, look how far it has come. No logging here."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import Any, Self
+
+import gymnasium as gym
+import numpy as np
+import torch
+
+from her.agents import DDPG, DQN, SAC
+from her.curriculum import CurriculumHER
+from her.envs.robotics import is_robotic
+from her.hindsight import HERConfig, HindsightExperienceReplay
+from her.prioritized import SAMPLERS
+from her.replay import GoalConditionedReplayBuffer, TransitionSampler
+from her.training.config import AGENTS, TrainingConfig
+from her.training.evaluation import Evaluation, Rollout, evaluate, horizon, make_envs, rollout
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come after a round.
+
+    Attributes:
+        env_steps, episodes, updates: since the beginning.
+        exploring_success: success rate of the round's own, exploring episodes, whose goals a curriculum may have set.
+        success_rate: of the round's evaluation, None if there was none.
+        td_error: mean absolute TD error of the round's updates.
+        solved: whether ``until_success`` was reached, by two evaluations in a row.
+        cpu_seconds: of this process and its workers since the run began, time spent before a resume included.
+    """
+
+    env_steps: int
+    episodes: int
+    updates: int
+    exploring_success: float
+    success_rate: float | None
+    td_error: float
+    solved: bool
+    cpu_seconds: float
+
+
+class Trainer:
+    """A run as a generator: every step of it yields a `Progress`; nothing is printed and nothing is written.
+
+    A round resets every environment with a seed of its own, plays one episode in each, and then takes
+    ``updates_per_round`` gradient steps. So a run that goes on from `state`, between two rounds, goes on exactly as it
+    would have. Torch computes with as many threads as the program has set; see `her.training.use_one_thread`.
+
+    Args:
+        config: what to train.
+        workers: processes that step the robots of Gymnasium-Robotics, 0 for this one. The run is the same.
+
+    Raises:
+        ValueError: settings that do not fit the environment.
+
+    >>> with Trainer(settings_for("her/BitFlip-v0", {"n_bits": 8}, until_success=0.95)) as trainer:
+    ...     for progress in trainer.run(): ...                                                # doctest: +SKIP
+    """
+
+    def __init__(self, config: TrainingConfig, workers: int = 0):
+        self.config = config
+        with ExitStack() as opened:  # which closes the environments if anything below is refused
+            envs = make_envs(config.env_id, config.n_envs, workers=workers, **config.env_kwargs)
+            self.envs = opened.enter_context(closing(envs))
+            if is_robotic(config.env_id):  # a robot takes 12 MB: those that explore are evaluated with, in rounds
+                self.evaluation_envs = self.envs
+            else:
+                envs = make_envs(config.env_id, config.evaluation_episodes, **config.env_kwargs)
+                self.evaluation_envs = opened.enter_context(closing(envs))
+            self.horizon = horizon(self.envs)
+            if config.capacity < self.horizon:
+                raise ValueError(
+                    f"capacity: an episode of {self.horizon} transitions does not fit into capacity={config.capacity}"
+                )
+            if config.reset_options:
+                _check_reset_options(self.envs, config.reset_options)
+            self.agent, self.buffer = make_agent(self.envs, config), make_buffer(self.envs, config)
+            self._sets_goals = isinstance(self.buffer, CurriculumHER) and takes_goals(self.envs)
+            self._opened = opened.pop_all()
+        self.rounds = self.updates = self.episodes = 0
+        self._final: tuple[int, Evaluation] | None = None
+        self._cpu_before = 0.0
+        self._cpu_start = self._cpu_now()
+
+    def close(self) -> None:
+        """Close the environments; the agent and the buffer stay usable."""
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def env_steps(self) -> int:
+        """Taken so far, over all environments."""
+        return self.rounds * self.config.n_envs * self.horizon
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Of this process and its workers since the run began, time spent before a resume included."""
+        return self._cpu_before + self._cpu_now() - self._cpu_start
+
+    def _cpu_now(self) -> float:
+        return time.process_time() + getattr(self.envs, "cpu_seconds", 0.0)
+
+    def run(self) -> Iterator[Progress]:
+        """Rounds until ``max_steps`` are taken or ``until_success`` is reached."""
+        while self.env_steps < self.config.max_steps:
+            progress = self.round()
+            yield progress
+            if progress.solved:
+                return
+
+    def round(self) -> Progress:
+        """One episode in each environment, the updates, and, when it is time, an evaluation."""
+        config = self.config
+        steps = self._explore()
+        for episode in steps.episodes():
+            self.buffer.store_episode(episode)
+            self.episodes += 1
+        self.agent.observe(torch.from_numpy(self._observations(steps)))
+        self.rounds += 1
+        td_error = self._learn()
+        success_rate, solved = None, False
+        if self.rounds % config.evaluate_every == 0 or self.env_steps >= config.max_steps:
+            success_rate = self.evaluate(1).success_rate(config.success_at)
+            if config.until_success is not None and success_rate >= config.until_success:
+                solved = self.final_evaluation().success_rate(config.success_at) >= config.until_success
+        explored = steps.success.any(axis=0) if config.success_at == "any" else steps.success[-1]
+        return Progress(
+            env_steps=self.env_steps,
+            episodes=self.episodes,
+            updates=self.updates,
+            exploring_success=float(explored.mean()),
+            success_rate=success_rate,
+            td_error=td_error,
+            solved=solved,
+            cpu_seconds=self.cpu_seconds,
+        )
+
+    def _explore(self) -> Rollout:
+        """One episode in each environment, with goals from the curriculum if it sets them."""
+        config, seed = self.config, self._seed(0)
+        options = dict(config.reset_options)
+        if self._sets_goals:
+            start, _ = self.envs.reset(seed=seed)  # where the seed lets the episodes start
+            options["goal"] = self.buffer.rollout_goals(start["achieved_goal"], start["desired_goal"])
+        steps = rollout(lambda x: self.agent.act(x, explore=True), self.envs, self.horizon, seed, options or None)
+        if config.success_ends:
+            steps = dataclasses.replace(steps, terminated=steps.terminated | steps.success)
+        return steps
+
+    def _observations(self, steps: Rollout) -> np.ndarray:
+        """(n, state_dim + goal_dim) of a round: each state with the goal pursued and, under hindsight, that achieved.
+
+        So the normaliser sees both kinds of goals that a batch has, each round once, and no batch is drawn for it.
+        """
+        goals = [steps.goals] if self.config.strategy == "none" else [steps.goals, steps.achieved_goals]
+        rows = np.concatenate([np.concatenate([steps.states, goal], axis=-1) for goal in goals])
+        return rows.reshape(-1, rows.shape[-1])
+
+    def _learn(self) -> float:
+        """The updates of a round; returns the mean absolute TD error."""
+        config, total = self.config, 0.0
+        for _ in range(config.updates_per_round):
+            batch = self.buffer.sample(config.batch_size)
+            errors = self.agent.update(batch.torch())
+            if config.priority != "none":
+                self.buffer.update_priorities(batch.indices, errors)
+            total += float(np.abs(errors).mean())
+            self.updates += 1
+        return total / max(1, config.updates_per_round)
+
+    def evaluate(self, which: int) -> Evaluation:
+        """Episodes without exploration, with starts and goals drawn for it alone; ``which`` picks one of many draws."""
+        episodes = self.config.evaluation_episodes if self.evaluation_envs is self.envs else None
+        return evaluate(self.agent.act, self.evaluation_envs, self._seed(which), episodes)
+
+    def final_evaluation(self) -> Evaluation:
+        """Twice the episodes of the evaluations along the way, and other goals; the same until the next round."""
+        if self._final is None or self._final[0] != self.rounds:
+            self._final = self.rounds, self.evaluate(2) + self.evaluate(3)
+        return self._final[1]
+
+    def _seed(self, purpose: int) -> int:
+        """A seed for this round and purpose, whatever was drawn before."""
+        return int(np.random.SeedSequence([self.config.seed, self.rounds, purpose]).generate_state(1)[0])
+
+    def state(self) -> dict[str, Any]:
+        """What, beside the buffer, a run needs to go on from here: plain numbers, and the agent's tensors."""
+        return {
+            "rounds": self.rounds,
+            "updates": self.updates,
+            "episodes": self.episodes,
+            "cpu_seconds": self.cpu_seconds,
+            "agent_rng": self.agent.rng.bit_generator.state,
+            "agent": self.agent.state(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take back what `state` gave; the buffer is loaded by its own `load`."""
+        self.rounds, self.updates, self.episodes = state["rounds"], state["updates"], state["episodes"]
+        self._cpu_before, self._cpu_start = state["cpu_seconds"], self._cpu_now()
+        self.agent.rng.bit_generator.state = state["agent_rng"]
+        self.agent.load(state["agent"])
+        self._final = None
+
+
+def make_agent(envs: gym.vector.VectorEnv, config: TrainingConfig) -> DQN | DDPG | SAC:
+    """The learner of a config, sized for the environments."""
+    spaces, actions = envs.single_observation_space, envs.single_action_space
+    observation_dim = spaces["observation"].shape[0] + spaces["desired_goal"].shape[0]
+    agent, settings = AGENTS[config.agent]
+    discrete = isinstance(actions, gym.spaces.Discrete)
+    if discrete != (agent is DQN):
+        raise ValueError(f"agent: {config.agent} does not fit the action space {actions} of {config.env_id}")
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in config.agent_settings.items()}
+    shape = (int(actions.n),) if discrete else (actions.low, actions.high)
+    return agent(observation_dim, *shape, settings(**given), seed=config.seed)
+
+
+def make_buffer(envs: gym.vector.VectorEnv, config: TrainingConfig) -> GoalConditionedReplayBuffer:
+    """The replay buffer of a config; "none" is replay without hindsight."""
+    spaces, actions = envs.single_observation_space, envs.single_action_space
+    dims = (
+        spaces["observation"].shape[0],
+        1 if isinstance(actions, gym.spaces.Discrete) else actions.shape[0],
+        spaces["desired_goal"].shape[0],
+    )
+    common = {"seed": config.seed, "transitions": make_priority(envs, config)}
+    if config.strategy == "none":
+        return GoalConditionedReplayBuffer(config.capacity, *dims, **common)
+    her = HERConfig(config.strategy, config.k, reward_of(envs))
+    if config.curriculum == "none":
+        return HindsightExperienceReplay(config.capacity, *dims, her, **common)
+    settings = common | config.curriculum_settings
+    return CurriculumHER(config.capacity, *dims, her, curriculum=config.curriculum, **settings)
+
+
+def make_priority(envs: gym.vector.VectorEnv, config: TrainingConfig) -> TransitionSampler | None:
+    """The sampler of transitions of a config; importance weights are complete when the run reaches ``max_steps``."""
+    if config.priority == "none":
+        return None
+    sampler = SAMPLERS[config.priority]
+    if hasattr(sampler, "of"):  # it looks at an object, and the environment says where that is
+        return sampler.of(envs, **config.priority_settings)
+    rounds = -(-config.max_steps // (config.n_envs * horizon(envs)))
+    settings = {"beta_batches": max(1, rounds * config.updates_per_round)} | config.priority_settings
+    return sampler(**settings)
+
+
+def _check_reset_options(envs: gym.vector.VectorEnv, options: dict[str, Any]) -> None:
+    """A ValueError if the environments refuse them; a round resets them once more, with a seed."""
+    try:
+        envs.reset(seed=0, options=dict(options))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"reset_options: {options} are not for this environment ({error})") from None
+
+
+def takes_goals(envs: gym.vector.VectorEnv) -> bool:
+    """Whether ``reset(options={"goal": …})`` sets the goals of episodes, and nothing else."""
+    start, _ = envs.reset(seed=0)
+    goals = start["achieved_goal"]
+    try:
+        again, _ = envs.reset(seed=0, options={"goal": goals})
+    except Exception:  # whatever an environment does with options that it does not know
+        return False
+    return all(np.array_equal(again[key], goals) for key in ("achieved_goal", "desired_goal"))
+
+
+def reward_of(envs: gym.vector.VectorEnv):
+    """The environments' own reward function, as f(achieved, desired)."""
+    compute_reward = getattr(envs, "compute_reward", None)
+    if compute_reward is None:
+        compute_reward = envs.envs[0].unwrapped.compute_reward
+    return lambda achieved, desired: compute_reward(achieved, desired, {})
