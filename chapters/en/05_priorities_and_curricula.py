@@ -599,10 +599,10 @@ from scipy.spatial.distance import pdist
 for picked in picks.values():
     print(f"{pdist(goals[picked]).min():.2f}   {distance[picked].mean():.2f}")
 
-# %% [markdown] zh="b0e8b7e2"
+# %% [markdown] zh="90e46164"
 # With $\lambda=0$ they are spread out the most: even the closest two are 12 centimetres apart, twice as far as at random. With $\lambda=30$ they are much nearer to the star, at the price of crowding.
 #
-# The library's `pick_diverse` is far quicker, and pays by being *stochastically* greedy: it looks for the best among a random three each time (three in the authors' code as well). How far is it from truly greedy? 64 picks, and $F$ of: any 64, the library's, the truly greedy:
+# The library's `pick_diverse` is *stochastically* greedy: each time it takes the best of a random three instead of comparing them all (three in the authors' code as well). How far is it from truly greedy? 64 picks, and $F$ of: any 64, the library's, the truly greedy:
 
 # %%
 from her.cher import pick_diverse
