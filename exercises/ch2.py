@@ -131,7 +131,9 @@ check(expected_success_share).score
 
 # %% nbgrader={"grade": false, "grade_id": "bit_flip_reward", "locked": false, "schema_version": 3, "solution": true, "task": false}
 from her.training.evaluation import rollout
-from her.training import Trainer, settings_for
+from her.training import Trainer, settings_for, use_one_thread
+
+use_one_thread()
 
 relabel_transition = or_reference(relabel_transition)
 relabel_final = or_reference(relabel_final)

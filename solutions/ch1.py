@@ -143,7 +143,9 @@ check(success_rate).score
 
 # %% nbgrader={"grade": false, "grade_id": "learning_curve", "locked": false, "schema_version": 3, "solution": true, "task": false}
 from her.training.evaluation import rollout
-from her.training import Trainer, settings_for
+from her.training import Trainer, settings_for, use_one_thread
+
+use_one_thread()
 
 success_rate = or_reference(success_rate)
 random_success_probability = or_reference(random_success_probability)

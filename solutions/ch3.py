@@ -151,7 +151,9 @@ check(substitute_goals).score
 
 # %% nbgrader={"grade": false, "grade_id": "bit_flip_reward", "locked": false, "schema_version": 3, "solution": true, "task": false}
 from her.training.evaluation import rollout
-from her.training import Trainer, settings_for
+from her.training import Trainer, settings_for, use_one_thread
+
+use_one_thread()
 
 candidate_goals = or_reference(candidate_goals)
 substitute_goals = or_reference(substitute_goals)

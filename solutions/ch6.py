@@ -165,7 +165,9 @@ check(speed_up).score
 # Each seed is trained once and gives a curve of success rates. Write `summarise`: with your four functions, turn two groups of curves into a few numbers that fit in a sentence. For the interval of steps, bootstrap the log₁₀ of each seed's steps and turn it back; seeds that never got there have no log₁₀, so this interval speaks only of *those that did*; always say with it how many did not, or you count successes only.
 
 # %% nbgrader={"grade": false, "grade_id": "train", "locked": false, "schema_version": 3, "solution": true, "task": false}
-from her.training import Trainer, settings_for
+from her.training import Trainer, settings_for, use_one_thread
+
+use_one_thread()
 
 steps_to_threshold = or_reference(steps_to_threshold)
 iqm = or_reference(iqm)

@@ -306,7 +306,9 @@ def pairs_at(d, n_bits, n=400):
 
 # %%
 from her_course.figures.progress import progress_bar
-from her.training import Trainer, settings_for
+from her.training import Trainer, settings_for, use_one_thread
+
+use_one_thread()
 
 
 def practise(n_bits, seed, rounds):

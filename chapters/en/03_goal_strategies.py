@@ -313,7 +313,9 @@ for k in (1, 2, 4, 8, 16):
 from math import ceil
 
 from her_course.figures.progress import progress_bar
-from her.training import Trainer, settings_for
+from her.training import Trainer, settings_for, use_one_thread
+
+use_one_thread()
 
 SEEDS = range(SEED, SEED + (3 if PROFILE == "full" else 1))
 KS = {strategy: (1, 4, 16) if strategy == "future" and PROFILE == "full" else (4,) for strategy in STRATEGIES}

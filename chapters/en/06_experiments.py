@@ -53,7 +53,9 @@ TASKS = {
 
 # %%
 from her_course.figures.progress import progress_bar
-from her.training import Trainer, settings_for
+from her.training import Trainer, settings_for, use_one_thread
+
+use_one_thread()
 
 
 def train(task, strategy, seed, share):
@@ -268,7 +270,7 @@ for name in shipped():
     low, high = made["success_interval"]
     print(f"{name:22} {made['env_steps'] / 1e3:.0f} k   {made['success_rate']:.3f} [{low:.3f}, {high:.3f}]")
 
-# %% [markdown] zh="04895d7d"
+# %% [markdown] zh="7ade329a"
 # FetchSlide is not mastered: after 240 thousand steps, 95 % is still a long way off. Others find it hardest too: rl-baselines3-zoo published 0.87 after three million steps, and that at any step.
 #
 # Watch them at work. These are films of the real policy, four episodes side by side, each with a goal of its own (the small red dot). They were made by `python -m her_course.films FetchReach-v4 results/fetch/films/FetchReach-v4.png --steps 15 --size 140`; with `her-course[robotics]` installed you can film other seeds yourself:

@@ -207,7 +207,9 @@ print(f"p = {chisquare(counts, 100_000 * tree[8:] / 31).pvalue:.2f}")
 from copy import deepcopy
 
 from her_course.figures.progress import progress_bar
-from her.training import Trainer, settings_for
+from her.training import Trainer, settings_for, use_one_thread
+
+use_one_thread()
 
 
 def half_way(env_id, rounds, seed, **env_kwargs):

@@ -53,7 +53,9 @@ TASKS = {
 
 # %%
 from her_course.figures.progress import progress_bar
-from her.training import Trainer, settings_for
+from her.training import Trainer, settings_for, use_one_thread
+
+use_one_thread()
 
 
 def train(task, strategy, seed, share):
