@@ -778,3 +778,38 @@ def test_sac_learns_fetch_reach():
         success[k] = np.mean(reached)
     assert success[4] > 0.7
     assert success[4] > success[0]
+
+
+# What is stored, as Stable-Baselines3 lays it out
+
+
+@pytest.mark.parametrize("n_envs", [1, 3])
+def test_what_is_stored_can_be_read_as_in_sb3(n_envs):
+    ours, theirs = (
+        feed(buffer_of(20 * n_envs, n_envs, cls), [5, 4, 6]) for cls in (HindsightReplayBuffer, HerReplayBuffer)
+    )
+    for name in ("actions", "rewards", "dones", "ep_start", "ep_length"):
+        np.testing.assert_array_equal(getattr(ours, name)[:15], getattr(theirs, name)[:15], err_msg=name)
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(ours, name)[:] = 0
+    for name in ("observations", "next_observations"):
+        for key in SPACE:
+            one, other = getattr(ours, name)[key], getattr(theirs, name)[key]
+            np.testing.assert_array_equal(one[:15], other[:15], err_msg=f"{name}[{key!r}]")
+    assert ours.her_ratio == theirs.her_ratio == 0.8
+
+
+def test_goals_keep_the_dtype_of_their_space():
+    cells = spaces.Dict(dict.fromkeys(("observation", "achieved_goal", "desired_goal"), spaces.Discrete(16)))
+    table = -(np.arange(16)[:, None] != np.arange(16)).astype(np.float32)
+    buffer = HindsightReplayBuffer(
+        50, cells, spaces.Discrete(4), reward_function=lambda a, d: table[a, d], device="cpu", seed=0
+    )
+    for t in range(12):
+        obs, next_obs = ({"observation": [s], "achieved_goal": [s], "desired_goal": [15]} for s in (t, t + 1))
+        buffer.add(obs, next_obs, np.array([0]), np.array([-1.0]), np.array([t == 11]), [{}])
+    samples = buffer.sample(500)
+    reached = (samples.next_observations["achieved_goal"] == samples.observations["desired_goal"])[:, 0]
+    assert samples.observations["desired_goal"].dtype == torch.int64
+    np.testing.assert_array_equal(samples.rewards[:, 0] == 0, reached)
+    assert 0 < reached.float().mean() < 1

@@ -25,8 +25,8 @@ from stable_baselines3.common.vec_env.base_vec_env import CloudpickleWrapper
 from her.batch import Batch
 from her.goals import GoalSampler, GoalSelectionStrategy
 from her.hindsight import DoneFunction, HERConfig
+from her.integrations.infos import ReplayWithInfos
 from her.replay import TransitionSampler
-from her.rewards import BatchedReward
 from her.stepwise import StepwiseReplay
 from her.validation import as_flags, check_positive_integer
 
@@ -48,7 +48,10 @@ class HindsightReplayBuffer(HerReplayBuffer):
     - when the environments were reset without a word to the buffer, as by a second ``learn``, the episode that was
       interrupted ends there. It shows: a step then does not begin where the step before has led;
     - the goals of a step's two observations are one: the first's;
-    - observations, goals and rewards are float32 whatever the space says;
+    - observations and rewards are float32 whatever the space says; goals keep the dtype of their space;
+    - ``observations``, ``next_observations``, ``actions``, ``rewards``, ``dones``, ``ep_start`` and ``ep_length`` are
+      read-only views, with ``buffer_size`` rows of each environment as in SB3's; there are no ``timeouts`` (a time
+      limit is no done to begin with), and ``infos`` only with ``copy_info_dict``;
     - the buffer has a generator of its own. Without a ``seed`` it is seeded from numpy's global generator, so
       ``SAC(…, seed=0)`` is reproducible.
 
@@ -143,7 +146,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         transitions, goals, strategy = deepcopy((*self._samplers, self.goal_selection_strategy))
         done_function = None if self.done_function is None else self._dones
         config = HERConfig(strategy, self.n_sampled_goal, self._rewards, done_function)
-        make = _ReplayWithInfos if self.copy_info_dict else StepwiseReplay
+        make = ReplayWithInfos if self.copy_info_dict else StepwiseReplay
         state_dim = max(column.stop for column in self._columns.values())
         self.hindsight = make(
             self.buffer_size * self.n_envs,
@@ -152,6 +155,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
             int(np.prod(self.obs_shape["desired_goal"])),
             config,
             n_envs=self.n_envs,
+            goal_dtype=self.observation_space["desired_goal"].dtype,
             seed=self.seed,
             transitions=transitions,
             goals=goals,
@@ -191,7 +195,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
             next_states,
             dones,
             self._rows("obs['desired_goal']", obs["desired_goal"], self.hindsight.goal_dim),
-            next_states[:, self._columns["achieved_goal"]],
+            self._rows("next_obs['achieved_goal']", next_obs["achieved_goal"], self.hindsight.goal_dim),
             episode_ends=done,
             episode_begins=(states != self._stand).any(axis=1),
             **({"infos": infos} if self.copy_info_dict else {}),
@@ -209,6 +213,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
             )
         self.hindsight.end_episodes()
 
+    @np.errstate(under="ignore", over="ignore")  # what is too large becomes infinite, and is refused then
     def _flat(self, name: str, obs: dict[str, np.ndarray]) -> np.ndarray:
         states = np.empty_like(self._stand)
         for key, column in self._columns.items():
@@ -226,6 +231,39 @@ class HindsightReplayBuffer(HerReplayBuffer):
         """For SB3: `size` is how many transitions are stored of each environment, on average, rounded down."""
         full, self.pos = divmod(len(self.hindsight) // self.n_envs, self.buffer_size)
         self.full = bool(full)
+
+    # ------------------------------------------------------------------ what is stored, as SB3 lays it out
+
+    @property
+    def observations(self) -> dict[str, np.ndarray]:
+        """(buffer_size, n_envs, …) of each key."""
+        return self._observations(self.hindsight.states)
+
+    @property
+    def next_observations(self) -> dict[str, np.ndarray]:
+        """(buffer_size, n_envs, …) of each key; the desired goal is that of ``observations``."""
+        return self._observations(self.hindsight.next_states)
+
+    actions = property(lambda self: self._by_step(self.hindsight.actions))
+    rewards = property(lambda self: self._by_step(self.hindsight.rewards))
+    dones = property(lambda self: self._by_step(self.hindsight.dones))
+    ep_start = property(lambda self: self._by_step(self.hindsight.episode_start % self.buffer_size))
+    ep_length = property(lambda self: self._by_step(self.hindsight.episode_end - self.hindsight.episode_start))
+
+    @property
+    def her_ratio(self) -> float:
+        """The share of a batch that is relabelled, k/(k+1)."""
+        return self.hindsight.config.relabelled_share
+
+    def _observations(self, states: np.ndarray) -> dict[str, np.ndarray]:
+        flat = {key: states[:, column] for key, column in self._columns.items()}
+        flat["desired_goal"] = self.hindsight.desired_goals
+        return {key: self._by_step(array.reshape(-1, *self.obs_shape[key])) for key, array in flat.items()}
+
+    def _by_step(self, rows: np.ndarray) -> np.ndarray:
+        by_step = rows.reshape(self.n_envs, self.buffer_size, *rows.shape[1:]).swapaxes(0, 1)
+        by_step.flags.writeable = False
+        return by_step
 
     # ------------------------------------------------------------------ sampling
 
@@ -318,39 +356,6 @@ class HindsightReplayBuffer(HerReplayBuffer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         functions = {name: state[name].var for name in ("reward_function", "done_function")}
         super().__setstate__(state | functions)
-
-
-class _ReplayWithInfos(StepwiseReplay):
-    """Its reward function, ``f(achieved, desired, infos)``, is also given what the environment said of each transition.
-
-    Whether a function takes batches is found out by calling it on slices and repetitions of rows. So that each row
-    keeps its info, its number goes along in a column of its own.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.reward_function = BatchedReward(self._with_infos)
-        self.infos = np.empty(self.capacity + self.n_envs, object)  # at the end, those of the step to be stored
-
-    def add(self, *args: Any, infos: list[dict[str, Any]], **kwargs: Any) -> np.ndarray:
-        self.infos[self.capacity :] = infos
-        rows = super().add(*args, **kwargs)
-        self.infos[rows] = infos
-        return rows
-
-    def _move_to_the_beginning(self, ring):
-        infos = self.infos[ring.head - ring.open : ring.head].copy()
-        super()._move_to_the_beginning(ring)
-        self.infos[ring.first : ring.first + len(infos)] = infos
-
-    def _rewards_of(self, rows, achieved, goals):
-        rows = self.capacity + np.arange(len(achieved)) if rows is None else rows
-        return self.reward_function(np.column_stack([achieved, rows]), np.column_stack([goals, rows]))
-
-    def _with_infos(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray | float:
-        infos = self.infos[achieved[..., -1].astype(np.intp)]
-        goals = (numbered[..., :-1].astype(np.float32) for numbered in (achieved, desired))
-        return self.config.reward_function(*goals, infos)
 
 
 def _check_observation_space(space: spaces.Space) -> None:
