@@ -7,10 +7,8 @@ import math
 import numpy as np
 
 from her.goals import GoalSampler, GoalSelectionStrategy, as_goal_sampler
+from her.reach import NEWEST
 from her.validation import check_number, check_positive_integer, check_state
-
-#: the weight of the newest batch in the averages of a report
-NEWEST = 0.01
 
 
 class Cher(GoalSampler):

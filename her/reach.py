@@ -1,12 +1,18 @@
-"""How far an agent reliably reaches, measured on real episodes."""
+"""Easy goals first: how far an agent reliably reaches, and goals that grow with it."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from her.validation import check_number, check_positive_integer
+from her.goals import GoalSampler, GoalSelectionStrategy, as_goal_sampler
+from her.replay import GoalConditionedReplayBuffer
+from her.validation import check_number, check_positive_integer, check_state
+
+#: the weight of the newest batch in the averages of a report
+NEWEST = 0.01
 
 
 class Reach:
@@ -82,3 +88,160 @@ class Reach:
             self.success = np.concatenate([successes / np.maximum(both, 1), none])
             self.width *= 2
         return (distances / self.width).astype(np.intp) if self.width else np.zeros(len(distances), np.intp)
+
+
+class ReachGoals(GoalSampler):
+    """Substitute goals from easy to hard, where hard means: beyond the reach of the agent.
+
+    For every transition several goals are drawn by one of the paper's strategies, and one of them is kept, with
+    probability ∝ floor + exp(-d/s): d is how much farther beyond reach a goal lies than the nearest of them, and s is
+    ``softness`` times the mean distance of the desired goals. Early, when little is within reach, near goals are kept;
+    as measured success grows outwards, so does the choice; once nothing is out of reach it is the plain strategy. A
+    goal's distance is that from the goal which the transition itself achieved.
+
+    Success is read off the real episodes that are stored, so rewards have to be sparse: the best one says that the goal
+    was reached. Where an environment sets distant goals only, little is learned about near ones before the agent comes
+    close; `propose` helps, if the goals of episodes may be chosen.
+
+    Args:
+        strategy: which draws the candidates: a `GoalSelectionStrategy`, its name, or a `GoalSampler`.
+        candidates: how many of them for each transition.
+        softness: s, as a share of the mean distance of the desired goals.
+        floor: the weight of the farthest goal; that of the nearest is 1 + floor.
+        rollouts: the share of episodes for which `propose` chooses the goal.
+        reliable, memory: see `Reach`.
+
+    Raises:
+        ValueError: an unknown strategy, or a setting out of its range.
+
+    Attributes:
+        reach: the `Reach` that is measured.
+        scale: mean distance of the desired goals that the environment sets, at the beginning of an episode.
+    """
+
+    def __init__(
+        self,
+        strategy: GoalSelectionStrategy | GoalSampler | str = "future",
+        candidates: int = 4,
+        softness: float = 0.4,
+        floor: float = 0.05,
+        rollouts: float = 0.8,
+        reliable: float = 0.5,
+        memory: int = 200,
+    ):
+        self.goals = as_goal_sampler(strategy)
+        self.candidates_per_goal = check_positive_integer("candidates", candidates)
+        self.softness = check_number("softness", softness, lambda x: x > 0, "above 0")
+        self.floor = check_number("floor", floor, lambda x: x >= 0, "at least 0")
+        self.rollouts = check_number("rollouts", rollouts, lambda x: 0 <= x <= 1, "in [0, 1]")
+        self._begin(Reach(reliable, memory))
+
+    def _begin(self, reach: Reach) -> None:
+        self.reach, self.scale, self.episodes, self.proposes = reach, 0.0, 0, False
+        self.draws, self.offered, self.chosen = 0, np.zeros(3), np.zeros(3)  # shares of easy, middle and hard goals
+
+    @np.errstate(under="ignore")
+    def draw(self, buffer, rows, rng):
+        n, m = len(rows), self.candidates_per_goal
+        goals, goal_rows = self.goals.draw(buffer, np.tile(rows, m), rng)
+        distances = _distances(goals, np.tile(buffer.achieved_goals[rows], (m, 1))).reshape(m, n)
+        kept = self._pick(np.maximum(distances - self.reach.distance, 0), rng)
+        picked = kept * n + np.arange(n)
+        self._note(distances[0], distances.reshape(-1)[picked])
+        return goals[picked], goal_rows[picked]
+
+    @np.errstate(under="ignore")
+    def observe(self, achieved, desired, reached):
+        distances = _distances(achieved, desired)
+        self.reach.observe(distances, reached)
+        if not self.proposes:
+            self._measure_scale(distances[:1])
+
+    @np.errstate(under="ignore")
+    def propose(
+        self,
+        buffer: GoalConditionedReplayBuffer,
+        achieved: np.ndarray,
+        desired: np.ndarray,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """Goals for n episodes about to begin: for a share ``rollouts`` of them, one at the limit of the reach.
+
+        These are goals achieved in the past, kept out of several drawn at random with probability
+        ∝ floor + exp(-d/s), where d says how much farther a goal lies from the limit of the reach, on either side, than
+        the nearest of them. Other episodes keep their own goal, and all do when nothing is out of reach.
+
+        Args:
+            achieved: (n, goal_dim) the goals achieved at the start.
+            desired: (n, goal_dim) the goals that the environment set.
+
+        Returns:
+            (n, goal_dim).
+        """
+        self.proposes = True  # from now on, goals of stored episodes need not be the environment's own
+        self._measure_scale(_distances(achieved, desired))
+        n, reach = len(desired), self.reach.distance
+        if not len(buffer) or math.isinf(reach):
+            return desired
+        proposed = buffer.achieved_goals[buffer.rows_at(rng.random(4 * self.candidates_per_goal * n))]
+        proposed = proposed.reshape(-1, n, buffer.goal_dim)
+        kept = self._pick(np.abs(_distances(proposed, achieved) - reach), rng)
+        chosen = rng.random(n) < self.rollouts
+        return np.where(chosen[:, None], proposed[kept, np.arange(n)], desired)
+
+    def report(self) -> dict[str, Any]:
+        """How far it has come, for a figure.
+
+        Returns:
+            ``reach``: the distance within reach. ``scale``: the mean distance of desired goals. ``distances``,
+            ``success``, ``tries``: (bins,) arrays, success NaN where it is not known. ``offered`` and ``chosen``: the
+            shares of easy, middle and hard goals among the latest candidates, and among those kept; these are nearer
+            than a third, nearer than two thirds, and farther than two thirds of ``scale``.
+        """
+        reach, names = self.reach, ("easy", "middle", "hard")
+        return {
+            "reach": reach.distance,
+            "scale": self.scale,
+            "distances": reach.distances,
+            "success": np.where(reach.known, reach.success, np.nan),
+            "tries": reach.tries.copy(),
+            "offered": dict(zip(names, self.offered.tolist(), strict=True)),
+            "chosen": dict(zip(names, self.chosen.tolist(), strict=True)),
+        }
+
+    def state(self, buffer):
+        return {name: np.array(getattr(owner, name)) for name, owner in self._saved()}
+
+    def restore(self, buffer, state):
+        self._begin(Reach(self.reach.reliable, self.reach.memory))
+        for name, owner in self._saved() if state else ():
+            value = check_state(name, state[name], getattr(owner, name))
+            setattr(owner, name, value if value.ndim else value.item())
+
+    def _saved(self) -> list[tuple[str, Any]]:
+        """What a file keeps: the names of attributes, and whose they are."""
+        of_goals = ("scale", "episodes", "proposes", "draws", "offered", "chosen")
+        return [(name, self.reach) for name in ("width", "tries", "success")] + [(name, self) for name in of_goals]
+
+    def _measure_scale(self, distances: np.ndarray) -> None:
+        self.episodes = min(self.episodes + len(distances), max(self.reach.memory, len(distances)))
+        self.scale += (float(distances.mean()) - self.scale) * len(distances) / self.episodes
+
+    def _pick(self, distances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(n,) of each column of (m, n) distances one index, with probability ∝ floor + exp(-d/s)."""
+        softness = self.softness * self.scale or 1.0
+        weights = self.floor + np.exp((distances.min(axis=0) - distances) / softness)
+        sums = weights.cumsum(axis=0)
+        return (sums > rng.random(sums.shape[1]) * sums[-1]).argmax(axis=0)
+
+    def _note(self, offered: np.ndarray, chosen: np.ndarray) -> None:
+        self.draws += 1
+        third = self.scale / 3 or 1.0
+        for shares, distances in ((self.offered, offered), (self.chosen, chosen)):
+            thirds = np.bincount(np.minimum(distances / third, 2).astype(np.intp), minlength=3)
+            shares += max(1 / self.draws, NEWEST) * (thirds / len(distances) - shares)
+
+
+def _distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Over the last axis, in float64, which holds the square of any float32."""
+    return np.linalg.norm(one.astype(np.float64) - other, axis=-1)

@@ -168,6 +168,7 @@ class GoalConditionedReplayBuffer:
             ring.drop_oldest(len(rows))
             self._size -= len(rows)
 
+    @np.errstate(under="ignore", over="ignore")
     def _write(self, rows, states, actions, rewards, next_states, dones, goals, achieved_goals) -> None:
         self._rows[rows, self._state] = states
         self._rows[rows, self._action] = actions
@@ -267,9 +268,8 @@ class GoalConditionedReplayBuffer:
             ValueError: an empty buffer, a wrong shape, an index that was never drawn, or an error that is not
                 finite. No priority is changed.
         """
-        numbers, errors = check_td_errors(
-            indices, td_errors, (1 + max(ring.lap for ring in self.rings)) * self.capacity
-        )
+        stop = (1 + max(ring.lap for ring in self.rings)) * self.capacity
+        numbers, errors = check_td_errors(indices, td_errors, stop)
         if len(numbers) and not self._size:
             raise ValueError("indices: the buffer is empty, it has no transitions to prioritise")
         rows = numbers % self.capacity

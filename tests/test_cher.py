@@ -9,7 +9,7 @@ from scipy.stats import binomtest, chisquare
 
 from her import CurriculumHER, HERConfig
 from her.cher import pick_diverse
-from her.prioritized import ProportionalTransitions
+from her.td_error import ProportionalTransitions
 
 # Recorded rewards carry a bonus that the reward function does not know.
 pytestmark = pytest.mark.filterwarnings("ignore:reward_function gives")

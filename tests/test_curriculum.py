@@ -12,9 +12,8 @@ from scipy.stats import binomtest, chisquare
 
 from her import CurriculumHER, GoalSelectionStrategy, HERConfig, PrioritizedHER
 from her.cher import Cher
-from her.curriculum import ReachGoals
 from her.envs import BitFlipVectorEnv, PushVectorEnv, ReachVectorEnv
-from her.reach import Reach
+from her.reach import Reach, ReachGoals
 
 pytestmark = pytest.mark.filterwarnings("ignore:reward_function gives")
 STRATEGIES = [strategy.value for strategy in GoalSelectionStrategy]

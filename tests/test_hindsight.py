@@ -32,9 +32,9 @@ from scipy.stats import binomtest, chi2_contingency, chisquare
 
 from her import Episode, GoalSelectionStrategy, HERConfig, HindsightExperienceReplay, sparse_reward
 from her.cher import Cher
-from her.curriculum import ReachGoals
 from her.goals import GoalSampler, StrategyGoals
 from her.prioritized import transition_sampler
+from her.reach import ReachGoals
 from her.replay import UniformTransitions
 
 STRATEGIES = [strategy.value for strategy in GoalSelectionStrategy]

@@ -22,10 +22,10 @@ from scipy.stats import chisquare
 
 from her import GoalSelectionStrategy, HERConfig, HindsightExperienceReplay, PrioritizedHER
 from her.cher import Cher
-from her.curriculum import ReachGoals
 from her.energy import EnergyTransitions, MovedTransitions
 from her.envs import BitFlipVectorEnv
-from her.prioritized import ProportionalTransitions, RankTransitions
+from her.reach import ReachGoals
+from her.td_error import ProportionalTransitions, RankTransitions
 
 # Recorded rewards carry a bonus that the reward function does not know, so that their origin shows.
 pytestmark = pytest.mark.filterwarnings("ignore:reward_function gives")
@@ -584,7 +584,8 @@ def test_the_same_seed_gives_the_same_batches(priority):
     [{"priority": "td"}, {"priority": "rank", "curriculum": "cher"}, {"priority": "td", "curriculum": "reach"}],
 )
 def test_a_run_with_priorities_that_was_interrupted_ends_as_if_it_had_not_been(variant, tmp_path):
-    from her.runs import load_tensors, save_tensors
+    import torch
+
     from her.training import Trainer, settings_for
 
     config = settings_for("her/BitFlip-v0", {"n_bits": 6}, n_envs=8, capacity=200, updates_per_round=20, **variant)
@@ -596,9 +597,9 @@ def test_a_run_with_priorities_that_was_interrupted_ends_as_if_it_had_not_been(v
         first.round()
     first.buffer.save(tmp_path / "buffer.npz")
     state = first.state()
-    save_tensors(tmp_path / "agent.npz", state.pop("agent"))
+    torch.save(state.pop("agent"), tmp_path / "agent.pt")
     second.buffer.load(tmp_path / "buffer.npz")
-    second.load(state | {"agent": load_tensors(tmp_path / "agent.npz")})
+    second.load(state | {"agent": torch.load(tmp_path / "agent.pt", weights_only=True)})
     assert [(p.success_rate, p.td_error) for p in second.run()] == curve[6:]
 
 

@@ -21,10 +21,11 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from stable_baselines3.her import GoalSelectionStrategy as SB3Strategy
 
 import her.envs
-from her.curriculum import Cher, ReachGoals
+from her.cher import Cher
 from her.energy import EnergyTransitions, trajectory_energy
 from her.integrations.sb3 import HindsightReplayBuffer
-from her.prioritized import ProportionalTransitions
+from her.reach import ReachGoals
+from her.td_error import ProportionalTransitions
 
 STRATEGIES = ["final", "future", "episode", "random"]
 GOAL = spaces.Box(-np.inf, np.inf, (2,), np.float32)

@@ -48,7 +48,7 @@ use_style(LANG)
 
 # %%
 from her import CurriculumHER, HERConfig, sparse_reward
-from her.prioritized import ProportionalTransitions
+from her.td_error import ProportionalTransitions
 
 
 def near(achieved, desired):
