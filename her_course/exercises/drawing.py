@@ -130,8 +130,8 @@ def draws_case(
         if isinstance(mine, dict) and isinstance(other, dict):
             for key, feature in features.items():
                 never = feature.probabilities == 0
-                one, two = mine[key][:, never].mean(axis=0), other[key][:, never].mean(axis=0)
-                if (((one >= 1) & (two == 0)) | ((two >= 1) & (one == 0))).any():
+                one, two = (counts[key][:, never].sum(axis=1).mean() for counts in (mine, other))
+                if min(one, two) == 0 and max(one, two) >= 1:
                     return False
         other = tally_of(function, min(max(4 * len(rngs), LEAST), MOST))
         if isinstance(mine, dict) and isinstance(other, dict):
@@ -144,11 +144,9 @@ def draws_case(
 
 
 def similar(mine: np.ndarray, other: np.ndarray) -> bool:
-    """Whether counts, (calls, categories), may be of one distribution; `other` are many, and say how they scatter."""
-    error = np.sqrt(other.var(axis=0, ddof=1) * (1 / len(mine) + 1 / len(other)))
-    gap = np.abs(mine.mean(axis=0) - other.mean(axis=0))
-    new = (other.sum(axis=0) == 0) & (mine.sum(axis=0) > 0)
-    return not (new | (gap > UNLIKE * error + 1e-9)).any()
+    """Whether counts, (calls, categories), may be of one distribution, by how they scatter from call to call."""
+    scatter = np.concatenate([mine, other]).var(axis=0) * (1 / len(mine) + 1 / len(other))
+    return bool((np.abs(mine.mean(axis=0) - other.mean(axis=0)) <= UNLIKE * np.sqrt(scatter) + 1e-9).all())
 
 
 def fits(counts: Any, probabilities: Any, level: float = FALSE_ALARM) -> bool:
