@@ -23,13 +23,13 @@ def reward_case(name: Text, group: str, achieved, desired, threshold: float) -> 
 def _sparse_reward_cases(rng: np.random.Generator) -> list[Case]:
     batch = rng.integers(-3, 4, size=(6, 2)).astype(float)
     near = batch + np.where(rng.random((6, 1)) < 0.5, 0.2, 2.0)
-    near[0], near[1] = batch[0] + 0.2, batch[1] + 2.0
+    near[0], near[1], near[2] = batch[0], batch[1] + 0.2, batch[2] + 2.0
     grid = rng.integers(-3, 4, size=(2, 3, 3)).astype(float)
     shifted = grid + np.array([0.3, 1.5, 0.3])[None, :, None]
     origin, diagonal = [0.0, 0.0], Text("一正一负，合起来还是近", "off by plus and minus, near all the same")
     return [
         reward_case(Text("到了：一对目标", "reached: one pair"), "basics", [1.0, 2.0], [1.0, 2.1], 0.5),
-        reward_case(Text("没到：一对目标", "not reached: one pair"), "basics", [1.0, 2.0], [4.0, 6.0], 0.5),
+        reward_case(Text("没到：一对目标", "not reached: one pair"), "basics", [1.0, 2.0], [1.2, 6.0], 0.5),
         reward_case(Text("正好踩线", "exactly on the line"), "details", origin, [3.0, 4.0], 5.0),
         reward_case(Text("两个坐标各差一点", "a little off in both coordinates"), "details", origin, [0.4, -0.4], 0.5),
         reward_case(Text("阈值小于 1", "a threshold below 1"), "details", origin, [0.0, 0.6], 0.5),
@@ -71,11 +71,9 @@ SPARSE_REWARD = {
     "mean_of_differences": (
         lambda a, d, t: _rewarded(np.abs(a - d).mean(axis=-1) < t),
         lambda a, d, t: _rewarded(np.sqrt(((a - d) ** 2).mean(axis=-1)) < t),
-        lambda a, d, t: _rewarded(((a - d) ** 2).mean(axis=-1) < t),
     ),
     "shaped": lambda a, d, t: -_distance(a, d),
     "always_minus_one": lambda a, d, t: np.full(a.shape[:-1], -1.0),
-    "truth_values": lambda a, d, t: _distance(a, d) < t,
 }
 
 # --------------------------------------------------------------------------------------- random_success_probability
@@ -125,7 +123,6 @@ def _expected_visits(n: int, steps: int) -> float:
 
 RANDOM_SUCCESS = {
     "start_not_counted": lambda n, h: _chain(_binomial(n), h, start=False),
-    "start_not_absorbed": lambda n, h: min(1.0, 2.0**-n + _chain(_binomial(n), h, start=False)),
     "only_at_the_end": (lambda n, h: _chain(_binomial(n), h, absorb=False), lambda n, h: 2.0**-n),
     "one_step_short": lambda n, h: _chain(_binomial(n), max(h - 1, 0)),
     "one_step_more": lambda n, h: _chain(_binomial(n), h + 1),
@@ -155,10 +152,12 @@ def rate_case(name: Text, group: str, rewards: Sequence[list[float]], at: str, d
 
 
 def _success_rate_cases(rng: np.random.Generator) -> list[Case]:
-    kept, left, never = [-1.0, -1.0, 0.0, 0.0], [-1.0, 0.0, -1.0, -1.0], [-1.0] * 4
+    kept, left, never = [-1.0, -1.0, -1.0, 0.0], [-1.0, 0.0, -1.0, -1.0], [-1.0] * 4
     unequal = [[-1.0, 0.0], [0.0, 0.0, -1.0], [-1.0] * 5, [0.0]]
     return [
-        rate_case(Text('"any"：到过就算', '"any": having been there counts'), "basics", [kept, left, never], "any"),
+        rate_case(
+            Text('"any"：到过就算', '"any": having been there counts'), "basics", [kept, left, left, never], "any"
+        ),
         rate_case(
             Text('"end"：停在那里才算', '"end": only staying counts'), "basics", [kept, left, left, never, never], "end"
         ),

@@ -76,7 +76,7 @@ def _relabel_transition_cases(rng: np.random.Generator) -> list[Case]:
     other_reward = Text("不对称的奖励函数", "a reward function that is not symmetric")
     return [
         transition_case(there, "basics", one, achieved, inputs.within_half),
-        transition_case(where, "basics", two, elsewhere, inputs.within_half),
+        transition_case(where, "basics", two, elsewhere, inputs.at_least_as_far),
         transition_case(began, "details", three, before, inputs.within_half),
         transition_case(no_more, "details", reached, far, inputs.within_half),
         transition_case(other_reward, "details", four, beyond, inputs.at_least_as_far),

@@ -354,13 +354,16 @@ def td_case(name: Text, group: str, rewards, next_values, dones, gamma: float) -
 
 
 def _td_target_cases(rng: np.random.Generator) -> list[Case]:
-    low, high = Text("价值估得太低", "values far too low"), Text("价值估成了正的", "values above 0")
+    low, high = (
+        Text("价值估得太低", "values far too low"),
+        Text("价值有正的，也有太低的", "values above 0, and one far too low"),
+    )
     edge = Text("γ = 0.5，正好在边上", "γ = 0.5, right at the edge")
     return [
         td_case(Text("没有 done", "no done"), "basics", [-1, -1, 0], [-3, -10, -2], [0, 0, 0], 0.98),
         td_case(Text("有 done", "with a done"), "basics", [-1, 0, -1], [-3, -10, -7], [1, 1, 0], 0.98),
         td_case(low, "details", [-1, -1, 0], [-200, -49, -80], [0, 0, 0], 0.98),
-        td_case(high, "details", [-1, 0, 0, -1], [5, 2, 0.5, 0.4], [0, 0, 1, 0], 0.9),
+        td_case(high, "details", [-1, 0, 0, -1, -1], [15, 2, 0.5, 0.4, -30], [0, 0, 1, 0, 0], 0.9),
         td_case(edge, "details", [-1, -1, 0], [-2, -1.9, -2.4], [0, 0, 0], 0.5),
         td_case(Text("一行也是一批", "one row is a batch too"), "edges", [-1], [-5], [1], 0.95),
     ]

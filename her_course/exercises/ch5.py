@@ -255,8 +255,9 @@ SUM_TREE = {
 def trajectory(rng: np.random.Generator, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """(T + 1, 3) positions and velocities of something that moves already, and is pushed, lifted and dropped."""
     velocities = rng.normal(size=(steps + 1, 3)) * rng.choice([0.1, 0.5, 1.5], size=(steps + 1, 1))
-    velocities[0] = [0.7, -0.4, 0.2]
+    velocities[:2] = [[0.7, -0.4, 0.2], [0.8, 0.4, 0.2]]
     positions = np.cumsum(rng.normal(size=(steps + 1, 3)) * 0.1, axis=0) + 0.4
+    positions[1] = positions[0]
     return positions.round(3), velocities.round(3)
 
 
@@ -270,7 +271,7 @@ def energy_case(name: Text, group: str, positions, velocities, mass=1.0, gravity
 def _energy_cases(rng: np.random.Generator) -> list[Case]:
     flat = np.full((5, 3), 0.4)
     pushed, still, collision = np.zeros((5, 3)), np.zeros((5, 3)), np.zeros((5, 3))
-    pushed[:, 0] = [0, 0.6, 0.6, 0.2, 0.0]
+    pushed[:, 0], pushed[:, 1] = [0, 0.6, 0.6, 0.2, 0.0], [0, 0.3, 0.5, 0.1, 0.0]
     collision[:, 0] = [0, 0.4, 2.0, 2.4, 0.5]
     lifted, swung = flat.copy(), flat.copy()
     lifted[:, 2] += [0, 0.02, 0.04, 0.04, 0.01]
@@ -282,7 +283,7 @@ def _energy_cases(rng: np.random.Generator) -> list[Case]:
     unknown = Text("速度未知：用位置之差", "velocities unknown: differences")
     return [
         energy_case(Text("推一下，又停下来", "pushed, and at rest again"), "basics", flat, pushed, clip=5.0),
-        energy_case(lowered, "basics", lifted, still, mass=0.5),
+        energy_case(lowered, "basics", lifted, still, mass=0.5, gravity=1.6),
         energy_case(Text("没人碰过", "nobody touched it"), "edges", flat, still),
         energy_case(sideways, "details", swung, pushed, clip=5.0),
         energy_case(Text("撞了一下", "a collision"), "details", flat, collision),
@@ -341,10 +342,7 @@ ENERGY = {
         _energy_with(add=lambda e, c: max(e[-1] - e[0], 0)),
         _energy_with(add=lambda e, c: min(e[-1] - e[0], c)),
     ),
-    "clips_the_total": (
-        _energy_with(add=lambda e, c: min(np.maximum(np.diff(e), 0).sum(), c)),
-        _energy_with(add=lambda e, c: np.clip(np.diff(e).sum(), 0, c)),
-    ),
+    "clips_the_total": _energy_with(add=lambda e, c: min(np.maximum(np.diff(e), 0).sum(), c)),
     "clips_the_energy": (
         _energy_with(add=lambda e, c: np.maximum(np.diff(np.clip(e, 0, c)), 0).sum()),
         _energy_with(add=lambda e, c: np.diff(np.clip(e, 0, c)).clip(0, c).sum()),

@@ -138,7 +138,7 @@ class Misconception:
 
     Attributes:
         text: for the learner.
-        wrong: functions of those who have it; each case has to be like one of them.
+        wrong: functions of those who have it; the answer has to be like one of them in all cases.
         seen: instead, what the evidence of all cases has to show.
     """
 
@@ -150,7 +150,7 @@ class Misconception:
         """Whether an answer behaves, in every case, as whoever has this idea."""
         if self.seen is not None:
             return self.seen(evidence)
-        return all(any(case.alike(outcomes, wrong) for wrong in self.wrong) for case, outcomes, _ in evidence)
+        return any(all(case.alike(outcomes, wrong) for case, outcomes, _ in evidence) for wrong in self.wrong)
 
 
 @dataclass(frozen=True)
