@@ -1,9 +1,11 @@
 """Values that may cross from a learner's function to the judge: plain data of bounded size, and nothing that can act.
 
-A value is *plain* if it is made of exactly these types, never of subclasses: None, bool, int, float, complex, str,
-bytes, list, tuple, dict (keys: str or int), set and frozenset (of str or int), range (which arrives as a list); numpy
-arrays and scalars of booleans and numbers; torch tensors and parameters; the course's own `Transition`, `Episode` and
-`GoalSelectionStrategy`; and numpy's default `Generator`, with its state. Functions cross by name, if they are `named`.
+A value is *plain* if it is made of exactly these types: None, bool, int, float, complex, str, bytes, list, tuple, dict
+(keys: str or int), set and frozenset (of str or int), range (which arrives as a list); numpy arrays and scalars of
+booleans and numbers; torch tensors and parameters; the course's own `Transition`, `Episode` and
+`GoalSelectionStrategy`; and numpy's default `Generator`, with its state. Subclasses are refused, but for those of tuple
+and dict, such as named tuples and `defaultdict`, which arrive as what they hold. Functions cross by name, if they are
+`named`.
 
 Whoever compares such a value runs only Python's, numpy's and torch's operators: an object that claims to equal
 everything, or that computes its contents when asked, is refused by `encode` and cannot be made by `decode`.
@@ -151,18 +153,19 @@ class _Writer:
             self._length(len(value), where)
             data = value if kind is bytes else value.encode("utf-8", "replace")
             self.put(where, b"s" if kind is str else b"b", _count(len(data)), data)
-        elif kind is list or kind is tuple:
-            self._length(len(value), where)
-            self.put(where, b"l" if kind is list else b"u", _count(len(value)))
-            for i, item in enumerate(value):
+        elif kind is list or issubclass(kind, tuple):
+            self._length(len(value) if kind is list else tuple.__len__(value), where)
+            items = value if kind is list else tuple(tuple.__iter__(value))
+            self.put(where, b"l" if kind is list else b"u", _count(len(items)))
+            for i, item in enumerate(items):
                 self.write(item, f"{where}[{i}]", depth + 1)
         elif kind is range:
             self._length(_range_length(value), where)
             self.write(list(value), where, depth)
-        elif kind is dict:
-            self._length(len(value), where)
-            self.put(where, b"m", _count(len(value)))
-            for key, item in value.items():
+        elif issubclass(kind, dict):
+            self._length(dict.__len__(value), where)
+            self.put(where, b"m", _count(dict.__len__(value)))
+            for key, item in dict.items(value):
                 self._key(key, where)
                 self.write(item, f"{where}[{key!r:.40}]", depth + 1)
         elif kind is set or kind is frozenset:

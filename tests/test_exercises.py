@@ -3,6 +3,7 @@
 from collections import Counter
 
 import mutants
+import mutants.students
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from her_course.exercises.model import MUTATES, judge_exercise, say, weights
 from her_course.exercises.running import here
 
 WRONG, RIGHT = mutants.load()
+STUDENTS = mutants.students.load()
 EXERCISES = registry.exercises().values()
 
 
@@ -42,6 +44,34 @@ def test_a_right_answer_is_accepted_however_it_is_written(answer):
         result = judged(answer.exercise, answer.function, hidden=True, seed=seed)
         assert result.passed, failures(result)
         assert result.points == result.max_points
+
+
+@pytest.mark.parametrize("student", STUDENTS, ids=lambda student: f"{student.exercise}-{student.label}")
+def test_what_students_write_is_judged_for_what_it_is(student):
+    result = judged(student.exercise, student.function(), hidden=False)
+    if student.kind == "right":
+        assert result.passed, failures(result)
+        return
+    assert result.status == "failed"
+    if student.kind == "type":
+        got = result.first_failing[1].verdict.got
+        assert "type" in say(got, "en")
+        assert "类型" in say(got, "zh")
+    assert (result.misconception or "") == student.named, failures(result)
+
+
+def test_of_wrong_answers_three_in_four_are_named():
+    wrong = [student for student in STUDENTS if student.kind == "wrong"]
+    assert sum(bool(student.named) for student in wrong) >= 0.75 * len(wrong)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+def test_whoever_has_an_idea_is_rejected_in_the_check_and_named(exercise):
+    for name, idea in exercise.misconceptions.items():
+        for wrong in idea.wrong[:1]:
+            result = judge_exercise(exercise, here(wrong), seed=0, hidden=False)
+            assert result.status == "failed", name
+            assert result.misconception == name, failures(result)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)

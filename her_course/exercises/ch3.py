@@ -2,211 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from her_course.exercises import reference
-from her_course.exercises.judging import (
+from her_course.exercises.drawing import (
     FIXED_RNG,
-    IGNORES_RNG,
-    all_alike,
-    fits,
+    UNEVEN,
+    Feature,
+    alike_feature,
+    array_of,
+    draws_case,
     generators,
-    integers,
-    likely,
-    numbers,
+    pairs_alike,
     seeded_case,
-    show,
-    value_case,
+    unseeded,
 )
-from her_course.exercises.model import Call, Case, Exercise, Misconception, Outcome, Text, Verdict
-
-INCLUDES_PAST = Misconception(
-    Text(
-        "抽到了过去。第 t 步之前达到的目标，这一步的动作已经够不着了；那是 `episode` 的做法。",
-        "It draws from the past, which the action at t leads to no more. That is what `episode` does.",
-    )
-)
-EXCLUDES_OWN = Misconception(
-    Text(
-        "漏了第 t 步自己达到的目标。`achieved_goals[t]` 在动作 t *之后*，已经是它的未来；成功的样本全靠它。",
-        "It leaves out what step t itself achieved. `achieved_goals[t]` comes *after* action t and is its future; "
-        "the successes come from there.",
-    )
-)
-EXCLUDES_LAST = Misconception(
-    Text(
-        "漏了最后一个目标：`rng.integers` 的上界本来就不含在内，不用再减 1。",
-        "It never draws the last goal: the upper end of `rng.integers` is excluded already.",
-    )
-)
-OFF_THE_END = Misconception(
-    Text("越过了回合的末尾：最后的下标是 length − 1。", "Beyond the end of the episode: the last index is length − 1.")
-)
-ONE_DRAW = Misconception(
-    Text(
-        "只抽了一次，重复了 k 遍。k 个目标要各抽各的。",
-        "One draw, repeated k times. Each of the k is drawn by itself.",
-    )
-)
-WRONG_SHAPE = Misconception(
-    Text(
-        "均值对了，分布不对：有的位置抽得多，有的抽得少。要均匀。",
-        "The right mean, the wrong distribution: some come oftener than others. Make it uniform.",
-    )
-)
+from her_course.exercises.judging import as_array, declare, is_array, numbers, value_case
+from her_course.exercises.model import Case, Text
+from her_course.exercises.saying import show
 
 # ----------------------------------------------------------------------------------------------------- future_indices
-
-FUTURE_INDICES = {
-    "off_the_end": OFF_THE_END,
-    "includes_past": INCLUDES_PAST,
-    "excludes_own_step": EXCLUDES_OWN,
-    "excludes_last": EXCLUDES_LAST,
-    "one_draw_repeated": ONE_DRAW,
-    "fixed_rng": FIXED_RNG,
-    "ignores_rng": IGNORES_RNG,
-    "wrong_distribution": WRONG_SHAPE,
-    "relative_positions": Misconception(
-        Text(
-            "返回的是离 t 有多远，不是在回合里的位置：还要加上 t。",
-            "These say how far from t, not where in the episode: add t.",
-        )
-    ),
-}
 
 
 def indices_case(
     name: Text, group: str, t: int, length: int, k: int, rngs: Sequence[np.random.Generator], exact: bool = True
 ) -> Case:
     """Indices in the right range, and, with `exact`, with the right frequencies over all calls together."""
+    positions = np.arange(-1, length + 1)  # the first and the last stand for all that are out of range
+    future = (positions >= t) & (positions < length)
+
+    def tell(counts: np.ndarray) -> Text:
+        low, high = positions[np.flatnonzero(counts)[[0, -1]]]
+        if counts[~future].any():
+            return Text(f"取自 {low}…{high}", f"from {low}…{high}")
+        shares = show((counts[future] / counts.sum()).round(3))
+        return Text(f"各位置的比例 {shares}", f"shares {shares}")
+
+    def read(value: Any) -> dict[str, np.ndarray]:
+        indices = array_of(value, (k,), integers=True)
+        return {"position": indices.clip(-1, length).astype(int) + 1, "pairs": pairs_alike(indices)}
+
     expected = Text(f"{k} 个整数，均匀取自 {t}…{length - 1}", f"{k} integers, uniform over {t}…{length - 1}")
-
-    def uniform(begin: int, end: int) -> np.ndarray:
-        """Over begin … end - 1, as probabilities of the cells 0 … length."""
-        cells = np.arange(length + 1)
-        return ((begin <= cells) & (cells < end)) / max(1, end - begin)
-
-    ideas = {
-        "off_the_end": uniform(t, length + 1),
-        "includes_past": uniform(0, length),
-        "relative_positions": uniform(0, length - t),
-        "excludes_own_step": uniform(t + 1, length) if t + 1 < length else uniform(t, length + 1),
-        "excludes_last": uniform(t, length - 1) if t + 1 < length else uniform(0, length),
-    }
-
-    def judge(outcomes: Sequence[Outcome]) -> Verdict:
-        draws = [integers(outcome.value, (k,)) for outcome in outcomes]
-        if bad := [outcome.value for outcome, draw in zip(outcomes, draws, strict=True) if draw is None]:
-            return Verdict(False, Text(f"整数数组 ({k},)", f"an array of integers ({k},)"), show(bad[0]))
-        together = np.concatenate(draws)
-        low, high = together.min(), together.max()
-        seen = Text(f"取自 {low}…{high}", f"from {low}…{high}")
-        if low < 0 or high > length:
-            return Verdict(False, expected, seen, ("off_the_end",) if high > length else ("includes_past",))
-        counts = np.bincount(together, minlength=length + 1)
-        if low < t or high >= length:
-            suspects = likely(counts, ideas) or (("includes_past",) if low < t else ("off_the_end",))
-            return Verdict(False, expected, seen, suspects)
-        if k > 1 and length - t > 1 and all(len(set(draw.tolist())) == 1 for draw in draws):
-            return Verdict(False, expected, Text("k 个都一样", "all k alike"), ("one_draw_repeated",))
-        if exact and not fits(counts, uniform(t, length)):
-            shares = show((counts[t:length] / len(together)).round(3))
-            suspects = ("fixed_rng",) if all_alike(draws) else likely(counts, ideas) or ("wrong_distribution",)
-            return Verdict(False, expected, Text(f"各位置的比例 {shares}", f"shares {shares}"), suspects)
-        return Verdict(True, expected, seen)
-
-    return Case(name, group, [Call((t, length, k, rng)) for rng in rngs], judge, expected)
-
-
-def few_left_case(rng: np.random.Generator) -> Case:
-    """More draws than there are positions left, which nobody can make without replacement."""
-    name = Text("快到头了，k 比剩下的多", "near the end, k above what is left")
-    return indices_case(name, "edges", 8, 10, 12, generators(rng, 3), exact=False)
+    features = {"position": Feature(future / future.sum(), expected, tell)}
+    if k > 1 and length - t > 1:
+        features["pairs"] = alike_feature(1 / (length - t))
+    return draws_case(name, group, (t, length, k, None), rngs, read, features, exact)
 
 
 def _future_indices_cases(rng: np.random.Generator) -> list[Case]:
+    begin, own = (
+        Text("从头开始", "from the very beginning"),
+        Text("最后一步只剩自己", "at the last step, only itself is left"),
+    )
+    few_left = Text("快到头了，k 比剩下的多", "near the end, k above what is left")
+    even, single = (
+        Text("每个位置一样常见", "every position equally often"),
+        Text("一次只抽一个也均匀", "uniform also one at a time"),
+    )
     return [
         indices_case(Text("范围", "the range"), "basics", 3, 10, 40, generators(rng, 10), exact=False),
-        indices_case(Text("从头开始", "from the very beginning"), "basics", 0, 6, 40, generators(rng, 10), exact=False),
-        indices_case(
-            Text("最后一步只剩自己", "at the last step, only itself is left"), "edges", 9, 10, 4, generators(rng, 2)
-        ),
-        few_left_case(rng),
-        indices_case(
-            Text("每个位置一样常见", "every position equally often"), "sampling", 3, 10, 100, generators(rng, 60)
-        ),
-        indices_case(
-            Text("一次只抽一个也均匀", "uniform also one at a time"), "sampling", 2, 6, 1, generators(rng, 400)
-        ),
-        seeded_case(lambda r: (0, 1000, 12, r), rng.integers(2**62, size=2), "fixed_rng", "ignores_rng"),
+        indices_case(begin, "basics", 0, 6, 40, generators(rng, 10), exact=False),
+        indices_case(own, "edges", 9, 10, 4, generators(rng, 2)),
+        indices_case(few_left, "edges", 8, 10, 12, generators(rng, 3), exact=False),
+        indices_case(even, "sampling", 3, 10, 100, generators(rng, 60)),
+        indices_case(single, "sampling", 2, 6, 1, generators(rng, 400)),
+        seeded_case((0, 1000, 12, None), rng.integers(2**62, size=2)),
     ]
 
 
-# ---------------------------------------------------------------------------------------------------- candidate_goals
-
-CANDIDATE_GOALS = {
-    "random_is_episode": Misconception(
-        Text(
-            "`random` 给了本回合的目标。它要从*训练以来*达到过的所有目标里抽；只在本回合里抽的叫 `episode`。",
-            "`random` got the goals of this episode. It draws from everything achieved *in training so far*; within the "
-            "episode it would be `episode`.",
-        ),
-        lambda s, a, t, h: a if s == "random" else reference.candidate_goals(s, a, t, h),
+FUTURE_INDICES = {
+    "off_the_end": lambda t, n, k, rng: rng.integers(t, n + 1, size=k),
+    "shifted_by_one": lambda t, n, k, rng: rng.integers(t + 1, n + 1, size=k),
+    "includes_past": lambda t, n, k, rng: rng.integers(n, size=k),
+    "only_the_past": (
+        lambda t, n, k, rng: rng.integers(t, size=k),
+        lambda t, n, k, rng: rng.integers(0, t, size=k),
+        lambda t, n, k, rng: rng.integers(t + 1, size=k),
+        lambda t, n, k, rng: rng.integers(max(t, 1), size=k),
     ),
-    "excludes_own_step": Misconception(
-        EXCLUDES_OWN.text, lambda s, a, t, h: a[t + 1 :] if s == "future" else reference.candidate_goals(s, a, t, h)
+    "relative_positions": lambda t, n, k, rng: rng.integers(n - t, size=k),
+    "excludes_own_step": (
+        lambda t, n, k, rng: rng.integers(t + 1, n, size=k),
+        lambda t, n, k, rng: rng.integers(min(t + 1, n - 1), n, size=k),
+        lambda t, n, k, rng: rng.choice(np.arange(t + 1, n), size=k),
+        lambda t, n, k, rng: t + 1 + (rng.random(k) * (n - t - 1)).astype(int),
+        lambda t, n, k, rng: np.full(k, 0) if t + 1 == n else rng.integers(t + 1, n, size=k),
     ),
-    "includes_past": Misconception(
-        INCLUDES_PAST.text, lambda s, a, t, h: a if s == "future" else reference.candidate_goals(s, a, t, h)
+    "excludes_last": (
+        lambda t, n, k, rng: rng.integers(t, n - 1, size=k),
+        lambda t, n, k, rng: rng.integers(t, max(t + 1, n - 1), size=k),
+        lambda t, n, k, rng: t + (rng.random(k) * (n - 1 - t)).astype(int),
+        lambda t, n, k, rng: rng.choice(np.arange(t, n - 1), size=k),
     ),
-    "only_the_past": Misconception(
-        Text("切反了：`[:t]` 是过去，`[t:]` 才是未来。", "The wrong slice: `[:t]` is the past, `[t:]` the future."),
-        lambda s, a, t, h: a[:t] if s == "future" else reference.candidate_goals(s, a, t, h),
+    "excludes_both": (
+        lambda t, n, k, rng: rng.integers(t + 1, n - 1, size=k),
+        lambda t, n, k, rng: rng.integers(min(t + 1, n - 2), max(n - 1, 1), size=k),
     ),
-    "final_of_this_step": Misconception(
-        Text(
-            "`final` 给了第 t 步达到的目标。它总是回合*最后*达到的那个，和 t 无关。",
-            "`final` got the goal achieved at step t. It is the episode's *last* one, whatever t.",
-        ),
-        lambda s, a, t, h: a[t : t + 1] if s == "final" else reference.candidate_goals(s, a, t, h),
+    "one_draw_repeated": lambda t, n, k, rng: np.full(k, rng.integers(t, n)),
+    "one_draw_only": (lambda t, n, k, rng: int(rng.integers(t, n)), lambda t, n, k, rng: rng.integers(t, n, size=1)),
+    "always_the_last": lambda t, n, k, rng: np.full(k, n - 1),
+    "always_own_step": lambda t, n, k, rng: np.full(k, t),
+    "without_replacement": (
+        lambda t, n, k, rng: rng.choice(np.arange(t, n), size=k, replace=False),
+        lambda t, n, k, rng: rng.permutation(np.arange(t, n))[:k],
     ),
-    "lost_axis": Misconception(
-        Text(
-            "少了一个轴。候选目标是 (m, d) 的数组，只有一个时也是 (1, d)：用 `[-1:]`，不用 `[-1]`。",
-            "An axis is missing. Candidates are an (m, d) array, (1, d) if there is one: `[-1:]`, not `[-1]`.",
-        ),
-        lambda s, a, t, h: a[-1] if s == "final" else reference.candidate_goals(s, a, t, h),
+    "consecutive": (
+        lambda t, n, k, rng: np.arange(t, min(t + k, n)),
+        lambda t, n, k, rng: np.arange(t, t + k),
+        lambda t, n, k, rng: np.minimum(np.arange(t, t + k), n - 1),
+        lambda t, n, k, rng: t + np.arange(k) % (n - t),
     ),
-    "episode_is_future": Misconception(
-        Text(
-            "`episode` 只给了第 t 步以后的。它是整个回合。",
-            "`episode` got what comes from t on. It is the whole episode.",
-        ),
-        lambda s, a, t, h: a[t:] if s == "episode" else reference.candidate_goals(s, a, t, h),
+    "floats": (
+        lambda t, n, k, rng: rng.uniform(t, n, size=k),
+        lambda t, n, k, rng: rng.uniform(t, n, size=k).tolist(),
     ),
-    "random_without_this_episode": Misconception(
-        Text(
-            "`random` 去掉了本回合。`history` 已经包含本回合，照用就是。",
-            "`random` left out this episode. `history` contains it; take it as it is.",
-        ),
-        lambda s, a, t, h: h[: len(h) - len(a)] if s == "random" else reference.candidate_goals(s, a, t, h),
-    ),
+    "fixed_rng": FIXED_RNG,
+    "ignores_rng": unseeded(reference.future_indices),
+    "wrong_distribution": UNEVEN,
 }
 
+# ---------------------------------------------------------------------------------------------------- candidate_goals
 
-def _same_rows(got, expected) -> bool:
+
+def same_rows(got: Any, expected: Any) -> bool:
     """The same goals in any order."""
-    array = numbers(got)
-    if array is None or array.ndim != 2 or array.shape != np.shape(expected):
-        return (
-            np.ndim(expected) == 1
-            and array is not None
-            and array.shape == np.shape(expected)
-            and np.allclose(array, expected)
-        )
-    return bool(np.allclose(*(rows[np.lexsort(rows.T)] for rows in (array.astype(float), np.asarray(expected, float)))))
+    array, expected = numbers(got), np.asarray(expected, float)
+    if array is None or array.ndim != 2 or array.shape != expected.shape:
+        return expected.ndim != 2 and is_array()(got, expected)
+    return bool(np.allclose(*(rows[np.lexsort(rows.T)] for rows in (array.astype(float), expected))))
+
+
+def describe_rows(right: np.ndarray, got: Any, compare: Callable) -> tuple[Text | str, Text | str]:
+    """Candidates that differ in their number, their shape, or their type."""
+    rows = Text(f"{len(right)} 个候选，形状 {right.shape}", f"{len(right)} candidates, shape {right.shape}")
+    array, said = numbers(got), show(got, 60)
+    if array is None:
+        kind, same = type(got).__name__, compare(as_array(got), right)
+        zh, en = ("数值都对，", "the right values, but ") if same else ("", "")
+        return rows, Text(f"{said}：{zh}类型是 {kind}，要数组", f"{said}: {en}the type is {kind}, not an array")
+    return rows, Text(f"{said}：形状 {array.shape}", f"{said}: shape {array.shape}")
 
 
 def past(rng: np.random.Generator, length: int, others: int, goal_dim: int = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -218,8 +155,8 @@ def past(rng: np.random.Generator, length: int, others: int, goal_dim: int = 2) 
 
 def candidates_case(name: Text, group: str, strategy: str, t: int, achieved: np.ndarray, history: np.ndarray) -> Case:
     """The candidates of this strategy at t."""
-    arguments = (strategy, achieved, t, history)
-    return value_case(name, group, arguments, reference.candidate_goals, CANDIDATE_GOALS, _same_rows)
+    arguments, solve = (strategy, achieved, t, history), reference.candidate_goals
+    return value_case(name, group, arguments, solve, same_rows, describe=describe_rows)
 
 
 def _candidate_goals_cases(rng: np.random.Generator) -> list[Case]:
@@ -240,170 +177,166 @@ def _candidate_goals_cases(rng: np.random.Generator) -> list[Case]:
     ]
 
 
-# --------------------------------------------------------------------------------------------------- substitute_goals
+def _pool(**changed: Callable[[np.ndarray, int, np.ndarray], np.ndarray]) -> Callable:
+    """Candidates that are right, but for these strategies: a function of (achieved goals, t, history)."""
 
-SUBSTITUTE_GOALS = {
-    "random_is_episode": CANDIDATE_GOALS["random_is_episode"],
-    "episode_is_random": Misconception(
-        Text(
-            "抽到了别的回合的目标。只有 `random` 能这样：`future`、`episode`、`final` 都只看本回合。",
-            "A goal of another episode was drawn. Only `random` may: `future`, `episode` and `final` stay in theirs.",
-        )
+    def pool(strategy: str, achieved: np.ndarray, t: int, history: np.ndarray) -> np.ndarray:
+        if strategy in changed:
+            return changed[strategy](achieved, t, history)
+        return reference.candidate_goals(strategy, achieved, t, history)
+
+    return pool
+
+
+POOLS = {
+    "random_is_episode": _pool(random=lambda a, t, h: a),
+    "random_is_future": _pool(random=lambda a, t, h: a[t:]),
+    "random_counts_twice": _pool(random=lambda a, t, h: np.concatenate([h, a])),
+    "random_without_this_episode": _pool(random=lambda a, t, h: h[: len(h) - len(a)]),
+    "excludes_own_step": (
+        _pool(future=lambda a, t, h: a[t + 1 :]),
+        _pool(future=lambda a, t, h: a[min(t + 1, len(a) - 1) :]),
     ),
-    "excludes_own_step": EXCLUDES_OWN,
-    "includes_past": INCLUDES_PAST,
-    "one_draw_repeated": ONE_DRAW,
-    "fixed_rng": FIXED_RNG,
-    "ignores_rng": IGNORES_RNG,
-    "wrong_distribution": WRONG_SHAPE,
-    "wrong_strategy": Misconception(
-        Text("抽的不是这个策略允许的目标。", "That is not a goal which this strategy may draw.")
+    "excludes_last": (
+        _pool(future=lambda a, t, h: a[t:-1]),
+        _pool(future=lambda a, t, h: a[t : max(t + 1, len(a) - 1)]),
     ),
+    "includes_past": _pool(future=lambda a, t, h: a),
+    "only_the_past": (_pool(future=lambda a, t, h: a[:t]), _pool(future=lambda a, t, h: a[: t + 1])),
+    "future_is_one": (
+        _pool(future=lambda a, t, h: a[t : t + 1]),
+        _pool(future=lambda a, t, h: a[t + 1 : t + 2]),
+        _pool(future=lambda a, t, h: a[t]),
+    ),
+    "final_of_this_step": _pool(final=lambda a, t, h: a[t : t + 1]),
+    "final_is_first": _pool(final=lambda a, t, h: a[:1]),
+    "final_before_last": _pool(final=lambda a, t, h: a[-2:-1]),
+    "final_of_history": _pool(final=lambda a, t, h: h[:1]),
+    "lost_axis": (
+        _pool(final=lambda a, t, h: a[-1]),
+        lambda s, a, t, h: reference.candidate_goals(s, a, t, h).squeeze(),
+    ),
+    "episode_is_future": _pool(episode=lambda a, t, h: a[t:]),
+    "episode_without_this_step": _pool(episode=lambda a, t, h: np.delete(a, t, axis=0)),
+    "episode_is_past": (_pool(episode=lambda a, t, h: a[:t]), _pool(episode=lambda a, t, h: a[: t + 1])),
+    "episode_is_random": (_pool(episode=lambda a, t, h: h), _pool(episode=lambda a, t, h: h, future=lambda a, t, h: h)),
 }
 
+# --------------------------------------------------------------------------------------------------- substitute_goals
 
-def draws_case(
+
+def goals_case(
     name: Text,
     group: str,
     strategy: str,
     t: int,
     k: int,
-    achieved: np.ndarray,
-    history: np.ndarray,
+    goals: tuple[np.ndarray, np.ndarray],
     rngs: Sequence[np.random.Generator],
     exact: bool = True,
 ) -> Case:
-    """k goals a call, each among the candidates, and, with `exact`, equally often over all calls."""
-    candidates = reference.candidate_goals(strategy, achieved, t, history)
+    """k goals a call, each among the candidates, and, with `exact`, equally often over all calls.
+
+    Args:
+        goals: (T, d) of the episode, and the history.
+    """
+    achieved, history = goals
+    candidates = {tuple(goal) for goal in reference.candidate_goals(strategy, achieved, t, history).tolist()}
     place = {tuple(goal): i for i, goal in enumerate(history.tolist())}
-    expected = Text(
-        f"({k}, {achieved.shape[1]}) 的数组，每行均匀取自 {len(candidates)} 个候选",
-        f"a ({k}, {achieved.shape[1]}) array, each row uniform over {len(candidates)} candidates",
-    )
+    allowed = np.array([goal in candidates for goal in place] + [False])  # the last is a goal that nobody achieved
 
-    def uniform(goals: np.ndarray) -> np.ndarray:
-        probabilities = np.zeros(len(history))
-        probabilities[[place[tuple(goal)] for goal in goals.tolist()]] = 1 / len(goals)
-        return probabilities
-
-    ideas: Mapping[str, np.ndarray] = {
-        "random_is_episode": uniform(achieved),
-        "episode_is_random": uniform(history),
-        "excludes_own_step": uniform(achieved[t + 1 :]) if t + 1 < len(achieved) else uniform(achieved),
-        "includes_past": uniform(achieved),
-    }
-    ideas = {key: p for key, p in ideas.items() if (key == "random_is_episode") == (strategy == "random")}
-    allowed = uniform(candidates) > 0
-
-    def judge(outcomes: Sequence[Outcome]) -> Verdict:
-        values = [numbers(outcome.value) for outcome in outcomes]
-        shape = (k, achieved.shape[1])
-        if bad := [o.value for o, v in zip(outcomes, values, strict=True) if v is None or v.shape != shape]:
-            return Verdict(False, Text(f"形状 {shape}", f"shape {shape}"), show(bad[0]))
-        draws = [[place.get(tuple(goal)) for goal in value.astype(float).tolist()] for value in values]
-        together = [i for draw in draws for i in draw]
-        if None in together:
-            return Verdict(False, expected, Text("有一行谁也没有达到过", "a row that nobody ever achieved"))
-        counts = np.bincount(together, minlength=len(history))
+    def tell(counts: np.ndarray) -> Text:
+        if counts[-1]:
+            return Text("有一行谁也没有达到过", "a row that nobody ever achieved")
         if counts[~allowed].any():
-            others = Text("有的行不在候选里", "rows that are no candidates")
-            return Verdict(False, expected, others, likely(counts, ideas) or ("wrong_strategy",))
-        if k > 1 and allowed.sum() > 1 and all(len(set(draw)) == 1 for draw in draws):
-            return Verdict(False, expected, Text("k 行都一样", "all k rows alike"), ("one_draw_repeated",))
-        if exact and not fits(counts, uniform(candidates)):
-            shares = show((counts[allowed] / len(together)).round(3))
-            suspects = ("fixed_rng",) if all_alike(draws) else likely(counts, ideas) or ("wrong_distribution",)
-            return Verdict(False, expected, Text(f"各候选的比例 {shares}", f"shares {shares}"), suspects)
-        return Verdict(True, expected, show(values[0]))
+            return Text("有的行不在候选里", "rows that are no candidates")
+        shares = show((counts[allowed] / counts.sum()).round(3))
+        return Text(f"各候选的比例 {shares}", f"shares {shares}")
 
-    return Case(name, group, [Call((strategy, achieved, t, k, rng, history)) for rng in rngs], judge, expected)
+    def read(value: Any) -> dict[str, np.ndarray]:
+        rows = array_of(value, (k, achieved.shape[1])).astype(float).tolist()
+        drawn = np.array([place.get(tuple(row), len(place)) for row in rows])
+        return {"goal": drawn, "pairs": pairs_alike(drawn)}
+
+    n, d = len(candidates), achieved.shape[1]
+    expected = Text(
+        f"({k}, {d}) 的数组，每行均匀取自 {n} 个候选", f"a ({k}, {d}) array, each row uniform over {n} candidates"
+    )
+    features = {"goal": Feature(allowed / n, expected, tell)}
+    if k > 1 and n > 1:
+        features["pairs"] = alike_feature(1 / n)
+    return draws_case(name, group, (strategy, achieved, t, k, None, history), rngs, read, features, exact)
 
 
 def _substitute_goals_cases(rng: np.random.Generator) -> list[Case]:
-    achieved, history = past(rng, 6, 6)
+    goals = past(rng, 6, 6)
 
     def case(group: str, strategy: str, t: int, k: int, calls: int, zh: str, en: str) -> Case:
-        name = Text(f"{strategy}：{zh}", f"{strategy}: {en}")
-        exact = group == "sampling"
-        return draws_case(name, group, strategy, t, k, achieved, history, generators(rng, calls), exact)
+        name, exact = Text(f"{strategy}：{zh}", f"{strategy}: {en}"), group == "sampling"
+        return goals_case(name, group, strategy, t, k, goals, generators(rng, calls), exact)
 
     long, much = past(rng, 200, 100)
     return [
         case("basics", "final", 1, 4, 2, "总是最后那个", "always the last"),
         case("basics", "future", 2, 30, 10, "只从 t 以后抽", "from t on"),
-        case("edges", "future", 5, 4, 2, "最后一步只剩自己", "at the last step, only itself is left"),
+        case("edges", "future", 5, 1, 2, "最后一步只剩自己，k = 1", "at the last step, only itself is left, k = 1"),
         case("sampling", "future", 2, 40, 80, "均匀", "uniform"),
         case("sampling", "episode", 2, 40, 80, "均匀", "uniform"),
         case("sampling", "random", 2, 40, 100, "均匀，别的回合也在内", "uniform, other episodes included"),
-        seeded_case(lambda r: ("future", long, 0, 8, r, much), rng.integers(2**62, size=2), "fixed_rng", "ignores_rng"),
+        seeded_case(("future", long, 0, 8, None, much), rng.integers(2**62, size=2)),
     ]
 
 
+def _drawn(pools: Callable | Sequence[Callable]) -> tuple[Callable, ...]:
+    """Those who draw as they should, but from these candidates."""
+
+    def from_pool(pool: Callable) -> tuple[Callable, ...]:
+        def indexed(strategy, achieved, t, k, rng, history):
+            candidates = pool(strategy, achieved, t, history)
+            return candidates[rng.integers(len(candidates), size=k)]
+
+        def chosen(strategy, achieved, t, k, rng, history):
+            return rng.choice(pool(strategy, achieved, t, history), size=k)
+
+        return indexed, chosen
+
+    return tuple(function for pool in ([pools] if callable(pools) else pools) for function in from_pool(pool))
+
+
+def _candidates(s, a, t, h) -> np.ndarray:
+    return reference.candidate_goals(s, a, t, h)
+
+
+SUBSTITUTE_GOALS = {
+    **{name: _drawn(pools) for name, pools in POOLS.items() if name not in ("lost_axis", "final_of_history")},
+    "always_future": _drawn(lambda s, a, t, h: a[t:]),
+    "always_episode": _drawn(lambda s, a, t, h: a),
+    "always_random": _drawn(lambda s, a, t, h: h),
+    "always_final": _drawn(lambda s, a, t, h: a[-1:]),
+    "one_draw_repeated": (
+        lambda s, a, t, k, rng, h: np.repeat(rng.choice(_candidates(s, a, t, h), size=1), k, axis=0),
+    ),
+    "one_draw_only": (
+        lambda s, a, t, k, rng, h: rng.choice(_candidates(s, a, t, h)),
+        lambda s, a, t, k, rng, h: rng.choice(_candidates(s, a, t, h), size=1),
+    ),
+    "lost_axis": lambda s, a, t, k, rng, h: reference.substitute_goals(s, a, t, k, rng, h).squeeze(),
+    "indices_for_goals": lambda s, a, t, k, rng, h: rng.integers(len(_candidates(s, a, t, h)), size=k),
+    "all_candidates": lambda s, a, t, k, rng, h: _candidates(s, a, t, h),
+    "coordinates_mixed": lambda s, a, t, k, rng, h: np.stack(
+        [rng.choice(column, size=k) for column in _candidates(s, a, t, h).T], axis=1
+    ),
+    "without_replacement": (
+        lambda s, a, t, k, rng, h: rng.choice(_candidates(s, a, t, h), size=k, replace=False),
+        lambda s, a, t, k, rng, h: rng.permutation(_candidates(s, a, t, h))[:k],
+    ),
+    "fixed_rng": FIXED_RNG,
+    "ignores_rng": unseeded(reference.substitute_goals),
+    "wrong_distribution": UNEVEN,
+}
+
 EXERCISES = (
-    Exercise(
-        "future_indices",
-        3,
-        Text("抽未来的位置", "Positions in the future"),
-        1,
-        5,
-        _future_indices_cases,
-        FUTURE_INDICES,
-        (
-            Text(
-                "哪些位置还在第 t 步动作的未来？t 自己算不算？",
-                "Which positions are in the future of action t? Does t itself count?",
-            ),
-            Text(
-                "`achieved_goals[t]` 在动作 t 之后，所以从 t 到 length − 1 都可以，一样常见。",
-                "`achieved_goals[t]` comes after action t: t … length − 1, all equally often.",
-            ),
-            Text(
-                "`rng.integers(低, 高, size=k)`，高不含在内。",
-                "`rng.integers(low, high, size=k)`, where high is excluded.",
-            ),
-        ),
-        "her_course.exercises.reference:future_indices",
-    ),
-    Exercise(
-        "candidate_goals",
-        3,
-        Text("四种策略各能抽什么", "What each strategy may draw"),
-        2,
-        10,
-        _candidate_goals_cases,
-        CANDIDATE_GOALS,
-        (
-            Text("四种策略就是四个不同的切片。", "Four strategies, four slices."),
-            Text(
-                "`final` 一个，`future` 从 t 起，`episode` 全部，`random` 是整个历史。",
-                "`final` is one, `future` from t on, `episode` all, `random` the whole history.",
-            ),
-            Text(
-                "`final` 用 `achieved_goals[-1:]`，这样还是 (1, d)。",
-                "For `final`, `achieved_goals[-1:]` stays (1, d).",
-            ),
-        ),
-        "her_course.exercises.reference:candidate_goals",
-    ),
-    Exercise(
-        "substitute_goals",
-        3,
-        Text("抽 k 个替代目标", "Draw k substitute goals"),
-        2,
-        10,
-        _substitute_goals_cases,
-        SUBSTITUTE_GOALS,
-        (
-            Text(
-                "先要候选，再从中均匀地抽 k 个，可以重复。",
-                "First the candidates, then k uniform draws, which may repeat.",
-            ),
-            Text(
-                "用你的 `candidate_goals`，再抽 k 个行号：`rng.integers(len(candidates), size=k)`。",
-                "Your `candidate_goals`, then k row numbers: `rng.integers(len(candidates), size=k)`.",
-            ),
-            Text("`candidates[行号]` 就是 (k, d)。", "`candidates[rows]` is (k, d)."),
-        ),
-        "her_course.exercises.reference:substitute_goals",
-    ),
+    declare(3, reference.future_indices, _future_indices_cases, FUTURE_INDICES),
+    declare(3, reference.candidate_goals, _candidate_goals_cases, POOLS),
+    declare(3, reference.substitute_goals, _substitute_goals_cases, SUBSTITUTE_GOALS),
 )

@@ -2,73 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from her_course.exercises import reference
-from her_course.exercises.judging import integers, is_array, is_number, numbers, value_case
-from her_course.exercises.model import Case, Exercise, Misconception, Text
-
-# --------------------------------------------------------------------------------------------- priority_probabilities
+from her_course.exercises.judging import declare, is_array, is_integers, value_case
+from her_course.exercises.model import Case, Text
 
 
 def _normalised(p):
     return p / p.sum()
 
 
-PRIORITIES = {
-    "not_normalised": Misconception(
-        Text("没有归一化：概率要加起来等于 1。", "Not normalised: probabilities add up to 1."),
-        lambda d, a, e: (np.abs(d) + e) ** a,
-    ),
-    "signed_errors": Misconception(
-        Text(
-            "没有取绝对值。负的 TD 误差一样值得学。",
-            "No absolute value. A negative TD error teaches as much as a positive one.",
-        ),
-        lambda d, a, e: _normalised(np.maximum(d + e, 0) ** a),
-    ),
-    "epsilon_forgotten": Misconception(
-        Text(
-            "ε 没有用上：误差为 0 的转移再也抽不到，也就永远改不了它的误差。",
-            "ε is missing: a transition of error 0 is never drawn again, so its error is never looked at again.",
-        ),
-        lambda d, a, e: _normalised(np.abs(d) ** a),
-    ),
-    "epsilon_after_power": Misconception(
-        Text(
-            "ε 加在了乘方之后。p = |δ| + ε，再取 α 次方。",
-            "ε was added after the power. p = |δ| + ε, and that to the power of α.",
-        ),
-        lambda d, a, e: _normalised(np.abs(d) ** a + e),
-    ),
-    "alpha_forgotten": Misconception(
-        Text("α 没有用上。", "α is missing."),
-        lambda d, a, e: _normalised(np.abs(d) + e),
-    ),
-    "alpha_after_normalising": Misconception(
-        Text("归一化之后又取了乘方，加起来不再是 1。", "The power came after normalising: the sum is no longer 1."),
-        lambda d, a, e: _normalised(np.abs(d) + e) ** a,
-    ),
-    "softmax": Misconception(
-        Text(
-            "用了 softmax。PER 的比例式是乘方，不是指数。",
-            "A softmax. Proportional priorities are powers, not exponentials.",
-        ),
-        lambda d, a, e: _normalised(np.exp(a * (np.abs(d) + e))),
-    ),
-    "squared": Misconception(
-        Text("用了平方误差。这里是绝对值。", "Squared errors. Here it is the absolute value."),
-        lambda d, a, e: _normalised((d**2 + e) ** a),
-    ),
-}
+# --------------------------------------------------------------------------------------------- priority_probabilities
 
 
 def priorities_case(name: Text, group: str, errors, alpha: float, epsilon: float) -> Case:
     """The probabilities of these errors."""
     arguments = (np.asarray(errors, float), alpha, epsilon)
-    return value_case(name, group, arguments, reference.priority_probabilities, PRIORITIES, is_array(1e-5, 1e-9))
+    return value_case(name, group, arguments, reference.priority_probabilities, is_array(1e-5, 1e-9))
 
 
 def _priorities_cases(rng: np.random.Generator) -> list[Case]:
@@ -82,130 +35,116 @@ def _priorities_cases(rng: np.random.Generator) -> list[Case]:
     ]
 
 
-# ------------------------------------------------------------------------------------------------- importance_weights
+def _ranks(d):
+    return np.argsort(np.argsort(-np.abs(d))) + 1
 
-IMPORTANCE = {
-    "not_scaled": Misconception(
-        Text("没有除以最大的那个：最大的权重应当是 1。", "Not divided by the largest: the largest weight is 1."),
-        lambda p, i, b: (len(p) * p[i]) ** -b,
+
+PRIORITIES = {
+    "not_normalised": lambda d, a, e: (np.abs(d) + e) ** a,
+    "largest_is_one": lambda d, a, e: (np.abs(d) + e) ** a / ((np.abs(d) + e) ** a).max(),
+    "divided_by_number": lambda d, a, e: (np.abs(d) + e) ** a / len(d),
+    "signed_errors": (
+        lambda d, a, e: _normalised(np.maximum(d + e, 0) ** a),
+        lambda d, a, e: _normalised((np.maximum(d, 0) + e) ** a),
+        lambda d, a, e: _normalised((d + e) ** a),
     ),
-    "scaled_by_all": Misconception(
-        Text(
-            "除以了整个缓冲区里最大的权重。这里要这一*批*里最大的是 1。",
-            "Divided by the largest weight of the whole buffer. Here the largest of the *batch* is 1.",
-        ),
-        lambda p, i, b: ((len(p) * p) ** -b)[i] / ((len(p) * p) ** -b).max(),
+    "epsilon_inside_abs": lambda d, a, e: _normalised(np.abs(d + e) ** a),
+    "epsilon_forgotten": lambda d, a, e: _normalised(np.abs(d) ** a),
+    "epsilon_as_floor": lambda d, a, e: _normalised(np.maximum(np.abs(d), e) ** a),
+    "epsilon_after_power": lambda d, a, e: _normalised(np.abs(d) ** a + e),
+    "epsilon_after_normalising": (
+        lambda d, a, e: _normalised(np.abs(d) ** a) + e,
+        lambda d, a, e: _normalised(_normalised(np.abs(d) ** a) + e),
     ),
-    "power_positive": Misconception(
-        Text(
-            "指数的符号反了。抽得多的要*减*轻：(N·P)^−β。",
-            "The exponent's sign: what is drawn often has to count *less*, (N·P)^−β.",
-        ),
-        lambda p, i, b: p[i] ** b / (p[i] ** b).max(),
+    "epsilon_subtracted": lambda d, a, e: _normalised(np.abs(np.abs(d) - e) ** a),
+    "alpha_forgotten": (
+        lambda d, a, e: _normalised(np.abs(d) + e),
+        lambda d, a, e: _normalised((np.abs(d) + e) * a),
     ),
-    "whole_buffer": Misconception(
-        Text(
-            "给了整个缓冲区的权重，要的是 `indices` 这些行的。",
-            "Weights of the whole buffer; only the rows of `indices` are asked for.",
-        ),
-        lambda p, i, b: (len(p) * p) ** -b / ((len(p) * p) ** -b).max(),
+    "alpha_and_epsilon_swapped": lambda d, a, e: _normalised((np.abs(d) + a) ** e),
+    "one_over_alpha": lambda d, a, e: _normalised((np.abs(d) + e) ** (1 / a)),
+    "one_minus_alpha": lambda d, a, e: _normalised((np.abs(d) + e) ** (1 - a)),
+    "power_negative": lambda d, a, e: _normalised((np.abs(d) + e) ** -a),
+    "alpha_after_normalising": lambda d, a, e: _normalised(np.abs(d) + e) ** a,
+    "softmax": (
+        lambda d, a, e: _normalised(np.exp(a * (np.abs(d) + e))),
+        lambda d, a, e: _normalised(np.exp((np.abs(d) + e) ** a)),
+        lambda d, a, e: _normalised(np.exp(np.abs(d) + e)),
+        lambda d, a, e: _normalised(np.exp(d)),
     ),
-    "beta_forgotten": Misconception(
-        Text("β 没有用上：总是完全校正。", "β is missing: always the full correction."),
-        lambda p, i, b: (1 / p[i]) / (1 / p[i]).max(),
+    "squared": (
+        lambda d, a, e: _normalised((d**2 + e) ** a),
+        lambda d, a, e: _normalised(((np.abs(d) + e) ** 2) ** a),
     ),
-    "normalised_to_one": Misconception(
-        Text(
-            "让权重加起来等于 1 了。权重不是概率，要最大的等于 1。",
-            "The weights add up to 1. They are no probabilities: the largest is 1.",
-        ),
-        lambda p, i, b: (p[i] ** -b) / (p[i] ** -b).sum(),
-    ),
-    "one_minus_beta": Misconception(
-        Text(
-            "用了 1 − β。β = 1 是完全校正，β = 0 是不校正。", "1 − β was used. β = 1 corrects fully, β = 0 not at all."
-        ),
-        lambda p, i, b: p[i] ** (b - 1) / (p[i] ** (b - 1)).max(),
+    "by_rank": (
+        lambda d, a, e: _normalised((1 / _ranks(d)) ** a),
+        lambda d, a, e: _normalised((1.0 / (_ranks(d) + e)) ** a),
     ),
 }
+
+# ------------------------------------------------------------------------------------------------- importance_weights
 
 
 def weights_case(name: Text, group: str, probabilities, indices, beta: float) -> Case:
     """The weights of these rows."""
     arguments = (np.asarray(probabilities, float), np.asarray(indices), beta)
-    return value_case(name, group, arguments, reference.importance_weights, IMPORTANCE, is_array(1e-5, 1e-9))
+    return value_case(name, group, arguments, reference.importance_weights, is_array(1e-5, 1e-9))
 
 
 def _importance_cases(rng: np.random.Generator) -> list[Case]:
     p = [0.4, 0.3, 0.2, 0.05, 0.05]
+    rarest, twice = (
+        Text("最稀有的不在这一批里", "the rarest is not in the batch"),
+        Text("同一行抽到两次", "a row that was drawn twice"),
+    )
     return [
         weights_case(Text("三行", "three rows"), "basics", p, [0, 1, 3], 0.4),
-        weights_case(Text("最稀有的不在这一批里", "the rarest is not in the batch"), "details", p, [0, 1, 2], 0.5),
-        weights_case(Text("同一行抽到两次", "a row that was drawn twice"), "details", p, [2, 0, 2, 4], 0.6),
+        weights_case(rarest, "details", p, [0, 1, 2], 0.5),
+        weights_case(twice, "details", p, [2, 0, 2, 4], 0.6),
         weights_case(Text("β = 0：不校正", "β = 0: no correction"), "edges", p, [0, 3], 0.0),
         weights_case(Text("β = 1：完全校正", "β = 1: full correction"), "edges", p, [0, 1, 4], 1.0),
         weights_case(Text("一行也是一批", "one row is a batch too"), "edges", p, [1], 0.7),
     ]
 
 
-# ------------------------------------------------------------------------------------------------------ sum_tree_find
+def _scaled(w):
+    return w / w.max()
 
 
-def _descend(tree, targets, *, inclusive=False, subtract=True, root=1):
-    leaves = len(tree) // 2
-    found = []
-    for target in np.array(targets, float):
-        node = root
-        while node < leaves:
-            node = 2 * node
-            left = tree[node]
-            if (target > left) if inclusive else (target >= left):
-                target -= left if subtract else 0
-                node += 1
-        found.append(node - leaves)
-    return np.array(found)
-
-
-SUM_TREE = {
-    "node_for_leaf": Misconception(
-        Text(
-            "返回的是树里的下标，不是第几片叶子：减去叶子的起点 len(tree) // 2。",
-            "These are positions in the tree, not numbers of leaves: subtract where the leaves begin, len(tree) // 2.",
-        ),
-        lambda tree, targets: _descend(tree, targets) + len(tree) // 2,
+IMPORTANCE = {
+    "not_scaled": (
+        lambda p, i, b: (len(p) * p[i]) ** -b,
+        lambda p, i, b: p[i] ** -b,
+        lambda p, i, b: (len(i) * p[i]) ** -b,
     ),
-    "one_too_far": Misconception(
-        Text("差了一片叶子。", "Off by one leaf."),
-        lambda tree, targets: np.minimum(_descend(tree, targets) + 1, len(tree) // 2 - 1),
+    "scaled_by_all": lambda p, i, b: p[i] ** -b / (p**-b).max(),
+    "scaled_by_mean": lambda p, i, b: p[i] ** -b / (p[i] ** -b).mean(),
+    "scaled_by_least": lambda p, i, b: p[i] ** -b / (p[i] ** -b).min(),
+    "scaled_before_power": lambda p, i, b: _scaled(p[i] ** -1.0) ** b / len(p) ** b,
+    "power_positive": lambda p, i, b: _scaled(p[i] ** b),
+    "power_positive_not_scaled": (lambda p, i, b: (len(p) * p[i]) ** b, lambda p, i, b: p[i] ** b),
+    "whole_buffer": (
+        lambda p, i, b: _scaled((len(p) * p) ** -b),
+        lambda p, i, b: (len(p) * p) ** -b,
+        lambda p, i, b: p**-b / (p[i] ** -b).max(),
     ),
-    "one_too_early": Misconception(
-        Text("差了一片叶子。", "Off by one leaf."),
-        lambda tree, targets: np.maximum(_descend(tree, targets) - 1, 0),
+    "beta_forgotten": (
+        lambda p, i, b: _scaled(1 / p[i]),
+        lambda p, i, b: _scaled(b / p[i]),
+        lambda p, i, b: _scaled(1 / (len(p) * p[i])),
     ),
-    "nothing_subtracted": Misconception(
-        Text(
-            "往右走的时候没有减去左边的和。右子树里的目标要从 0 算起。",
-            "The left sum was not subtracted on the way to the right, where the target counts from 0 again.",
-        ),
-        lambda tree, targets: _descend(tree, targets, subtract=False),
+    "normalised_to_one": lambda p, i, b: _normalised(p[i] ** -b),
+    "one_minus_beta": lambda p, i, b: _scaled(p[i] ** (b - 1)),
+    "one_minus_probability": (
+        lambda p, i, b: _scaled((1 - p[i]) ** b),
+        lambda p, i, b: (1 - p[i]) ** b,
+        lambda p, i, b: _scaled(1 - p[i]),
     ),
-    "boundary_to_the_left": Misconception(
-        Text(
-            "目标正好等于左边的和时走了左边。区间是左闭右开的；这样会抽到值为 0 的叶子。",
-            "A target equal to the left sum went left. Intervals are closed on the left and open on the right; otherwise a "
-            "leaf of value 0 gets drawn.",
-        ),
-        lambda tree, targets: _descend(tree, targets, inclusive=True),
-    ),
-    "goes_left_for_right": Misconception(
-        Text("左右走反了。", "Left and right are swapped."),
-        lambda tree, targets: len(tree) // 2 - 1 - _descend(_mirrored(tree), targets),
-    ),
+    "exponential": (lambda p, i, b: _scaled(np.exp(-b * p[i])), lambda p, i, b: np.exp(-b * p[i])),
+    "clipped_at_one": lambda p, i, b: np.minimum((len(p) * p[i]) ** -b, 1.0),
 }
 
-
-def _mirrored(tree):
-    return sum_tree(tree[len(tree) // 2 :][::-1])
+# ------------------------------------------------------------------------------------------------------ sum_tree_find
 
 
 def sum_tree(leaves: Sequence[float]) -> np.ndarray:
@@ -216,123 +155,109 @@ def sum_tree(leaves: Sequence[float]) -> np.ndarray:
     return tree
 
 
-def _same_integers(got, expected) -> bool:
-    value = integers(got, np.shape(expected))
-    return value is not None and np.array_equal(value, expected)
-
-
 def tree_case(name: Text, group: str, leaves, targets) -> Case:
     """The leaves in which these targets lie."""
     arguments = (sum_tree(leaves), np.asarray(targets, float))
-    return value_case(name, group, arguments, reference.sum_tree_find, SUM_TREE, _same_integers)
+    return value_case(name, group, arguments, reference.sum_tree_find, is_integers)
 
 
 def _sum_tree_cases(rng: np.random.Generator) -> list[Case]:
+    zeros, many = Text("值为 0 的叶子", "leaves of value 0"), Text("八片，很多目标", "eight leaves, many targets")
     return [
         tree_case(Text("四片叶子", "four leaves"), "basics", [1, 2, 3, 4], [0.5, 1.5, 5.5, 9.5]),
         tree_case(Text("正好在边界上", "exactly on the boundaries"), "details", [1, 2, 3, 4], [0, 1, 3, 6]),
-        tree_case(
-            Text("值为 0 的叶子", "leaves of value 0"), "details", [2, 0, 0, 3, 0, 1, 0, 2], [0, 2, 4.9, 5, 6, 7.9]
-        ),
-        tree_case(
-            Text("八片，很多目标", "eight leaves, many targets"),
-            "details",
-            [5, 1, 1, 3, 2, 2, 4, 6],
-            np.arange(0.25, 24, 1.5),
-        ),
+        tree_case(zeros, "details", [2, 0, 0, 3, 0, 1, 0, 2], [0, 2, 4.9, 5, 6, 7.9]),
+        tree_case(many, "details", [5, 1, 1, 3, 2, 2, 4, 6], np.arange(0.25, 24, 1.5)),
         tree_case(Text("只有一片叶子", "a single leaf"), "edges", [3], [0.0, 1.0, 2.9]),
         tree_case(Text("一个目标", "a single target"), "edges", [1, 1], [1.5]),
     ]
 
 
-# -------------------------------------------------------------------------------------------------- trajectory_energy
+def _descend(
+    go_right: Callable = lambda target, left: target >= left,
+    less: Callable = lambda tree, node: tree[node - 1],
+    root: int = 1,
+    swapped: bool = False,
+) -> Callable:
+    """A walk down, which takes ``less(tree, node)`` from the target on the way to the right child `node`."""
+
+    def walk(tree: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        leaves, found = len(tree) // 2, []
+        for target in np.array(targets, float):
+            node = root
+            while node < leaves:
+                node = 2 * node
+                if go_right(target, tree[node]) != swapped:
+                    target = target - less(tree, node + 1)
+                    node += 1
+            found.append(node - leaves)
+        return np.array(found)
+
+    return walk
 
 
-def _v(p, v, dt):
-    return np.vstack([np.zeros((1, p.shape[1])), np.diff(p, axis=0) / dt]) if v is None else v
+def _leaves(tree):
+    return tree[len(tree) // 2 :]
 
 
-def _energy(p, v, m, g, height=2, kinetic=0.5):
-    z = p[:, height] if p.shape[1] > height else np.zeros(len(p))
-    return m * g * (z - z[0]) + kinetic * m * (v**2).sum(axis=1)
+def _search(sums, targets, side="right"):
+    return np.searchsorted(sums, targets, side=side)
 
 
-ENERGY = {
-    "not_clipped": Misconception(
-        Text(
-            "上面没有截断。一次碰撞的大跳变会盖过整条轨迹。",
-            "Not clipped above. A single jump of a collision then outweighs the whole trajectory.",
-        ),
-        lambda p, v, m, g, dt, c: np.maximum(np.diff(_energy(p, _v(p, v, dt), m, g)), 0).sum(),
+_find = _descend()
+
+SUM_TREE = {
+    "node_for_leaf": (
+        lambda tree, targets: _find(tree, targets) + len(tree) // 2,
+        lambda tree, targets: _find(tree, targets) + len(tree) // 2 - 1,
     ),
-    "losses_count": Misconception(
-        Text(
-            "能量减少也算了进去。只有*增加*才算：那是机器人给物体的。",
-            "Losses were counted. Only *gains* do: they are what the robot gave to the object.",
-        ),
-        lambda p, v, m, g, dt, c: np.minimum(np.diff(_energy(p, _v(p, v, dt), m, g)), c).sum(),
+    "sums_over_all_nodes": (
+        lambda tree, targets: _search(np.cumsum(tree), targets),
+        lambda tree, targets: _search(np.cumsum(tree), targets, "left"),
+        lambda tree, targets: _search(np.cumsum(tree[1:]), targets),
     ),
-    "absolute_changes": Misconception(
-        Text("取了变化的绝对值。减少应当算 0。", "Absolute changes. A loss counts as 0."),
-        lambda p, v, m, g, dt, c: np.minimum(np.abs(np.diff(_energy(p, _v(p, v, dt), m, g))), c).sum(),
+    "one_leaf_too_far": (
+        lambda tree, targets: _find(tree, targets) + 1,
+        lambda tree, targets: np.minimum(_find(tree, targets) + 1, len(tree) // 2 - 1),
     ),
-    "end_minus_start": Misconception(
-        Text(
-            "只算了末尾减开头。推出去又停下来，两头相等，中间的功全没了。",
-            "The end minus the beginning. Pushed and come to rest again, and all the work in between is gone.",
-        ),
-        lambda p, v, m, g, dt, c: (_energy(p, _v(p, v, dt), m, g)[-1] - _energy(p, _v(p, v, dt), m, g)[0]).clip(0, c),
+    "one_leaf_too_early": (
+        lambda tree, targets: _find(tree, targets) - 1,
+        lambda tree, targets: np.maximum(_find(tree, targets) - 1, 0),
     ),
-    "clips_the_total": Misconception(
-        Text("截的是总和。每一*步*的增量各截各的。", "The total was clipped. Each *step's* gain is clipped by itself."),
-        lambda p, v, m, g, dt, c: min(np.maximum(np.diff(_energy(p, _v(p, v, dt), m, g)), 0).sum(), c),
+    "nothing_subtracted": _descend(less=lambda tree, node: 0),
+    "right_sum_subtracted": _descend(less=lambda tree, node: tree[node]),
+    "parent_sum_subtracted": _descend(less=lambda tree, node: tree[node // 2]),
+    "boundary_to_the_left": (
+        _descend(lambda target, left: target > left),
+        lambda tree, targets: _search(np.cumsum(_leaves(tree)), targets, "left"),
     ),
-    "clips_the_energy": Misconception(
-        Text("截的是能量本身，不是它的增量。", "The energy itself was clipped, not its gains."),
-        lambda p, v, m, g, dt, c: np.maximum(np.diff(np.clip(_energy(p, _v(p, v, dt), m, g), 0, c)), 0).sum(),
+    "goes_left_for_right": (
+        _descend(swapped=True),
+        _descend(swapped=True, less=lambda tree, node: 0),
+        lambda tree, targets: len(tree) // 2 - 1 - _find(sum_tree(_leaves(tree)[::-1]), targets),
     ),
-    "sums_the_energy": Misconception(
-        Text("把每一步的能量加了起来。要加的是每一步的*增量*。", "The energies were added up. Add up the *gains*."),
-        lambda p, v, m, g, dt, c: _energy(p, _v(p, v, dt), m, g).clip(0, c).sum(),
+    "nearest_value": lambda tree, targets: np.array([np.abs(_leaves(tree) - x).argmin() for x in targets]),
+    "leaf_values_searched": (
+        lambda tree, targets: _search(_leaves(tree), targets),
+        lambda tree, targets: np.array([int(np.argmax(_leaves(tree) >= x)) for x in targets]),
+        lambda tree, targets: np.array([int(np.argmax(_leaves(tree) > x)) for x in targets]),
     ),
-    "half_forgotten": Misconception(
-        Text("动能少了 ½。", "Kinetic energy is missing its ½."),
-        lambda p, v, m, g, dt, c: np.diff(_energy(p, _v(p, v, dt), m, g, kinetic=1.0)).clip(0, c).sum(),
-    ),
-    "no_height": Misconception(
-        Text("没有算势能：高度是第三个坐标。", "No potential energy: height is the third coordinate."),
-        lambda p, v, m, g, dt, c: np.diff(_energy(p, _v(p, v, dt), m, 0.0)).clip(0, c).sum(),
-    ),
-    "wrong_height": Misconception(
-        Text(
-            "高度拿错了坐标。第三个（下标 2）才是高度。",
-            "Height from the wrong coordinate. It is the third one, index 2.",
-        ),
-        lambda p, v, m, g, dt, c: np.diff(_energy(p, _v(p, v, dt), m, g, height=1)).clip(0, c).sum(),
-    ),
-    "speed_not_squared": Misconception(
-        Text("动能用了速率，没有平方。", "Kinetic energy from the speed, not its square."),
-        lambda p, v, m, g, dt, c: (
-            np.diff(m * g * (p[:, 2] - p[0, 2]) + 0.5 * m * np.linalg.norm(_v(p, v, dt), axis=1)).clip(0, c).sum()
-        ),
-    ),
-    "dt_forgotten": Misconception(
-        Text(
-            "位置之差没有除以 dt：那是每一步走了多远，不是每秒多快。",
-            "Differences of positions were not divided by dt: metres a step, not metres a second.",
-        ),
-        lambda p, v, m, g, dt, c: np.diff(_energy(p, _v(p, v, 1.0), m, g)).clip(0, c).sum(),
+    "largest_leaf": lambda tree, targets: np.full(len(targets), _leaves(tree).argmax()),
+    "first_target_only": (
+        lambda tree, targets: int(_find(tree, targets)[0]),
+        lambda tree, targets: _find(tree, targets[:1]),
     ),
 }
 
+# -------------------------------------------------------------------------------------------------- trajectory_energy
 
-def trajectory(rng: np.random.Generator, steps: int, at_rest: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """(T + 1, 3) positions and velocities of something that is pushed, lifted and dropped."""
+
+def trajectory(rng: np.random.Generator, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """(T + 1, 3) positions and velocities of something that moves already, and is pushed, lifted and dropped."""
     velocities = rng.normal(size=(steps + 1, 3)) * rng.choice([0.1, 0.5, 1.5], size=(steps + 1, 1))
-    velocities[0] = 0
-    if at_rest:
-        velocities[:] = 0
+    velocities[:2] = [[0.7, -0.4, 0.2], [0.8, 0.4, 0.2]]
     positions = np.cumsum(rng.normal(size=(steps + 1, 3)) * 0.1, axis=0) + 0.4
+    positions[1] = positions[0]
     return positions.round(3), velocities.round(3)
 
 
@@ -340,234 +265,249 @@ def energy_case(name: Text, group: str, positions, velocities, mass=1.0, gravity
     """The energy along this trajectory."""
     velocities = None if velocities is None else np.asarray(velocities, float)
     arguments = (np.asarray(positions, float), velocities, mass, gravity, dt, clip)
-    return value_case(name, group, arguments, reference.trajectory_energy, ENERGY, is_number(1e-5, 1e-9))
+    return value_case(name, group, arguments, reference.trajectory_energy, is_array(1e-5, 1e-9))
 
 
 def _energy_cases(rng: np.random.Generator) -> list[Case]:
     flat = np.full((5, 3), 0.4)
-    pushed = np.zeros((5, 3))
-    pushed[:, 0] = [0, 0.6, 0.6, 0.2, 0.0]
-    lifted = flat.copy()
-    lifted[:, 2] += [0, 0.02, 0.04, 0.04, 0.01]
-    swung = flat.copy()
-    swung[:, 1] += [0, 0.02, 0.05, 0.01, 0.0]
-    collision = np.zeros((5, 3))
+    pushed, still, collision = np.zeros((5, 3)), np.zeros((5, 3)), np.zeros((5, 3))
+    pushed[:, 0], pushed[:, 1] = [0, 0.6, 0.6, 0.2, 0.0], [0, 0.3, 0.5, 0.1, 0.0]
     collision[:, 0] = [0, 0.4, 2.0, 2.4, 0.5]
+    lifted, swung = flat.copy(), flat.copy()
+    lifted[:, 2] += [0, 0.02, 0.04, 0.04, 0.01]
+    swung[:, 1] += [0, 0.02, 0.05, 0.01, 0.0]
+    swung[:, 0] += [0, 0.01, 0.01, 0.03, 0.1]
+    lowered = Text("举起来，放下一点", "lifted, then lowered a little")
+    sideways = Text("水平地晃，高度不变", "moved sideways, at one height")
+    both = Text("已经在动，又推又举", "moving already, pushed and lifted")
+    unknown = Text("速度未知：用位置之差", "velocities unknown: differences")
     return [
         energy_case(Text("推一下，又停下来", "pushed, and at rest again"), "basics", flat, pushed, clip=5.0),
-        energy_case(
-            Text("举起来，放下一点", "lifted, then lowered a little"), "basics", lifted, np.zeros((5, 3)), mass=0.5
-        ),
-        energy_case(Text("没人碰过", "nobody touched it"), "edges", flat, np.zeros((5, 3))),
-        energy_case(Text("水平地晃，高度不变", "moved sideways, at one height"), "details", swung, pushed, clip=5.0),
+        energy_case(lowered, "basics", lifted, still, mass=0.5, gravity=1.6),
+        energy_case(Text("没人碰过", "nobody touched it"), "edges", flat, still),
+        energy_case(sideways, "details", swung, pushed, clip=5.0),
         energy_case(Text("撞了一下", "a collision"), "details", flat, collision),
-        energy_case(Text("又推又举", "pushed and lifted"), "details", *trajectory(rng, 8), mass=2.0, clip=0.8),
-        energy_case(
-            Text("速度未知：用位置之差", "velocities unknown: differences"), "details", swung, None, dt=0.1, clip=5.0
-        ),
+        energy_case(both, "details", *trajectory(rng, 8), mass=2.0, clip=0.8),
+        energy_case(unknown, "details", swung, None, dt=0.1, clip=5.0),
         energy_case(Text("只有一步", "a single step"), "edges", lifted[:2], pushed[:2]),
     ]
 
 
-# -------------------------------------------------------------------------------------------------- curriculum_weights
+def _backward(p, dt):
+    return np.vstack([np.zeros((1, p.shape[1])), np.diff(p, axis=0) / dt])
 
 
-def _exponential(d, r, s, sign=-1.0):
-    w = np.exp(sign * (1 - s) * np.maximum(d - r, 0) / r)
-    return w / w.sum()
+def _forward(p, dt):
+    return np.vstack([np.diff(p, axis=0) / dt, np.zeros((1, p.shape[1]))])
 
 
-CURRICULUM = {
-    "not_normalised": Misconception(
-        Text("没有归一化：概率要加起来等于 1。", "Not normalised: probabilities add up to 1."),
-        lambda d, r, s: np.exp(-(1 - s) * np.maximum(d - r, 0) / r),
+def _gains(changes, clip):
+    return np.clip(changes, 0, clip).sum()
+
+
+def _energy_with(
+    height: int = 2,
+    potential: float = 1.0,
+    kinetic: Callable = lambda v: 0.5 * (v**2).sum(axis=1),
+    differences: Callable = _backward,
+    mass: Callable = lambda m: m,
+    add: Callable = lambda energy, clip: _gains(np.diff(energy), clip),
+    start: Callable = lambda z: z[0],
+) -> Callable:
+    """The energy, computed wrongly in one of its parts."""
+
+    def wrong(p, v, m, g, dt, clip):
+        v, z = differences(p, dt) if v is None else v, p[:, height]
+        return float(add(mass(m) * (potential * g * (z - start(z)) + kinetic(v)), clip))
+
+    return wrong
+
+
+def _unless_known(v_of: Callable) -> Callable:
+    """Velocities that are given are not used."""
+    return lambda p, v, m, g, dt, clip: _energy_with()(p, v_of(p, dt), m, g, dt, clip)
+
+
+ENERGY = {
+    "not_clipped": _energy_with(add=lambda e, c: np.maximum(np.diff(e), 0).sum()),
+    "losses_count": _energy_with(add=lambda e, c: np.minimum(np.diff(e), c).sum()),
+    "losses_clipped_alike": _energy_with(add=lambda e, c: np.clip(np.diff(e), -c, c).sum()),
+    "absolute_changes": (
+        _energy_with(add=lambda e, c: np.minimum(np.abs(np.diff(e)), c).sum()),
+        _energy_with(add=lambda e, c: np.abs(np.diff(e)).sum()),
     ),
-    "hard_first": Misconception(
-        Text("反了：越远的越常被选。先易后难。", "The wrong way round: far goals come oftener. Easy first."),
-        lambda d, r, s: _exponential(d, r, s, sign=1.0),
+    "end_minus_start": (
+        _energy_with(add=lambda e, c: np.clip(e[-1] - e[0], 0, c)),
+        _energy_with(add=lambda e, c: e[-1] - e[0]),
+        _energy_with(add=lambda e, c: max(e[-1] - e[0], 0)),
+        _energy_with(add=lambda e, c: min(e[-1] - e[0], c)),
     ),
-    "stage_reversed": Misconception(
-        Text(
-            "阶段反了：stage = 0 是开头，最偏爱容易的；stage = 1 时一视同仁。",
-            "The stages are reversed: 0 is the beginning, when easy goals are favoured most; at 1 all are alike.",
+    "clips_the_total": _energy_with(add=lambda e, c: min(np.maximum(np.diff(e), 0).sum(), c)),
+    "clips_the_energy": (
+        _energy_with(add=lambda e, c: np.maximum(np.diff(np.clip(e, 0, c)), 0).sum()),
+        _energy_with(add=lambda e, c: np.diff(np.clip(e, 0, c)).clip(0, c).sum()),
+        _energy_with(add=lambda e, c: np.maximum(np.diff(np.minimum(e, c)), 0).sum()),
+    ),
+    "drops_large_gains": _energy_with(add=lambda e, c: np.diff(e)[(np.diff(e) > 0) & (np.diff(e) <= c)].sum()),
+    "sums_the_energy": (_energy_with(add=lambda e, c: e.clip(0, c).sum()), _energy_with(add=lambda e, c: e.sum())),
+    "mean_of_gains": _energy_with(add=lambda e, c: np.clip(np.diff(e), 0, c).mean()),
+    "largest_gain": _energy_with(add=lambda e, c: np.clip(np.diff(e), 0, c).max()),
+    "first_energy_is_a_gain": (
+        _energy_with(add=lambda e, c: _gains(np.diff(e, prepend=0.0), c)),
+        _energy_with(add=lambda e, c: _gains(np.append(e[0], np.diff(e)), c)),
+        lambda p, v, m, g, dt, c: float(
+            _gains(
+                np.diff(m * g * p[:, 2] + 0.5 * m * ((_backward(p, dt) if v is None else v) ** 2).sum(1), prepend=0.0),
+                c,
+            )
         ),
-        lambda d, r, s: _exponential(d, r, 1 - s),
     ),
-    "stage_forgotten": Misconception(
-        Text("stage 没有用上。", "stage is missing."),
-        lambda d, r, s: _exponential(d, r, 0.0),
+    "starts_at_rest": lambda p, v, m, g, dt, c: _energy_with()(
+        p, _backward(p, dt) if v is None else np.vstack([0 * v[:1], v[1:]]), m, g, dt, c
     ),
-    "reach_ignored": Misconception(
-        Text(
-            "够得着的目标之间也分了先后。reach 以内的都一样：只看*超出* reach 多远。",
-            "Goals within reach were told apart. They are all alike: only how far *beyond* reach counts.",
-        ),
-        lambda d, r, s: (lambda w: w / w.sum())(np.exp(-(1 - s) * d / r)),
+    "parts_clipped_apart": lambda p, v, m, g, dt, c: float(
+        _gains(np.diff(m * g * p[:, 2]), c)
+        + _gains(np.diff(0.5 * m * ((_backward(p, dt) if v is None else v) ** 2).sum(axis=1)), c)
     ),
-    "cut_off": Misconception(
-        Text(
-            "够不着的一概不选。那样永远不会往前走一步；要渐渐变小，不是一刀切。",
-            "What is out of reach is never chosen, and nobody gets a step farther. Let it fade, do not cut it off.",
-        ),
-        lambda d, r, s: (lambda w: w / w.sum())((d <= r).astype(float)),
+    "half_forgotten": _energy_with(kinetic=lambda v: (v**2).sum(axis=1)),
+    "no_height": _energy_with(potential=0.0),
+    "no_motion": _energy_with(kinetic=lambda v: 0.0),
+    "wrong_height": (_energy_with(height=1), _energy_with(height=0)),
+    "height_falls": _energy_with(potential=-1.0),
+    "gravity_forgotten": (
+        lambda p, v, m, g, dt, c: _energy_with()(p, v, m, 1.0, dt, c),
+        lambda p, v, m, g, dt, c: _energy_with()(p, v, m, 9.81, dt, c),
     ),
-    "inverse_distance": Misconception(
-        Text("用了距离的倒数。题目给的是指数。", "Inverse distances. The formula given is an exponential."),
-        lambda d, r, s: (lambda w: w / w.sum())(1 / d),
+    "mass_forgotten": (
+        _energy_with(mass=lambda m: 1.0),
+        lambda p, v, m, g, dt, c: _energy_with(mass=lambda m: 1.0)(p, v, m, m * g, dt, c),
+        lambda p, v, m, g, dt, c: _energy_with()(p, v, m, g / m, dt, c),
     ),
-    "unscaled": Misconception(
-        Text("没有除以 reach：换个单位结果就变了。", "Not divided by reach: in another unit the result changes."),
-        lambda d, r, s: (lambda w: w / w.sum())(np.exp(-(1 - s) * np.maximum(d - r, 0))),
+    "speed_not_squared": _energy_with(kinetic=lambda v: 0.5 * np.linalg.norm(v, axis=1)),
+    "components_added": (
+        _energy_with(kinetic=lambda v: 0.5 * v.sum(axis=1) ** 2),
+        _energy_with(kinetic=lambda v: 0.5 * v.sum(axis=1)),
+        _energy_with(kinetic=lambda v: 0.5 * (v**2).mean(axis=1)),
     ),
-    "underflow": Misconception(
-        Text(
-            "所有目标都很远时，每个指数都下溢成 0，0/0 就是 NaN。先减去最大的指数，比例不变。",
-            "Where all goals are far, every exponential underflows to 0, and 0/0 is NaN. Subtract the largest exponent "
-            "first; the shares stay the same.",
-        ),
-        lambda d, r, s: _exponential(d, r, s),
+    "one_component": tuple(_energy_with(kinetic=lambda v, i=i: 0.5 * v[:, i] ** 2) for i in range(3)),
+    "dt_forgotten": _energy_with(differences=lambda p, dt: _backward(p, 1.0)),
+    "dt_multiplied": _energy_with(differences=lambda p, dt: _backward(p, 1 / dt)),
+    "velocity_of_the_next_step": (
+        _energy_with(differences=_forward),
+        _energy_with(differences=lambda p, dt: np.vstack([np.diff(p, axis=0) / dt, np.diff(p[-2:], axis=0) / dt])),
+        _energy_with(differences=lambda p, dt: np.vstack([np.diff(p[:2], axis=0) / dt, np.diff(p, axis=0) / dt])),
+    ),
+    "central_differences": _energy_with(differences=lambda p, dt: np.gradient(p, dt, axis=0)),
+    "velocities_ignored": (_unless_known(_backward), _unless_known(_forward)),
+    "unknown_is_zero": _energy_with(differences=lambda p, dt: np.zeros_like(p)),
+    "unknown_not_handled": lambda p, v, m, g, dt, c: float(
+        _gains(np.diff(m * g * p[:, 2] + 0.5 * m * (v**2).sum(axis=1)), c)
     ),
 }
 
-
-def _same_probabilities(got, expected) -> bool:
-    """As numbers; two arrays of NaN are alike here, so that the idea behind them can be named."""
-    value = numbers(got)
-    if value is None or value.shape != np.shape(expected):
-        return False
-    return bool(np.allclose(value.astype(float), expected, 1e-5, 1e-9, equal_nan=True))
+# -------------------------------------------------------------------------------------------------- curriculum_weights
 
 
 def curriculum_case(name: Text, group: str, distances, reach: float, stage: float) -> Case:
     """The probabilities of goals at these distances."""
     arguments = (np.asarray(distances, float), reach, stage)
-    return value_case(name, group, arguments, reference.curriculum_weights, CURRICULUM, _same_probabilities)
+    return value_case(name, group, arguments, reference.curriculum_weights, is_array(1e-5, 1e-9))
 
 
 def _curriculum_cases(rng: np.random.Generator) -> list[Case]:
+    begin, end = (
+        Text("一开始：stage = 0", "at the beginning: stage = 0"),
+        Text("到最后一视同仁：stage = 1", "all alike at the end: stage = 1"),
+    )
+    near, small = Text("都够得着", "all within reach"), Text("一个单位小的世界", "a world in small units")
+    far = Text("全都远得很", "all of them far away")
     return [
-        curriculum_case(
-            Text("一开始：stage = 0", "at the beginning: stage = 0"), "basics", [0.5, 1.0, 2.0, 4.0], 2.0, 0.0
-        ),
-        curriculum_case(Text("走到一半", "half-way"), "basics", [1.0, 3.0, 6.0], 2.0, 0.5),
-        curriculum_case(
-            Text("到最后一视同仁：stage = 1", "all alike at the end: stage = 1"), "edges", [1.0, 3.0, 6.0], 0.5, 1.0
-        ),
-        curriculum_case(Text("都够得着", "all within reach"), "edges", [0.1, 0.7, 0.4], 1.0, 0.2),
-        curriculum_case(Text("一个单位小的世界", "a world in small units"), "details", [0.03, 0.08, 0.2], 0.05, 0.3),
-        curriculum_case(Text("全都远得很", "all of them far away"), "details", [900.0, 1000.0, 1100.0], 0.5, 0.0),
+        curriculum_case(begin, "basics", [0.5, 1.0, 2.0, 4.0], 2.0, 0.0),
+        curriculum_case(Text("课程过半", "half-way"), "basics", [1.0, 3.0, 6.0], 2.0, 0.5),
+        curriculum_case(end, "edges", [1.0, 3.0, 6.0], 0.5, 1.0),
+        curriculum_case(near, "edges", [0.1, 0.7, 0.4], 1.0, 0.2),
+        curriculum_case(small, "details", [0.03, 0.08, 0.2], 0.05, 0.3),
+        curriculum_case(far, "details", [900.0, 1000.0, 1100.0], 0.5, 0.0),
     ]
 
 
+def _beyond(d, r):
+    return np.maximum(d - r, 0)
+
+
+def _softmax(x):
+    return _normalised(np.exp(x - x.max()))
+
+
+def _either(exponent: Callable) -> tuple[Callable, ...]:
+    """With this exponent, and the exponential as it is, or with the largest subtracted first."""
+    return (
+        lambda d, r, s: _normalised(np.exp(exponent(d, r, s))),
+        lambda d, r, s: _softmax(exponent(d, r, s)),
+    )
+
+
+def _weights(d, r, s):
+    return np.exp(-(1 - s) * _beyond(d, r) / r)
+
+
+def _shifted(d, r, s):
+    x = -(1 - s) * _beyond(d, r) / r
+    return np.exp(x - x.max())
+
+
+CURRICULUM = {
+    "not_normalised": (_weights, _shifted),
+    "mean_is_one": (
+        lambda d, r, s: _shifted(d, r, s) / _shifted(d, r, s).mean(),
+        lambda d, r, s: _weights(d, r, s) / _weights(d, r, s).mean(),
+    ),
+    "hard_first": (
+        *_either(lambda d, r, s: (1 - s) * _beyond(d, r) / r),
+        lambda d, r, s: _normalised(1 - _weights(d, r, s)),
+    ),
+    "stage_reversed": _either(lambda d, r, s: -s * _beyond(d, r) / r),
+    "stage_forgotten": _either(lambda d, r, s: -_beyond(d, r) / r),
+    "stage_outside": (
+        lambda d, r, s: _normalised((1 - s) * np.exp(-_beyond(d, r) / r)),
+        lambda d, r, s: (1 - s) * _softmax(-_beyond(d, r) / r) + s / len(d),
+        lambda d, r, s: (1 - s) * _normalised(np.exp(-_beyond(d, r) / r)) + s / len(d),
+    ),
+    "reach_ignored": (*_either(lambda d, r, s: -(1 - s) * d / r), *_either(lambda d, r, s: -(1 - s) * (d - r) / r)),
+    "absolute_difference": _either(lambda d, r, s: -(1 - s) * np.abs(d - r) / r),
+    "squared_distance": _either(lambda d, r, s: -(1 - s) * (_beyond(d, r) / r) ** 2),
+    "cut_off": (
+        lambda d, r, s: _normalised((d <= r).astype(float)),
+        lambda d, r, s: _normalised(np.where(d <= r, 1.0, s)),
+        lambda d, r, s: _normalised(np.where(d <= r, 1.0, s) + 1e-12),
+        lambda d, r, s: _normalised((d <= r).astype(float)) if (d <= r).any() else np.full(len(d), 1 / len(d)),
+        lambda d, r, s: _normalised(np.maximum(d <= r, 1e-12)),
+    ),
+    "inverse_distance": lambda d, r, s: _normalised(1 / d),
+    "linear": lambda d, r, s: _normalised(np.maximum(1 - (1 - s) * _beyond(d, r) / r, 0)),
+    "unscaled": _either(lambda d, r, s: -(1 - s) * _beyond(d, r)),
+    "multiplied_by_reach": _either(lambda d, r, s: -(1 - s) * _beyond(d, r) * r),
+    "uniform_always": lambda d, r, s: np.full(len(d), 1 / len(d)),
+    "underflow": lambda d, r, s: _normalised(_weights(d, r, s)),
+    "underflow_hidden": (
+        lambda d, r, s: _normalised(_weights(d, r, s)) if _weights(d, r, s).sum() > 0 else np.full(len(d), 1 / len(d)),
+        lambda d, r, s: np.nan_to_num(_normalised(_weights(d, r, s))),
+        lambda d, r, s: _normalised(_weights(d, r, s) + 1e-12),
+        lambda d, r, s: _normalised(_weights(d, r, s) + 1e-8),
+        lambda d, r, s: _weights(d, r, s) / (_weights(d, r, s).sum() + 1e-12),
+        lambda d, r, s: _weights(d, r, s) / (_weights(d, r, s).sum() + 1e-8),
+        lambda d, r, s: _weights(d, r, s) / max(_weights(d, r, s).sum(), 1e-12),
+        lambda d, r, s: _normalised(np.maximum(_weights(d, r, s), 1e-12)),
+        lambda d, r, s: _normalised(np.exp(np.maximum(-(1 - s) * _beyond(d, r) / r, -700))),
+        lambda d, r, s: _normalised(np.exp(np.maximum(-(1 - s) * _beyond(d, r) / r, -50))),
+        lambda d, r, s: _normalised(np.exp(np.maximum(-(1 - s) * _beyond(d, r) / r, -500))),
+    ),
+}
+
 EXERCISES = (
-    Exercise(
-        "priority_probabilities",
-        5,
-        Text("误差大的多抽几次", "Large errors are drawn more often"),
-        1,
-        5,
-        _priorities_cases,
-        PRIORITIES,
-        (
-            Text("先算优先级，再取 α 次方，最后归一化。", "The priority first, then the power of α, normalising last."),
-            Text("优先级是 |δ| + ε。", "The priority is |δ| + ε."),
-            Text(
-                "`p = (np.abs(td_errors) + epsilon) ** alpha`，再除以 `p.sum()`。",
-                "`p = (np.abs(td_errors) + epsilon) ** alpha`, then divide by `p.sum()`.",
-            ),
-        ),
-        "her_course.exercises.reference:priority_probabilities",
-    ),
-    Exercise(
-        "importance_weights",
-        5,
-        Text("抽得多的，每次算轻一点", "Drawn more often, counted less"),
-        2,
-        10,
-        _importance_cases,
-        IMPORTANCE,
-        (
-            Text("一行的权重和它的概率反着来。", "A row's weight goes against its probability."),
-            Text(
-                "(N·P)^−β，只对 `indices` 这些行；然后除以这一批里最大的。",
-                "(N·P)^−β for the rows of `indices` only, divided by the largest of the batch.",
-            ),
-            Text(
-                "N 其实会约掉：`w = probabilities[indices] ** -beta`，`w / w.max()`。",
-                "N cancels: `w = probabilities[indices] ** -beta`, then `w / w.max()`.",
-            ),
-        ),
-        "her_course.exercises.reference:importance_weights",
-    ),
-    Exercise(
-        "sum_tree_find",
-        5,
-        Text("在求和树里找到那片叶子", "Find the leaf in a sum tree"),
-        3,
-        20,
-        _sum_tree_cases,
-        SUM_TREE,
-        (
-            Text(
-                "从根往下走，每层问一句：目标在左边的和以内吗？",
-                "Go down from the root and ask at each level: does the target lie within the left sum?",
-            ),
-            Text(
-                "左孩子是 2i，右孩子是 2i + 1。`target >= tree[2i]` 就往右，并减去 `tree[2i]`。",
-                "Children of i are 2i and 2i + 1. With `target >= tree[2i]` go right and subtract `tree[2i]`.",
-            ),
-            Text(
-                "所有目标一起走：`node` 是数组，走 log₂(叶子数) 层，最后 `node - len(tree) // 2`。",
-                "All targets at once: `node` is an array, log₂(leaves) levels, and `node - len(tree) // 2` at the end.",
-            ),
-        ),
-        "her_course.exercises.reference:sum_tree_find",
-    ),
-    Exercise(
-        "trajectory_energy",
-        5,
-        Text("机器人给了物体多少能量", "How much energy the robot gave"),
-        3,
-        15,
-        _energy_cases,
-        ENERGY,
-        (
-            Text(
-                "先算每个时刻的能量，再看它每一步增加了多少。",
-                "The energy at each moment first, then how much each step adds.",
-            ),
-            Text(
-                "E = m·g·(z − z₀) + ½·m·‖v‖²；`np.diff` 给出每一步的变化。",
-                "E = m·g·(z − z₀) + ½·m·‖v‖²; `np.diff` gives the change of each step.",
-            ),
-            Text(
-                "变化截到 [0, clip]，再求和：`np.diff(energy).clip(0, clip).sum()`。",
-                "Clip the changes to [0, clip] and add them: `np.diff(energy).clip(0, clip).sum()`.",
-            ),
-        ),
-        "her_course.exercises.reference:trajectory_energy",
-    ),
-    Exercise(
-        "curriculum_weights",
-        5,
-        Text("先易后难", "Easy first"),
-        2,
-        10,
-        _curriculum_cases,
-        CURRICULUM,
-        (
-            Text(
-                "够得着的一视同仁，够不着的越远越轻；stage 到 1 时全都一样。",
-                "Within reach all alike, beyond it the farther the lighter; at stage 1 all alike.",
-            ),
-            Text(
-                "指数是 −(1 − stage)·max(d − reach, 0)/reach。", "The exponent is −(1 − stage)·max(d − reach, 0)/reach."
-            ),
-            Text(
-                "取 `np.exp` 之前先减去最大的指数，免得全都下溢成 0。",
-                "Subtract the largest exponent before `np.exp`, or all of them may underflow to 0.",
-            ),
-        ),
-        "her_course.exercises.reference:curriculum_weights",
-    ),
+    declare(5, reference.priority_probabilities, _priorities_cases, PRIORITIES),
+    declare(5, reference.importance_weights, _importance_cases, IMPORTANCE),
+    declare(5, reference.sum_tree_find, _sum_tree_cases, SUM_TREE),
+    declare(5, reference.trajectory_energy, _energy_cases, ENERGY),
+    declare(5, reference.curriculum_weights, _curriculum_cases, CURRICULUM),
 )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import numpy as np
 
 from her.episodes import Episode, Transition
 from her_course.plain import named
+
+_calls = count(1)
 
 
 def within_half(achieved_goal: np.ndarray, desired_goal: np.ndarray) -> np.ndarray:
@@ -29,7 +33,17 @@ def largest(scores: np.ndarray) -> float:
     return float(np.max(scores))
 
 
-for function in (within_half, at_least_as_far, mean, largest):
+def how_many(scores: np.ndarray) -> float:
+    """How many scores a resample has."""
+    return float(len(scores))
+
+
+def which_call(scores: np.ndarray) -> float:
+    """1, 2, 3, …: how often this was called, so that quantiles of its values tell how many resamples there were."""
+    return float(next(_calls))
+
+
+for function in (within_half, at_least_as_far, mean, largest, how_many, which_call):
     named(function, f"her_course.exercises.{function.__name__}")
 
 

@@ -3,39 +3,41 @@
 An exercise has cases. A case makes calls of the learner's function; somebody, a *runner*, performs the calls and hands
 back what came of each as plain data (see `her_course.plain`); the case then judges these outcomes. No judge ever
 touches an object of the learner's, so the same judges serve a notebook and a class of strangers.
+
+A wrong idea is named only if the answer behaves as that idea does in *every* case, also in those that passed. To know
+how an idea behaves it is written down as a function, and run on the same inputs. Where no idea fits, none is named.
 """
 
 from __future__ import annotations
 
-import tomllib
 import warnings
 import zlib
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib import import_module, resources
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from her_course.exercises.saying import Text, describe_problem, say, show_arguments
+from her_course.exercises.texts import shared_text, weights
+
+__all__ = [
+    "Call",
+    "Case",
+    "Exercise",
+    "Outcome",
+    "Problem",
+    "Result",
+    "Text",
+    "Verdict",
+    "judge_exercise",
+    "say",
+    "weights",
+]
+
 #: what the purity case suspects, in every exercise that must leave its inputs alone
 MUTATES = "mutates_input"
-
-
-class Text(NamedTuple):
-    """The same in both languages."""
-
-    zh: str
-    en: str
-
-    def of(self, lang: str) -> str:
-        return self.en if lang == "en" else self.zh
-
-
-def say(text: Text | str, lang: str) -> str:
-    """`text` in a language; a plain string serves both."""
-    return text.of(lang) if isinstance(text, Text) else text
 
 
 @dataclass(frozen=True)
@@ -86,19 +88,17 @@ Runner = Callable[[Sequence[Call]], Sequence[Outcome]]
 class Verdict:
     """On one case: what was expected and what came.
 
-    ``suspects`` are the wrong ideas that give what came, the likeliest first. ``contradicts`` are those that would have
-    given something else; also where the case passed, which is how one wrong idea is told from another.
+    Attributes:
+        call: the number of the call that it is about.
+        about: "value"; "frequency", where each value may be drawn, but not as often as it is; "generator", where they
+            do not depend on it as they should.
     """
 
     passed: bool
     expected: Text | str = ""
     got: Text | str = ""
-    suspects: tuple[str, ...] = ()
-    contradicts: tuple[str, ...] = ()
-
-    @property
-    def misconception(self) -> str | None:
-        return self.suspects[0] if self.suspects else None
+    call: int = 0
+    about: str = "value"
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,7 @@ class Case:
         group: for partial credit; see ``weights.toml``.
         calls: made in this order. A distribution takes many.
         judge: takes one outcome for each call, none of which has an error.
+        alike: takes the outcomes, errors included, and another function: might these be that function's?
         expected: what is shown beside an error.
         hidden: not part of the check in the notebook.
     """
@@ -118,16 +119,38 @@ class Case:
     group: str
     calls: Sequence[Call]
     judge: Callable[[Sequence[Outcome]], Verdict]
+    alike: Callable[[Sequence[Outcome], Callable], bool] = lambda outcomes, function: False
     expected: Text | str = ""
     hidden: bool = False
 
 
+class Evidence(NamedTuple):
+    """A case, what came of its calls, and the verdict."""
+
+    case: Case
+    outcomes: Sequence[Outcome]
+    verdict: Verdict
+
+
 @dataclass(frozen=True)
 class Misconception:
-    """A wrong idea: what it is, and why it is wrong. `wrong` computes what somebody gets who has it, where one can."""
+    """A wrong idea: what it is, and why it is wrong.
+
+    Attributes:
+        text: for the learner.
+        wrong: functions of those who have it; the answer has to be like one of them in all cases.
+        seen: instead, what the evidence of all cases has to show.
+    """
 
     text: Text
-    wrong: Callable | None = None
+    wrong: tuple[Callable, ...] = ()
+    seen: Callable[[Sequence[Evidence]], bool] | None = None
+
+    def fits(self, evidence: Sequence[Evidence]) -> bool:
+        """Whether an answer behaves, in every case, as whoever has this idea."""
+        if self.seen is not None:
+            return self.seen(evidence)
+        return any(all(case.alike(outcomes, wrong) for case, outcomes, _ in evidence) for wrong in self.wrong)
 
 
 @dataclass(frozen=True)
@@ -143,7 +166,7 @@ class Exercise:
         public: the cases of the check in the notebook, given a generator for their inputs.
         misconceptions: by name; where several explain an answer equally well, the first counts.
         hints: three, each gives away more.
-        reference: "module:function" that does what is asked.
+        reference: does what is asked.
         pure: whether inputs must be left as they are.
         seconds: wall time a call may take.
     """
@@ -154,9 +177,9 @@ class Exercise:
     difficulty: int
     minutes: int
     public: Callable[[np.random.Generator], list[Case]]
-    misconceptions: dict[str, Misconception]
-    hints: tuple[Text, Text, Text]
-    reference: str
+    misconceptions: Mapping[str, Misconception]
+    hints: tuple[Text, ...]
+    reference: Callable
     pure: bool = True
     seconds: float = 3.0
 
@@ -180,30 +203,19 @@ class Exercise:
 
     def solve(self) -> Callable:
         """The reference implementation."""
-        module, function = self.reference.split(":")
-        return getattr(import_module(module), function)
+        return self.reference
 
     def text(self, misconception: str) -> Text:
         """What is to be said about a misconception."""
-        return TEXTS[MUTATES] if misconception == MUTATES else self.misconceptions[misconception].text
-
-
-TEXTS = {
-    MUTATES: Text(
-        "你改动了传进来的东西。调用者手里的数据跟着变了，而缓冲区里的经验还要用很多次：先复制，再改。",
-        "Your function changes what it was given. The caller's data change with it, and replayed experience is used "
-        "many times: copy first, then change.",
-    )
-}
-PURITY = Text("传进来的数据原样不动", "what you were given is left as it was")
+        return shared_text(MUTATES) if misconception == MUTATES else self.misconceptions[misconception].text
 
 
 @dataclass(frozen=True)
 class CaseResult:
     """A case and what became of it.
 
-    ``printed`` is the beginning of what its calls printed, ``call`` the first of them as a learner would write it;
-    empty where the case is hidden.
+    ``printed`` is the beginning of what its calls printed, ``call`` the one that the verdict is about as a learner
+    would write it; empty where the case is hidden.
     """
 
     name: Text
@@ -226,7 +238,7 @@ class Result:
         exercise: its name.
         cases: in order.
         status: "passed", "failed", "not_done" (the stub as handed out), "timed_out" or "died" (if a call did).
-        misconception: the name of the wrong idea that explains most, or None.
+        misconception: the name of the wrong idea that the answer behaves as in every case, or None.
         points, max_points: weighted by group, for grades; see ``weights.toml``.
     """
 
@@ -266,79 +278,64 @@ def judge_exercise(exercise: Exercise, runner: Runner, seed: int, hidden: bool) 
     The same seed gives the same cases. A runner that hands back something else than one `Outcome` for each call is an
     error of the runner's, not of the answer's.
     """
-    from her_course import plain
-    from her_course.exercises.judging import show_arguments
-
     rng = np.random.default_rng([seed, zlib.crc32(exercise.name.encode())])
     cases = exercise.cases(rng, hidden)
     calls = [call for case in cases for call in case.calls]
     outcomes = list(runner(calls))
     if len(outcomes) != len(calls) or not all(isinstance(outcome, Outcome) for outcome in outcomes):
         raise TypeError(f"runner: expected {len(calls)} outcomes, got {len(outcomes)}")
-    results, begin = [], 0
+    left = iter(outcomes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of wrong ideas, which divide by zero where they like
-        for case in cases:
-            own = outcomes[begin : begin + len(case.calls)]
-            begin += len(case.calls)
-            printed = "".join(outcome.printed for outcome in own)[:2000]
-            call = "" if case.hidden or not case.calls else f"{exercise.name}{show_arguments(case.calls[0])}"
-            results.append(CaseResult(case.name, case.group, case.hidden, _verdict(case, own), printed, call))
-    if exercise.pure:
-        good = any(result.passed for result in results)
-        changed = next((c for c, o in zip(calls, outcomes, strict=True) if _changed(c, o, plain.encode)), None)
-        suspects = () if changed is None else (MUTATES,)
-        verdict = Verdict(good and changed is None, *_purity_texts(changed is not None), suspects)
-        results.append(CaseResult(PURITY, "purity", False, verdict))
-    points, max_points = _points(exercise.name, results)
-    return Result(
-        exercise.name,
-        tuple(results),
-        _status(results, outcomes),
-        _likeliest(exercise, results),
-        points,
-        max_points,
-    )
+        evidence = [_judge(case, [next(left) for _ in case.calls]) for case in cases]
+        results = [_case_result(exercise.name, *one) for one in evidence]
+        changed = exercise.pure and any(map(_changed, calls, outcomes))
+        if exercise.pure:
+            results.append(_purity(changed, any(result.passed for result in results)))
+        points, max_points = _points(exercise.name, results)
+        status, name = _status(results, outcomes), _misconception(exercise, evidence, changed)
+    return Result(exercise.name, tuple(results), status, name, points, max_points)
 
 
-def _verdict(case: Case, outcomes: Sequence[Outcome]) -> Verdict:
-    """The case's own verdict on values; errors are the same in every case."""
-    for outcome in outcomes:
+def _judge(case: Case, outcomes: Sequence[Outcome]) -> Evidence:
+    """With the case's own verdict on values; errors are the same in every case."""
+    for i, outcome in enumerate(outcomes):
         if outcome.error is not None:
-            return Verdict(False, case.expected, describe_problem(outcome.error))
-    return case.judge(outcomes)
+            return Evidence(case, outcomes, Verdict(False, case.expected, describe_problem(*outcome.error), i))
+    return Evidence(case, outcomes, case.judge(outcomes))
 
 
-def describe_problem(problem: Problem) -> Text | str:
-    """An error in words."""
-    match problem.kind:
-        case "not_done":
-            return Text("还没写", "not done yet")
-        case "raised":
-            return Text(f"出错了：{problem.message}", f"an error: {problem.message}")
-        case "refused":
-            return Text(
-                f"返回了判不了的东西（{problem.message}）", f"something that cannot be judged ({problem.message})"
-            )
-        case "timed_out":
-            return Text("没等到答案：超时了（死循环？）", "no answer in time (an endless loop?)")
-        case "died":
-            return Text("整个进程退出了", "the whole process ended")
-        case "not_run":
-            return Text("前面超时或退出太多次，没有再跑", "not run, after too many that hung or ended the process")
-    return problem.message
+def _case_result(name: str, case: Case, outcomes: Sequence[Outcome], verdict: Verdict) -> CaseResult:
+    printed = "".join(outcome.printed for outcome in outcomes)[:2000]
+    call = "" if case.hidden else name + show_arguments(*vars(case.calls[verdict.call]).values())
+    return CaseResult(case.name, case.group, case.hidden, verdict, printed, call)
 
 
-def _purity_texts(changed: bool) -> tuple[Text, Text]:
+def _misconception(exercise: Exercise, evidence: Sequence[Evidence], changed: bool) -> str | None:
+    """The first wrong idea that an answer behaves as in every case; the cases that failed exclude most."""
+    failed_first = sorted(evidence, key=lambda one: one.verdict.passed)
+    if failed_first and not failed_first[0].verdict.passed:
+        for name, idea in exercise.misconceptions.items():
+            if idea.fits(failed_first):
+                return name
+    return MUTATES if changed else None
+
+
+def _purity(changed: bool, good: bool) -> CaseResult:
+    """The last case of every exercise that must leave its inputs alone; it counts if any other case passed."""
     expected = Text("传进来的数组和对象不变", "arrays and objects as they were passed in")
-    got = Text("它们变了", "they have changed")
-    return expected, got if changed else Text(
-        "前面没有一例通过，这一例不算数", "no other case passed, so this counts for nothing"
-    )
+    if changed:
+        got = Text("它们变了", "they have changed")
+    else:
+        got = Text("前面没有一例通过，这一例不算数", "no other case passed, so this counts for nothing")
+    name = Text("传进来的数据原样不动", "what you were given is left as it was")
+    return CaseResult(name, "purity", False, Verdict(good and not changed, expected, got))
 
 
-def _changed(call: Call, outcome: Outcome, encode: Callable[[Any], bytes]) -> bool:
+def _changed(call: Call, outcome: Outcome) -> bool:
     """Whether an argument is not as it was; generators, which any draw changes, aside."""
+    from her_course.plain import encode
+
     if outcome.arguments_after is None:
         return False
     arguments, keywords = outcome.arguments_after
@@ -355,20 +352,6 @@ def _status(results: list[CaseResult], outcomes: list[Outcome]) -> str:
     if outcomes and all(outcome.error and outcome.error.kind == "not_done" for outcome in outcomes):
         return "not_done"
     return next((kind for kind in ("timed_out", "died") if kind in kinds), "failed")
-
-
-def _likeliest(exercise: Exercise, results: list[CaseResult]) -> str | None:
-    """The wrong idea that explains most failed cases and is contradicted by fewest of all."""
-    explained = Counter(name for r in results if not r.passed for name in dict.fromkeys(r.verdict.suspects))
-    against = Counter(name for r in results for name in r.verdict.contradicts)
-    order = [*exercise.misconceptions, MUTATES]
-    return min(explained, key=lambda name: (against[name] - explained[name], order.index(name)), default=None)
-
-
-@cache
-def weights() -> dict[str, dict[str, float]]:
-    """What ``weights.toml`` says: for "default", and for exercises that differ, the weight of each group."""
-    return tomllib.loads(resources.files("her_course.exercises").joinpath("weights.toml").read_text(encoding="utf-8"))
 
 
 def _points(name: str, results: list[CaseResult]) -> tuple[float, float]:

@@ -171,7 +171,7 @@ def sum_tree_find(tree: np.ndarray, targets: np.ndarray) -> np.ndarray:
 def trajectory_energy(
     positions: np.ndarray, velocities: np.ndarray | None, mass: float, gravity: float, dt: float, clip: float
 ) -> float:
-    """See `her.prioritized.trajectory_energy`."""
+    """See `her.energy.trajectory_energy`."""
     return float(_trajectory_energy(positions, velocities, mass, gravity, dt, clip))
 
 

@@ -146,13 +146,13 @@ def nodes(tree, targets):
     return np.array([go_down(tree, target) + len(tree) // 2 for target in targets])
 
 
-@mutant("sum_tree_find", "one_too_far")
+@mutant("sum_tree_find", "one_leaf_too_far")
 def far(tree, targets):
     sums = np.cumsum(tree[len(tree) // 2 :])
     return np.minimum(np.searchsorted(sums, targets, side="right") + 1, len(sums) - 1)
 
 
-@mutant("sum_tree_find", "one_too_early")
+@mutant("sum_tree_find", "one_leaf_too_early")
 def early(tree, targets):
     sums = np.cumsum(tree[len(tree) // 2 :])
     return np.maximum(np.searchsorted(sums, targets, side="right") - 1, 0)

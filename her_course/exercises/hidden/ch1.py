@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from her_course.exercises import ch1, inputs, reference
-from her_course.exercises.judging import is_array, is_number, value_case
+from her_course.exercises.ch1 import probability_case, rate_case, reward_case
 from her_course.exercises.model import Case, Text
 
 
@@ -17,31 +16,24 @@ def sparse_reward(rng: np.random.Generator) -> list[Case]:
         direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
         distance = threshold * rng.choice([0.0, 0.5, 0.9, 1.1, 1.4, 3.0], size=(*shape[:-1], 1))
         name = Text(f"随机的一批 {shape}", f"a random batch {shape}")
-        arguments = (desired + direction * distance, desired, threshold)
-        cases.append(value_case(name, "hidden", arguments, reference.sparse_reward, ch1.SPARSE_REWARD, is_array()))
-    on_the_line = (np.array([[5.0, 12.0], [0.0, 0.0]]), np.zeros((2, 2)), 13.0)
+        cases.append(reward_case(name, "hidden", desired + direction * distance, desired, threshold))
     name = Text("一批里有一行踩线", "one row of a batch on the line")
-    cases.append(value_case(name, "hidden", on_the_line, reference.sparse_reward, ch1.SPARSE_REWARD, is_array()))
-    return cases
+    return [*cases, reward_case(name, "hidden", [[5.0, 12.0], [0.0, 0.0]], np.zeros((2, 2)), 13.0)]
 
 
 def random_success_probability(rng: np.random.Generator) -> list[Case]:
-    pairs = [(int(rng.integers(4, 12)), int(rng.integers(3, 20))) for _ in range(3)] + [(20, 100)]
-    return [
-        ch1._random_success_case(Text(f"{n} 个比特，{h} 步", f"{n} bits, {h} steps"), "hidden", n, h) for n, h in pairs
-    ]
+    pairs = [(int(rng.integers(4, 12)), int(rng.integers(3, 20))) for _ in range(3)] + [(12, 100)]
+    return [probability_case(Text(f"{n} 个比特，{h} 步", f"{n} bits, {h} steps"), "hidden", n, h) for n, h in pairs]
 
 
 def success_rate(rng: np.random.Generator) -> list[Case]:
     cases = []
     for at in ("end", "any", "end"):
         lengths = rng.integers(1, 12, size=30)
-        episodes = [
-            inputs.episode_of(list(-(rng.random(n) < 0.8).astype(float)), done=bool(rng.random() < 0.5))
-            for n in lengths
-        ]
+        rewards = [list(-(rng.random(n) < 0.8).astype(float)) for n in lengths]
+        done = np.flatnonzero(rng.random(30) < 0.5)
         name = Text(f'三十个随机回合，"{at}"', f'thirty random episodes, "{at}"')
-        cases.append(value_case(name, "hidden", (episodes, at), reference.success_rate, ch1.SUCCESS_RATE, is_number()))
+        cases.append(rate_case(name, "hidden", rewards, at, done))
     return cases
 
 

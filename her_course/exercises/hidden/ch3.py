@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from her_course.exercises import ch3
-from her_course.exercises.judging import generators
+from her_course.exercises.drawing import generators
 from her_course.exercises.model import Case, Text
 
 
@@ -34,10 +34,10 @@ def substitute_goals(rng: np.random.Generator) -> list[Case]:
     cases = []
     for strategy in ("final", "future", "episode", "random"):
         length = int(rng.integers(4, 9))
-        achieved, history = ch3.past(rng, length, int(rng.integers(3, 6)), goal_dim=3)
+        goals = ch3.past(rng, length, int(rng.integers(3, 6)), goal_dim=3)
         t = int(rng.integers(1, length - 1))
         name = Text(f"{strategy}，随机的回合", f"{strategy}, a random episode")
-        cases.append(ch3.draws_case(name, "hidden", strategy, t, 50, achieved, history, generators(rng, 80)))
+        cases.append(ch3.goals_case(name, "hidden", strategy, t, 50, goals, generators(rng, 80)))
     return cases
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from her_course.exercises import ch6
-from her_course.exercises.judging import generators
+from her_course.exercises.bootstrap import interval_case, statistics_case
+from her_course.exercises.drawing import generators
 from her_course.exercises.model import Case, Text
 
 RANDOM = Text("随机的输入", "random inputs")
@@ -27,8 +28,8 @@ def bootstrap_interval(rng: np.random.Generator) -> list[Case]:
     cases = []
     for level in (0.9, 0.5):
         scores = np.sort(rng.random(7) ** 3)
-        cases.append(ch6.interval_case(RANDOM, "hidden", scores, level, generators(rng, 3)))
-    return [*cases, ch6.largest_case(Text("最大值", "the largest"), "hidden", rng)]
+        cases.append(interval_case(RANDOM, "hidden", scores, level, generators(rng, 3)))
+    return [*cases, statistics_case(Text("别的统计量", "other statistics"), "hidden", rng)]
 
 
 def speed_up(rng: np.random.Generator) -> list[Case]:

@@ -1,0 +1,268 @@
+"""Cases of draws, whose frequencies have to be right, and of the generator that they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from her_course import plain
+from her_course.exercises.judging import numbers, same_problem, seen
+from her_course.exercises.model import Call, Case, Evidence, Outcome, Problem, Text, Verdict
+from her_course.exercises.running import perform
+from her_course.exercises.saying import show
+
+#: how often a right answer fails one test of a distribution, at most; a check makes some tens of them at most
+FALSE_ALARM = 1e-9
+#: standard errors between the counts of an answer and of a wrong idea, from which on they are not alike
+UNLIKE = 4.5
+#: calls of a wrong idea: at first a few, to see what it does that no right answer does; then four for each of the
+#: answer's, within limits
+FEW, LEAST, MOST = 6, 60, 200
+
+
+class Odd(Exception):
+    """A value that no draw can be read from: of which kind, what was expected, what came."""
+
+    def __init__(self, kind: str, expected: Text | str, got: Text | str):
+        super().__init__(kind)
+        self.kind, self.expected, self.got = kind, expected, got
+
+
+def array_of(value: Any, shape: tuple[int, ...], integers: bool = False) -> np.ndarray:
+    """`value`, if it is an array of this shape.
+
+    Raises:
+        Odd: it is not.
+    """
+    array = numbers(value)
+    what = Text(f"整数数组，形状 {shape}", f"an array of integers, shape {shape}")
+    if not integers:
+        what = Text(f"数组，形状 {shape}", f"an array, shape {shape}")
+    if array is None:
+        kind, said = type(value).__name__, show(value, 60)
+        raise Odd("type", what, Text(f"{said}：类型是 {kind}", f"{said}: the type is {kind}"))
+    if array.shape != shape:
+        said = show(value, 60)
+        raise Odd(f"shape {array.shape}", what, Text(f"{said}：形状 {array.shape}", f"{said}: shape {array.shape}"))
+    if integers and array.dtype.kind not in "iu":
+        said = show(value, 60)
+        raise Odd("dtype", what, Text(f"{said}：类型是 {array.dtype}", f"{said}: of type {array.dtype}"))
+    return array
+
+
+class Feature(NamedTuple):
+    """Something to be counted over all draws.
+
+    Attributes:
+        probabilities: of each of its values, 0 where it is impossible.
+        expected: what is asked for, in words.
+        tell: puts counts into words; the value itself is shown where it is None.
+    """
+
+    probabilities: np.ndarray
+    expected: Text | str
+    tell: Callable[[np.ndarray], Text | str] | None = None
+
+
+def draws_case(
+    name: Text,
+    group: str,
+    arguments: Sequence[Any],
+    rngs: Sequence[np.random.Generator],
+    read: Callable[[Any], dict[str, np.ndarray]],
+    features: Mapping[str, Feature],
+    exact: bool = True,
+) -> Case:
+    """Calls that differ in their generators. Nothing impossible may happen, and all else as often as it should.
+
+    Args:
+        arguments: with None where the generator belongs.
+        read: from a value, for each feature, the values that it had, as small integers; raises `Odd`.
+        exact: whether frequencies count.
+    """
+
+    expected = next(iter(features.values())).expected
+
+    def call(rng: np.random.Generator) -> Call:
+        return Call(tuple(rng if argument is None else argument for argument in arguments))
+
+    def count(value: Any) -> dict[str, np.ndarray]:
+        values = read(value)
+        return {key: np.bincount(values[key], minlength=len(f.probabilities)) for key, f in features.items()}
+
+    def judge(outcomes: Sequence[Outcome]) -> Verdict:
+        try:
+            counts = []
+            for i, outcome in enumerate(outcomes):
+                counts.append(count(outcome.value))
+                for key, feature in features.items():
+                    if counts[-1][key][feature.probabilities == 0].any():
+                        got = feature.tell(counts[-1][key]) if feature.tell else show(outcome.value)
+                        return Verdict(False, feature.expected, got, i)
+        except Odd as odd:
+            return Verdict(False, odd.expected, odd.got, i)
+        for key, feature in features.items():
+            together = sum(one[key] for one in counts)
+            if exact and together.any() and not fits(together, feature.probabilities):
+                return Verdict(False, feature.expected, feature.tell(together), about="frequency")
+        return Verdict(True, expected, show(outcomes[0].value))
+
+    def tally(outcomes: Sequence[Outcome]) -> dict[str, np.ndarray] | str | Problem:
+        """Counts, (calls, categories), of each feature; or the first error; or what kind of oddity came."""
+        for outcome in outcomes:
+            if outcome.error:
+                return outcome.error
+        try:
+            counts = [count(outcome.value) for outcome in outcomes]
+        except Odd as odd:
+            return odd.kind
+        return {key: np.array([one[key] for one in counts]) for key in features}
+
+    @cache
+    def tally_of(function: Callable, calls: int) -> dict[str, np.ndarray] | str | Problem:
+        return tally([perform(function, call(np.random.default_rng([i, 7]))) for i in range(calls)])
+
+    def alike(outcomes: Sequence[Outcome], function: Callable) -> bool:
+        mine, other = tally(outcomes), tally_of(function, FEW)
+        if isinstance(mine, dict) and isinstance(other, dict):
+            for key, feature in features.items():
+                never = feature.probabilities == 0
+                one, two = (counts[key][:, never].sum(axis=1).mean() for counts in (mine, other))
+                if min(one, two) == 0 and max(one, two) >= 1:
+                    return False
+        other = tally_of(function, min(max(4 * len(rngs), LEAST), MOST))
+        if isinstance(mine, dict) and isinstance(other, dict):
+            return all(similar(mine[key], other[key]) for key in features)
+        if isinstance(mine, Problem) and isinstance(other, Problem):
+            return same_problem(mine, other)
+        return type(mine) is type(other) and mine == other
+
+    return Case(name, group, [call(rng) for rng in rngs], judge, alike, expected)
+
+
+def similar(mine: np.ndarray, other: np.ndarray) -> bool:
+    """Whether counts, (calls, categories), may be of one distribution, by how they scatter from call to call."""
+    scatter = np.concatenate([mine, other]).var(axis=0) * (1 / len(mine) + 1 / len(other))
+    return bool((np.abs(mine.mean(axis=0) - other.mean(axis=0)) <= UNLIKE * np.sqrt(scatter) + 1e-9).all())
+
+
+def fits(counts: Any, probabilities: Any, level: float = FALSE_ALARM) -> bool:
+    """Could these counts be draws with these probabilities? A right answer fails with probability below `level`.
+
+    Every cell is tested by itself, with an exact binomial test and a Bonferroni correction: unlike a χ² test this
+    keeps what it promises far out in the tail.
+    """
+    counts, probabilities = np.asarray(counts, int), np.asarray(probabilities, float)
+    n, cells = int(counts.sum()), len(counts)
+    if not n:
+        return False
+    from scipy.special import bdtr, bdtrc
+
+    below = bdtr(counts.astype(float), n, probabilities)
+    above = np.where(counts > 0, bdtrc(np.maximum(counts - 1.0, 0), n, probabilities), 1.0)
+    impossible = ((probabilities <= 0) & (counts > 0)) | ((probabilities >= 1 - 1e-12) & (counts < n))
+    certain = (probabilities <= 0) | (probabilities >= 1 - 1e-12)
+    surprising = ~certain & (2 * np.minimum(below, above) < level / cells)
+    return not (impossible | surprising).any()
+
+
+def pairs_alike(draws: np.ndarray) -> np.ndarray:
+    """Of neighbours in pairs, the first two, the next two, …: 1 where both are the same draw, else 0."""
+    even = len(draws) // 2 * 2
+    return (draws[0:even:2] == draws[1:even:2]).astype(int)
+
+
+def alike_feature(probability: float) -> Feature:
+    """For `pairs_alike`: two draws that are independent are the same with this probability."""
+
+    def tell(counts: np.ndarray) -> Text:
+        if counts[0] == 0:
+            return Text("每次调用里抽到的都一样", "all draws of a call alike")
+        share = counts[1] / counts.sum()
+        return Text(f"相邻两个有 {share:.1%} 相同", f"{share:.1%} of neighbours the same")
+
+    expected = Text("各抽各的，可以重复", "draws that are independent, and may repeat")
+    return Feature(np.array([1 - probability, probability]), expected, tell)
+
+
+# ----------------------------------------------------------------------------------------------- the use of a generator
+
+
+def generators(rng: np.random.Generator, n: int) -> list[np.random.Generator]:
+    """n generators with seeds of their own."""
+    return [np.random.default_rng(int(seed)) for seed in rng.integers(2**62, size=n)]
+
+
+def seeded_case(arguments: Sequence[Any], seeds: Sequence[int]) -> Case:
+    """Equal generators must give equal draws, different ones different draws.
+
+    Args:
+        arguments: with None for the generator; with enough draws that two alike are no accident.
+    """
+    seeds = [int(seed) for seed in (seeds[0], seeds[0], seeds[1])]
+    expected = Text("同一个种子，同样的结果", "the same draws from the same seed")
+
+    def calls() -> list[Call]:
+        rngs = map(np.random.default_rng, seeds)
+        return [Call(tuple(rng if argument is None else argument for argument in arguments)) for rng in rngs]
+
+    def pattern(outcomes: Sequence[Outcome]) -> tuple[bool, bool] | Problem:
+        if any(outcome.error for outcome in outcomes):
+            return next(outcome.error for outcome in outcomes if outcome.error)
+        first, again, other = (plain.encode(outcome.value) for outcome in outcomes)
+        return first == again, first == other
+
+    def judge(outcomes: Sequence[Outcome]) -> Verdict:
+        same, always = pattern(outcomes)
+        if not same:
+            got = Text("两次不一样：随机数不是从 rng 来的", "two different ones: the random numbers are not rng's")
+            return Verdict(False, expected, got, about="generator")
+        if always:
+            other = Text("换了种子，结果也换", "other draws from another seed")
+            return Verdict(False, other, Text("一模一样", "the very same draws"), about="generator")
+        return Verdict(True, expected, expected)
+
+    pattern_of = cache(lambda function: pattern([perform(function, call) for call in calls()]))
+
+    def alike(outcomes: Sequence[Outcome], function: Callable) -> bool:
+        mine, other = pattern(outcomes), pattern_of(function)
+        problems = isinstance(mine, Problem) and isinstance(other, Problem)
+        return same_problem(mine, other) if problems else mine == other
+
+    name = Text("随机数全部来自 rng", "all random numbers come from rng")
+    return Case(name, "sampling", calls(), judge, alike, expected)
+
+
+def unseeded(reference: Callable) -> Callable:
+    """The reference, but with random numbers of its own."""
+
+    def function(*arguments: Any) -> Any:
+        own = np.random.default_rng()
+        return reference(*(own if isinstance(a, np.random.Generator) else a for a in arguments))
+
+    return function
+
+
+def _frozen(evidence: Sequence[Evidence]) -> bool:
+    """Whether nothing is wrong but that no generator changes anything."""
+    if any(not v.passed and v.about == "value" for _, _, v in evidence):
+        return False
+    return all(
+        len({plain.encode(outcome.value) for outcome in outcomes}) == 1
+        for case, outcomes, _ in evidence
+        if len({plain.encode(tuple(a for a in c.arguments if type(a) is not np.random.Generator)) for c in case.calls})
+        == 1
+    )
+
+
+def _uneven(evidence: Sequence[Evidence]) -> bool:
+    """Whether nothing is wrong but how often things are drawn, with or without the generator."""
+    wrong = {v.about for _, _, v in evidence if not v.passed}
+    return "frequency" in wrong and "value" not in wrong
+
+
+FIXED_RNG = seen(_frozen)
+UNEVEN = seen(_uneven)
