@@ -24,20 +24,21 @@ MODULES = {module_name(path): path for package in PACKAGES for path in (REPOSITO
 
 
 def imports_of(name):
-    """The modules of the two packages that importing ``name`` imports, those for type checkers aside."""
+    """The modules of the two packages that ``name`` imports, late ones too, those for type checkers aside."""
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    for_checkers = {
+        id(node)
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.unparse(branch.test)
+        for node in ast.walk(branch)
+    }
     found = set()
-    nodes = list(ast.parse(MODULES[name].read_text(encoding="utf-8")).body)
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, ast.Import):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import) and id(node) not in for_checkers:
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and id(node) not in for_checkers:
             inside = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= {module for module in inside if module in MODULES} or {node.module}
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test):
-            nodes += node.body + node.orelse
-        elif isinstance(node, ast.Try | ast.With):
-            nodes += node.body
     return found & set(MODULES) - {name}
 
 
