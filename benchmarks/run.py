@@ -20,7 +20,6 @@ SCRIPTS = {
     "replay_memory": [],
     "prioritized_replay": [],
     "gradient_steps": [],
-    "robot_workers": [],
     "sb3_learning": [],
 }
 

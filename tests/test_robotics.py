@@ -1,8 +1,6 @@
-"""Robots of Gymnasium-Robotics: the same episodes quick or slow, here or in processes; runs resume; clear errors."""
+"""Robots of Gymnasium-Robotics: the same episodes quick or slow; runs resume; clear errors."""
 
 import json
-import os
-import signal
 from importlib import metadata
 
 import gymnasium as gym
@@ -14,7 +12,7 @@ from test_training import assert_same_outcome
 
 from her.cli import main
 from her.envs import robotics
-from her.envs.robotics import WorkerError, make_robots
+from her.envs.robotics import make_robots
 from her.policies import load_policy, play
 from her.training import Trainer, reward_of, settings_for
 from her.training.evaluation import evaluate, make_envs, rollout
@@ -125,45 +123,6 @@ def test_a_missing_driver_is_named(monkeypatch):
         robotics.make_filmed("FetchReach-v4", {}, 64, 64)
 
 
-# ---------------------------------------------------------------------- processes
-
-
-@pytest.fixture
-def workers():
-    envs = make_robots("FetchPush-v4", 5, workers=2)
-    yield envs
-    envs.close()
-
-
-def test_workers_give_the_very_episodes_of_one_process(workers):
-    here = make_robots("FetchPush-v4", 5)
-    for seed in (3, 4):
-        assert_same(rollout(wandering(5), here, 50, seed=seed), rollout(wandering(5), workers, 50, seed=seed))
-    assert workers.cpu_seconds > 0
-    assert workers.spec.max_episode_steps == 50
-
-
-def test_a_worker_that_is_killed_ends_the_rollout_with_its_name(workers):
-    workers.reset(seed=0)
-    os.kill(workers._processes[1].pid, signal.SIGKILL)
-    with pytest.raises(WorkerError, match=r"environments 3–4 of 5 is gone \(killed by signal 9\).*--resume"):
-        rollout(wandering(5), workers, 50, seed=0)
-
-
-def test_what_an_environment_raises_is_told_with_its_traceback(workers):
-    workers.reset(seed=0)
-    with pytest.raises(WorkerError, match=r"environments 0–2 of 5 failed in their process:(.|\n)*Action dimension"):
-        workers.step(np.zeros((5, 3), np.float32))
-
-
-def test_workers_end_when_they_are_closed():
-    envs = make_robots("FetchReach-v4", 2, workers=2)
-    envs.reset(seed=0)
-    processes = envs._processes
-    envs.close()
-    assert [process.exitcode for process in processes] == [0, 0]
-
-
 # ---------------------------------------------------------------------- training
 
 
@@ -212,14 +171,6 @@ def test_what_is_replayed_is_the_settings_choice_until_the_command_says_otherwis
     result = CliRunner().invoke(main, ["train", "FetchPush-v4", *arguments, *few, "--quiet"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert json.loads((tmp_path / "runs" / folder / "config.json").read_text())["priority"] == priority
-
-
-def test_a_run_with_workers_is_the_run_without_them(tmp_path):
-    config = small("FetchReach-v4", max_steps=300)
-    for workers in (0, 2):
-        with Run(config, tmp_path / str(workers), workers=workers) as run:
-            run.train()
-    assert_same_outcome(tmp_path / "0", tmp_path / "2")
 
 
 @pytest.mark.parametrize("env_id", [*FETCH, "PointMaze_UMaze-v3"])

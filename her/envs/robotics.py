@@ -1,4 +1,4 @@
-"""Gymnasium-Robotics: made quick, checked for the mujoco version they need, and stepped in processes if wanted.
+"""Gymnasium-Robotics: made quick, and checked for the mujoco version they need.
 
 The extra ``robotics`` brings them. The settings in ``her/settings`` are for these versions of the environments:
 FetchReach-v4, FetchPush-v4, FetchPickAndPlace-v4, FetchSlide-v4 (from v4 on, a reset leaves nothing of the episode
@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import io
-import multiprocessing
 import os
 import sys
-import time
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import metadata
-from multiprocessing.connection import Connection
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
-from gymnasium.vector.utils import batch_space
 
 #: what the names of the package's goal environments begin with
 FAMILIES = ("Fetch", "HandReach", "HandManipulate", "PointMaze", "AntMaze")
@@ -155,151 +150,12 @@ class GraspedStarts(gym.Wrapper):
         return state
 
 
-def make_robots(env_id: str, n_envs: int, workers: int = 0, **env_kwargs: Any) -> VectorEnv:
-    """``n_envs`` environments in this process, or in ``workers`` others, which give the same episodes."""
-    register(env_id)
-    if workers:
-        envs: VectorEnv = WorkerVectorEnv(make_robot, (env_id, env_kwargs), n_envs, workers)
-    else:
-        envs = _in_one_process(make_robot, (env_id, env_kwargs), n_envs)
+def make_robots(env_id: str, n_envs: int, **env_kwargs: Any) -> VectorEnv:
+    """``n_envs`` environments, stepped one after the other in this process."""
+    envs = SyncVectorEnv([lambda: make_robot(env_id, env_kwargs)] * n_envs, autoreset_mode=AutoresetMode.SAME_STEP)
     envs.spec = envs.envs[0].spec
     return envs
 
 
 def _has_screen() -> bool:
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-
-
-def _in_one_process(make: Callable[..., gym.Env], arguments: tuple, n_envs: int) -> SyncVectorEnv:
-    return SyncVectorEnv([lambda: make(*arguments)] * n_envs, autoreset_mode=AutoresetMode.SAME_STEP)
-
-
-class WorkerError(RuntimeError):
-    """A process that steps environments has failed or is gone."""
-
-
-class WorkerVectorEnv(VectorEnv):
-    """Environments stepped in processes, each of which has an equal share of them.
-
-    Gymnasium's ``AsyncVectorEnv`` starts a process for every environment, which on a few cores costs more than it
-    brings. Here a process steps its share one after the other, and a step sends one message each way.
-
-    The order of the environments, their seeds and so their episodes are those of ``SyncVectorEnv``. All processes end
-    with `close`, or with the process that made them.
-
-    Args:
-        make: makes one environment; a function that a new process can import.
-        arguments: what it is called with.
-        num_envs: how many environments there are in all.
-        workers: how many processes; at most ``num_envs`` are started.
-
-    Attributes:
-        envs: one environment that is in this process, to ask for spaces and rewards; it is never stepped.
-    """
-
-    def __init__(self, make: Callable[..., gym.Env], arguments: tuple, num_envs: int, workers: int):
-        self.envs = [make(*arguments)]
-        self.num_envs = num_envs
-        self.metadata = dict(self.envs[0].metadata) | {"autoreset_mode": AutoresetMode.SAME_STEP}
-        self.render_mode = self.envs[0].render_mode
-        self.single_action_space = self.envs[0].action_space
-        self.single_observation_space = self.envs[0].observation_space
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        parts = np.array_split(np.arange(num_envs), min(workers, num_envs))
-        self._shares = [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
-        context = multiprocessing.get_context("spawn")  # a fork would copy this process's threads half alive
-        self._pipes, self._processes, self._cpu = [], [], [0.0] * len(parts)
-        for part in parts:
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, make, arguments, len(part)), daemon=True)
-            process.start()
-            theirs.close()  # so that the pipe breaks when the process is gone
-            self._pipes.append(ours)
-            self._processes.append(process)
-
-    @property
-    def cpu_seconds(self) -> float:
-        """CPU time of the processes so far, imports not counted."""
-        return sum(self._cpu)
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
-        for worker, share in enumerate(self._shares):
-            self._send(worker, ("reset", None if seed is None else seed + share.start, options))
-        return _joined([self._receive(worker) for worker in range(len(self._shares))])
-
-    def step(self, actions):
-        for worker, share in enumerate(self._shares):
-            self._send(worker, ("step", actions[share]))
-        return _joined([self._receive(worker) for worker in range(len(self._shares))])
-
-    def close_extras(self, **kwargs: Any) -> None:
-        for pipe in self._pipes:
-            pipe.close()
-        for process in self._processes:
-            process.join(timeout=5)
-            if process.is_alive():
-                process.terminate()
-                process.join()
-        self.envs[0].close()
-
-    def _send(self, worker: int, message: tuple) -> None:
-        try:
-            self._pipes[worker].send(message)
-        except OSError:
-            self._is_gone(worker)
-
-    def _receive(self, worker: int) -> tuple:
-        try:
-            answer, self._cpu[worker] = self._pipes[worker].recv()
-        except (EOFError, OSError):
-            self._is_gone(worker)
-        if isinstance(answer, str):
-            raise WorkerError(f"environments {self._named(worker)} failed in their process:\n{answer}")
-        return answer
-
-    def _is_gone(self, worker: int) -> None:
-        process = self._processes[worker]
-        process.join(timeout=5)
-        code = process.exitcode
-        how = f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        raise WorkerError(
-            f"the process of environments {self._named(worker)} is gone ({how}). If memory ran out, take fewer "
-            "environments or fewer workers; the run goes on from its last checkpoint with --resume"
-        ) from None
-
-    def _named(self, worker: int) -> str:
-        share = self._shares[worker]
-        return f"{share.start}–{share.stop - 1} of {self.num_envs}"
-
-
-def _work(pipe: Connection, make: Callable[..., gym.Env], arguments: tuple, n_envs: int) -> None:
-    """What a process does: answer until the pipe breaks."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    envs, cpu_before = None, 0.0
-    while True:
-        try:
-            order, *given = pipe.recv()
-        except (EOFError, OSError, KeyboardInterrupt):
-            return
-        try:
-            if envs is None:
-                envs, cpu_before = _in_one_process(make, arguments, n_envs), time.process_time()
-            answer = envs.reset(seed=given[0], options=given[1]) if order == "reset" else envs.step(given[0])
-        except KeyboardInterrupt:
-            return
-        except Exception:  # whatever an environment raises is told to the process that asked
-            answer = traceback.format_exc()
-        pipe.send((answer, time.process_time() - cpu_before))
-
-
-def _joined(parts: list[tuple]) -> tuple:
-    """The answers of several vector environments as that of one: arrays one after the other, dictionaries by key."""
-    return tuple(_join(piece) for piece in zip(*parts, strict=True))
-
-
-def _join(pieces: tuple) -> Any:
-    if isinstance(pieces[0], dict):
-        keys = dict.fromkeys(key for piece in pieces for key in piece)
-        return {key: _join(tuple(piece[key] for piece in pieces)) for key in keys}
-    return np.concatenate(pieces)

@@ -38,12 +38,9 @@ CURRICULA = click.Choice(["none", "reach", "cher"])
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the run.  [default: runs/ENV-STRATEGY-SEED]")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out (or begin, if there is none).")
 @click.option("--checkpoint-seconds", type=click.FloatRange(0), default=10, show_default=True, help="Between two.")
-@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that step robots.")
 @click.option("--tensorboard", is_flag=True, help="Also write curves for TensorBoard into --out.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def train(
-    env_id, env_kwargs, settings, out, resume, checkpoint_seconds, workers, tensorboard, quiet, **options
-) -> None:
+def train(env_id, env_kwargs, settings, out, resume, checkpoint_seconds, tensorboard, quiet, **options) -> None:
     """Train an agent on the goal environment ENV_ID.
 
     Writes config.json, progress.csv (a row per evaluation), summary.json and a checkpoint into --out. A run that was
@@ -54,7 +51,7 @@ def train(
     her train her/Push-v0 --strategy none --max-steps 200000 --out runs/push-without
     her train her/Push-v0 --priority energy --curriculum reach --set curriculum_settings.rollouts=0.5
     her train her/Reach-v0 --set agent_settings.learning_rate=1e-3 --set n_envs=16
-    her train FetchPush-v4 --until-success 0.95 --workers 2
+    her train FetchPush-v4 --until-success 0.95
     her train her/Push-v0 --tensorboard --out runs/push && tensorboard --logdir runs
     """
     with needs("train"):
@@ -69,7 +66,7 @@ def train(
     with told(ValueError, TypeError, FileExistsError, FileNotFoundError):
         config = settings_for(env_id, **nest({"env_kwargs": env_kwargs}, given, settings))
         resume = resume and (out / "config.json").exists()
-        run = Run(config, out, resume=resume, checkpoint_seconds=checkpoint_seconds, workers=workers)
+        run = Run(config, out, resume=resume, checkpoint_seconds=checkpoint_seconds)
     with run:
         try:
             summary = _with_progress_bar(run, quiet, tensorboard)

@@ -17,13 +17,12 @@ Policy = Callable[[np.ndarray], np.ndarray]
 """(n, state_dim + goal_dim) observations [state, goal] to (n, …) actions."""
 
 
-def make_envs(env_id: str, n_envs: int, *, workers: int = 0, **env_kwargs: Any) -> VectorEnv:
+def make_envs(env_id: str, n_envs: int, **env_kwargs: Any) -> VectorEnv:
     """``n_envs`` copies of a goal environment, natively vectorised where it can be.
 
     Args:
         env_id: a registered environment, or one of Gymnasium-Robotics.
         n_envs: how many copies.
-        workers: processes that step the robots of Gymnasium-Robotics; 0 steps them here. Others take no notice.
         env_kwargs: of the environment.
 
     Raises:
@@ -32,7 +31,7 @@ def make_envs(env_id: str, n_envs: int, *, workers: int = 0, **env_kwargs: Any) 
     """
     try:
         if robotics.is_robotic(env_id):
-            envs = robotics.make_robots(env_id, n_envs, workers, **env_kwargs)
+            envs = robotics.make_robots(env_id, n_envs, **env_kwargs)
         else:
             native = gym.spec(env_id).vector_entry_point is not None
             mode = "vector_entry_point" if native else "sync"

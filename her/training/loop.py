@@ -33,7 +33,7 @@ class Progress:
         success_rate: of the round's evaluation, None if there was none.
         td_error: mean absolute TD error of the round's updates.
         solved: whether ``until_success`` was reached, by two evaluations in a row.
-        cpu_seconds: of this process and its workers since the run began, time spent before a resume included.
+        cpu_seconds: of this process since the run began, time spent before a resume included.
     """
 
     env_steps: int
@@ -55,7 +55,6 @@ class Trainer:
 
     Args:
         config: what to train.
-        workers: processes that step the robots of Gymnasium-Robotics, 0 for this one. The run is the same.
 
     Raises:
         ValueError: settings that do not fit the environment.
@@ -64,10 +63,10 @@ class Trainer:
     ...     for progress in trainer.run(): ...                                                # doctest: +SKIP
     """
 
-    def __init__(self, config: TrainingConfig, workers: int = 0):
+    def __init__(self, config: TrainingConfig):
         self.config = config
         with ExitStack() as opened:  # which closes the environments if anything below is refused
-            envs = make_envs(config.env_id, config.n_envs, workers=workers, **config.env_kwargs)
+            envs = make_envs(config.env_id, config.n_envs, **config.env_kwargs)
             self.envs = opened.enter_context(closing(envs))
             if is_robotic(config.env_id):  # a robot takes 12 MB: those that explore are evaluated with, in rounds
                 self.evaluation_envs = self.envs
@@ -87,7 +86,7 @@ class Trainer:
         self.rounds = self.updates = self.episodes = 0
         self._final: tuple[int, Evaluation] | None = None
         self._cpu_before = 0.0
-        self._cpu_start = self._cpu_now()
+        self._cpu_start = time.process_time()
 
     def close(self) -> None:
         """Close the environments; the agent and the buffer stay usable."""
@@ -106,11 +105,8 @@ class Trainer:
 
     @property
     def cpu_seconds(self) -> float:
-        """Of this process and its workers since the run began, time spent before a resume included."""
-        return self._cpu_before + self._cpu_now() - self._cpu_start
-
-    def _cpu_now(self) -> float:
-        return time.process_time() + getattr(self.envs, "cpu_seconds", 0.0)
+        """Of this process since the run began, time spent before a resume included."""
+        return self._cpu_before + time.process_time() - self._cpu_start
 
     def run(self) -> Iterator[Progress]:
         """Rounds until ``max_steps`` are taken or ``until_success`` is reached."""
@@ -209,7 +205,7 @@ class Trainer:
     def load(self, state: dict[str, Any]) -> None:
         """Take back what `state` gave; the buffer is loaded by its own `load`."""
         self.rounds, self.updates, self.episodes = state["rounds"], state["updates"], state["episodes"]
-        self._cpu_before, self._cpu_start = state["cpu_seconds"], self._cpu_now()
+        self._cpu_before, self._cpu_start = state["cpu_seconds"], time.process_time()
         self.agent.rng.bit_generator.state = state["agent_rng"]
         self.agent.load(state["agent"])
         self._final = None

@@ -80,7 +80,6 @@ class Run:
         resume: go on from the folder's checkpoint, with the config found there, rather than begin.
         checkpoint_seconds: a checkpoint is written when this much time has passed since the last one, and when writing
             them has taken less than a twentieth of the time.
-        workers: processes that step robots; see `Trainer`.
 
     Raises:
         FileExistsError: ``folder`` holds a run and ``resume`` is off.
@@ -95,7 +94,6 @@ class Run:
         folder: str | os.PathLike | None = None,
         resume: bool = False,
         checkpoint_seconds: float = 10.0,
-        workers: int = 0,
     ):
         self.folder = None if folder is None else Path(folder)
         self.checkpoint_seconds = checkpoint_seconds
@@ -103,7 +101,7 @@ class Run:
         self._wall_before, self._writing, self._solved = 0.0, 0.0, False
         if self.folder is not None:
             self._check_folder(config, resume)
-        self.trainer = Trainer(config, workers)
+        self.trainer = Trainer(config)
         self._start = self._last_checkpoint = time.monotonic()
         try:
             if resume:
