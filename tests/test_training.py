@@ -251,7 +251,7 @@ def test_a_run_may_learn_nothing():
 
 @pytest.mark.parametrize("value", ["abc", None, [4]])
 def test_an_argument_of_the_environment_that_is_no_number_is_named(value):
-    with pytest.raises(ValueError, match=r"^n_bits: expected a whole number of at least 1, got "):
+    with pytest.raises(ValueError, match=r"^n_bits: expected a positive integer, got "):
         Trainer(settings_for("her/BitFlip-v0", {"n_bits": value}))
 
 
@@ -459,7 +459,7 @@ def test_her_train_takes_any_setting(tmp_path):
         (["her/BitFlip-v0", "--set", "colour=blue"], "colour"),
         (["her/BitFlip-v0", "--set", "agent_settings.colour=blue"], "dqn has no"),
         (["CartPole-v1"], "no goal environment"),
-        (["her/BitFlip-v0", "--env-kwargs", "n_bits="], "n_bits: expected a whole number of at least 1, got ''"),
+        (["her/BitFlip-v0", "--env-kwargs", "n_bits="], "n_bits: expected a positive integer, got ''"),
         (["her/BitFlip-v0", "--priority", "energy"], "tells nothing of an object"),
         (["her/BitFlip-v0", "--curriculum", "reach", "--set", "curriculum_settings.foo=1"], "'foo'"),
         (["her/BitFlip-v0", "--seed", str(2**64)], "seed: expected an integer below 2**64"),

@@ -10,11 +10,9 @@ that hindsight asks.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import deepcopy
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -22,6 +20,8 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
+
+from her.validation import check_positive_integer
 
 Observation = dict[str, np.ndarray]
 
@@ -109,14 +109,8 @@ class _Episodes:
         return self.compute_terminated(achieved_goal, desired_goal) | (np.asarray(_elapsed(info)) >= self.horizon)
 
     def get_state(self) -> dict[str, Any]:
-        """Everything that decides what happens next, the random generator included, as copies."""
-        running = {"state": self._state, "goal": self._goal, "elapsed": self._elapsed}
-        return deepcopy(running | {"rng": self.np_random.bit_generator.state})
-
-    def set_state(self, saved: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned, as if nothing had come between."""
-        self.np_random.bit_generator.state = saved["rng"]
-        self._state, self._goal, self._elapsed = (deepcopy(saved[key]) for key in ("state", "goal", "elapsed"))
+        """Copies of the `state` and the `goal` of each copy, (n, size), and the steps `elapsed` since the reset."""
+        return deepcopy({"state": self._state, "goal": self._goal, "elapsed": self._elapsed})
 
     def _begin(self, n: int, options: Mapping[str, Any] | None = None) -> None:
         options = dict(options or {})
@@ -212,7 +206,7 @@ class GoalVectorEnv(_Episodes, VectorEnv):
     metadata: ClassVar[dict[str, Any]] = GoalEnv.metadata | {"autoreset_mode": AutoresetMode.SAME_STEP}
 
     def __init__(self, task: GoalTask, num_envs: int = 1, render_mode: str | None = None):
-        self.task, self.num_envs = task, whole_number("num_envs", num_envs)
+        self.task, self.num_envs = task, check_positive_integer("num_envs", num_envs)
         self.render_mode = _valid_render_mode(render_mode)
         self.single_action_space, self.single_observation_space = task.action_space, task.observation_space
         self.action_space = batch_space(task.action_space, self.num_envs)
@@ -249,20 +243,6 @@ class GoalVectorEnv(_Episodes, VectorEnv):
 def goal_spaces(observation: spaces.Box, goal: spaces.Box) -> spaces.Dict:
     """The dictionary space of a goal environment."""
     return spaces.Dict({"observation": observation, "achieved_goal": goal, "desired_goal": goal})
-
-
-def whole_number(name: str, value: Any) -> int:
-    """`value` as an int of at least 1, or a ValueError that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
-    return int(value)
-
-
-def positive_number(name: str, value: Any) -> float:
-    """`value` as a finite float above 0, or a ValueError that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
-        raise ValueError(f"{name}: expected a number above 0, got {value!r}")
-    return float(value)
 
 
 def _elapsed(info: Any) -> Any:

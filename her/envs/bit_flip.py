@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 from gymnasium import spaces
 
-from her.envs.base import GoalEnv, GoalTask, GoalVectorEnv, goal_spaces, whole_number
+from her.envs.base import GoalEnv, GoalTask, GoalVectorEnv, goal_spaces
 from her.envs.drawing import BLUE, FLOOR, GREEN, VERMILION, Canvas
 from her.rewards import check_goals
+from her.validation import check_positive_integer
 
 ENCODINGS = {"signed": (-1.0, 1.0), "binary": (0.0, 1.0)}
 """How a 0 bit and a 1 bit are written."""
@@ -22,21 +23,21 @@ class BitFlip(GoalTask):
     """`n_bits` bits; action i flips bit i; the goal is a pattern of all of them. See `BitFlipEnv`."""
 
     def __init__(self, n_bits: int = 8, encoding: str = "signed", horizon: int | None = None):
-        self.n_bits = self.state_size = whole_number("n_bits", n_bits)
+        self.n_bits = self.state_size = check_positive_integer("n_bits", n_bits)
         if encoding not in ENCODINGS:
             raise ValueError(f"encoding: expected one of {list(ENCODINGS)}, got {encoding!r}")
         self.encoding = encoding
         self.zero, self.one = ENCODINGS[encoding]
-        self.horizon = self.n_bits if horizon is None else whole_number("horizon", horizon)
+        self.horizon = self.n_bits if horizon is None else check_positive_integer("horizon", horizon)
         self.action_space = spaces.Discrete(self.n_bits)
         bits = spaces.Box(self.zero, self.one, (self.n_bits,), np.float32)
         self.observation_space = goal_spaces(bits, bits)
 
     def start(self, rng, n):
-        return self._random_bits(rng, n)
+        return rng.choice([self.zero, self.one], (n, self.n_bits))
 
     def draw_goal(self, rng, state):
-        return self._random_bits(rng, len(state))
+        return self.start(rng, len(state))
 
     def move(self, state, action):
         state, rows = state.copy(), np.arange(len(state))
@@ -73,9 +74,6 @@ class BitFlip(GoalTask):
     def check_goal(self, goal):
         self._check_bits("goal", goal)
 
-    def _random_bits(self, rng, n):
-        return rng.choice([self.zero, self.one], (n, self.n_bits))
-
     def _check_bits(self, name, bits):
         if not np.isin(bits, (self.zero, self.one)).all():
             allowed = f"{self.zero:g} and {self.one:g} only (encoding={self.encoding!r})"
@@ -98,11 +96,7 @@ class BitFlipEnv(GoalEnv):
     metadata: ClassVar[dict[str, Any]] = GoalEnv.metadata | {"render_fps": 4}
 
     def __init__(
-        self,
-        n_bits: int = 8,
-        encoding: str = "signed",
-        horizon: int | None = None,
-        render_mode: str | None = None,
+        self, n_bits: int = 8, encoding: str = "signed", horizon: int | None = None, render_mode: str | None = None
     ):
         super().__init__(BitFlip(n_bits, encoding, horizon), render_mode)
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 from gymnasium import spaces
 
-from her.envs.base import GoalEnv, GoalTask, GoalVectorEnv, goal_spaces, positive_number, whole_number
+from her.envs.base import GoalEnv, GoalTask, GoalVectorEnv, goal_spaces
 from her.envs.drawing import BLUE, GREEN, ORANGE, WHITE, floor
 from her.rewards import sparse_reward
+from her.validation import check_number, check_positive_integer
 
 SPEED = 1.0
 """Metres a second at action 1, along each axis."""
@@ -32,18 +33,24 @@ LIMITS = np.repeat([1.0, 1.5, 2.0, 2.5], 2)
 """Bounds of the observation: agent, puck, the puck's velocity, puck minus agent."""
 
 
-class Push(GoalTask):
-    """A disc and a puck on a table. The state is [agent x, y, puck x, y, puck velocity x, y]. See `PushEnv`."""
+class _Layout:
+    """Where things are in an observation, and the seconds of a step."""
 
-    state_size = 6
     agent_position = slice(0, 2)
     object_position = slice(2, 4)
     object_velocity = slice(4, 6)
     relative_position = slice(6, 8)
+    dt = DT
+
+
+class Push(_Layout, GoalTask):
+    """A disc and a puck on a table. The state is [agent x, y, puck x, y, puck velocity x, y]. See `PushEnv`."""
+
+    state_size = 6
 
     def __init__(self, threshold: float = 0.08, horizon: int = 50):
-        self.threshold = positive_number("threshold", threshold)
-        self.horizon = whole_number("horizon", horizon)
+        self.threshold = check_number("threshold", threshold, lambda x: x > 0, "above 0")
+        self.horizon = check_positive_integer("horizon", horizon)
         self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
         limits = LIMITS.astype(np.float32)
         place = limits[self.object_position]
@@ -125,7 +132,7 @@ def _ring(rng, n, inner, outer):
     return np.stack([away * np.cos(angle), away * np.sin(angle)], axis=-1)
 
 
-class PushEnv(GoalEnv):
+class PushEnv(_Layout, GoalEnv):
     """Push the puck to the goal and leave it there.
 
     Observation, (8,) float32: agent position, puck position, puck velocity over the last step, and puck minus
@@ -137,24 +144,12 @@ class PushEnv(GoalEnv):
     seconds.
     """
 
-    agent_position = Push.agent_position
-    object_position = Push.object_position
-    object_velocity = Push.object_velocity
-    relative_position = Push.relative_position
-    dt = DT
-
     def __init__(self, threshold: float = 0.08, horizon: int = 50, render_mode: str | None = None):
         super().__init__(Push(threshold, horizon), render_mode)
 
 
-class PushVectorEnv(GoalVectorEnv):
+class PushVectorEnv(_Layout, GoalVectorEnv):
     """`num_envs` copies of `PushEnv` in one array."""
-
-    agent_position = Push.agent_position
-    object_position = Push.object_position
-    object_velocity = Push.object_velocity
-    relative_position = Push.relative_position
-    dt = DT
 
     def __init__(self, num_envs: int = 1, threshold: float = 0.08, horizon: int = 50, render_mode: str | None = None):
         super().__init__(Push(threshold, horizon), num_envs, render_mode)

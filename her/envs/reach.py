@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from gymnasium import spaces
 
-from her.envs.base import GoalEnv, GoalTask, GoalVectorEnv, goal_spaces, positive_number, whole_number
+from her.envs.base import GoalEnv, GoalTask, GoalVectorEnv, goal_spaces
 from her.envs.drawing import BLUE, GREEN, INK, WHITE, floor
 from her.rewards import sparse_reward
+from her.validation import check_number, check_positive_integer
 
 SPEED = 1.2
 """Metres a second at action 1, along each axis."""
@@ -32,8 +33,8 @@ class Reach(GoalTask):
     high = np.array([[WALL + RADIUS, np.inf], [WALL + RADIUS, RADIUS - GAP]])
 
     def __init__(self, threshold: float = 0.06, horizon: int = 50):
-        self.threshold = positive_number("threshold", threshold)
-        self.horizon = whole_number("horizon", horizon)
+        self.threshold = check_number("threshold", threshold, lambda x: x > 0, "above 0")
+        self.horizon = check_positive_integer("horizon", horizon)
         self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
         position = spaces.Box(-1.0, 1.0, (2,), np.float32)
         self.observation_space = goal_spaces(position, position)

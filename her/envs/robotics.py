@@ -73,7 +73,7 @@ def make_filmed(env_id: str, env_kwargs: Mapping[str, Any], width: int, height: 
     Raises:
         RuntimeError: nothing is there that could draw.
     """
-    if sys.platform == "linux" and not _has_screen():
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         os.environ.setdefault("MUJOCO_GL", "egl")  # left to itself, mujoco opens a window that nobody has
     how = {"render_mode": "rgb_array", "width": width, "height": height}
     if env_id.startswith("Fetch"):
@@ -155,7 +155,3 @@ def make_robots(env_id: str, n_envs: int, **env_kwargs: Any) -> VectorEnv:
     envs = SyncVectorEnv([lambda: make_robot(env_id, env_kwargs)] * n_envs, autoreset_mode=AutoresetMode.SAME_STEP)
     envs.spec = envs.envs[0].spec
     return envs
-
-
-def _has_screen() -> bool:
-    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -30,15 +30,11 @@ def plot(folder: Path, against: str | None, lang: str, out: Path | None) -> None
         from her.sweeps.tables import read_records, read_titles
 
         import_module("her_course.figures").use_style(lang)  # its font has Chinese
-    try:
-        with told(ValueError):
-            records = read_records(folder)
-            file = folder / "sweep.toml"
-            titles = read_titles(file, lang) if file.exists() else {}
-            figure = draw_records_against(records, against, lang) if against else draw_records(records, lang, titles)
-    except FileNotFoundError as error:
-        message = f"folder: {error.filename} is missing; make it with `her sweep`" if error.filename else str(error)
-        raise click.ClickException(message) from None
+    with told(FileNotFoundError, ValueError):
+        records = read_records(folder)
+        file = folder / "sweep.toml"
+        titles = read_titles(file, lang) if file.exists() else {}
+        figure = draw_records_against(records, against, lang) if against else draw_records(records, lang, titles)
     out = out or folder / "figure.png"
     figure.savefig(out, dpi=144, metadata={"Software": None})
     click.echo(f"drawn: {out}")

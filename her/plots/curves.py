@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
@@ -15,7 +15,7 @@ from matplotlib.ticker import ScalarFormatter
 from her.dotted import flatten
 from her.plots.style import COLORS, DASHES, strategy_style, text
 from her.sweeps.statistics import bootstrap
-from her.sweeps.tables import RunRecord, read_curve_rows
+from her.sweeps.tables import RunRecord, grouped, read_table
 
 
 def draw_curve(
@@ -52,17 +52,17 @@ def read_curves(path: Path) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarra
 
     A run that ended before the others of its variant keeps its last success rate.
     """
-    runs: dict[tuple[str, str], list[np.ndarray]] = defaultdict(list)
-    for (task, variant, _), rows in read_curve_rows(path).items():
-        runs[task, variant].append(np.array([(int(row["env_steps"]), float(row["success_rate"])) for row in rows]).T)
-    return {key: _together(curves) for key, curves in runs.items()}
+    rows = read_table(path).astype({"env_steps": int, "success_rate": float}).set_index("env_steps")
+    return {
+        key: _together([run["success_rate"] for _, run in runs.groupby("seed", sort=False)])
+        for key, runs in rows.groupby(["task", "variant"], sort=False)
+    }
 
 
-def _together(runs: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """(steps, success) of each run, as (n_evaluations,) steps of them all and (n_runs, n_evaluations) success rates."""
-    steps = np.unique(np.concatenate([at for at, _ in runs]))
-    last = [np.maximum(np.searchsorted(at, steps, side="right") - 1, 0) for at, _ in runs]
-    return steps, np.array([success[i] for (_, success), i in zip(runs, last, strict=True)])
+def _together(runs: Sequence[pd.Series]) -> tuple[np.ndarray, np.ndarray]:
+    """(n_evaluations,) steps of all runs and (n_runs, n_evaluations) success rates, each run's over its own steps."""
+    together = pd.concat(runs, axis=1).sort_index().ffill().bfill()
+    return together.index.to_numpy(), together.to_numpy().T
 
 
 def draw_records(records: Sequence[RunRecord], lang: str, titles: dict[str, str] | None = None) -> Figure:
@@ -70,17 +70,16 @@ def draw_records(records: Sequence[RunRecord], lang: str, titles: dict[str, str]
 
     ``titles`` names the tasks; a task without a title keeps its name.
     """
-    tasks = list(dict.fromkeys(record.task for record in records))
+    tasks = grouped(records, "task")
     columns = min(4, len(tasks))
     rows = -(-len(tasks) // columns)
     fig, axes = plt.subplots(rows, columns, figsize=(max(5.0, 3.6 * columns), 3.0 * rows), squeeze=False)
     for ax in axes.flat[len(tasks) :]:
         ax.set_axis_off()
     labels = _labels_and_styles(records, lang)
-    for ax, task in zip(axes.flat, tasks, strict=False):
-        of_task = [record for record in records if record.task == task]
-        for variant, some in _by_variant(of_task).items():
-            steps, success = _together([(record.steps, record.success) for record in some])
+    for ax, (task, of_task) in zip(axes.flat, tasks.items(), strict=False):
+        for variant, runs in grouped(of_task, "variant").items():
+            steps, success = _together([record.success for record in runs])
             label, style = labels[variant]
             draw_curve(ax, steps, success, label, style | ({"marker": "o"} if len(steps) == 1 else {}))
         label_success_axes(ax, lang, of_task[0].config["success_at"])
@@ -102,9 +101,9 @@ def draw_records_against(records: Sequence[RunRecord], key: str, lang: str) -> F
     values = {record: _setting(record, key) for record in ended}
     fig, ax = plt.subplots(figsize=(6.0, 3.4))
     labels = _labels_and_styles(ended, lang)
-    for variant, some in _by_variant(ended).items():
-        at = sorted({values[record] for record in some})
-        scores = [[record.final for record in some if values[record] == x] for x in at]
+    for variant, runs in grouped(ended, "variant").items():
+        at = sorted({values[record] for record in runs})
+        scores = [[record.final for record in runs if values[record] == x] for x in at]
         estimates = np.array([bootstrap(score, np.mean) for score in scores])
         mean, low, high = estimates.T
         label, style = labels[variant]
@@ -125,13 +124,6 @@ def _setting(record: RunRecord, key: str) -> float:
     if not isinstance(settings[key], int | float):
         raise ValueError(f"against: expected a setting with numbers for values, got {key!r}")
     return settings[key]
-
-
-def _by_variant(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
-    variants: dict[str, list[RunRecord]] = {}
-    for record in records:
-        variants.setdefault(record.variant, []).append(record)
-    return variants
 
 
 def _labels_and_styles(records: Sequence[RunRecord], lang: str) -> dict[str, tuple[str, dict]]:

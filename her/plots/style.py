@@ -52,7 +52,9 @@ STYLE = {
 
 def text(lang: str, zh: str, en: str) -> str:
     """The one of the two texts that a reader of `lang` can read."""
-    return zh if _known(lang) == "zh" else en
+    if lang not in LANGUAGES:
+        raise ValueError(f'lang: expected "zh" or "en", got {lang!r}')
+    return zh if lang == "zh" else en
 
 
 def strategy_style(strategy: str) -> dict:
@@ -60,9 +62,3 @@ def strategy_style(strategy: str) -> dict:
     if strategy not in STRATEGIES:
         raise ValueError(f"strategy: expected one of {', '.join(STRATEGIES)}, got {strategy!r}")
     return dict(STRATEGIES[strategy])
-
-
-def _known(lang: str) -> str:
-    if lang not in LANGUAGES:
-        raise ValueError(f'lang: expected "zh" or "en", got {lang!r}')
-    return lang

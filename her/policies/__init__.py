@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from her.training import Trainer
 
 FOLDER = Path(__file__).parent
+ABOUT = ("env_id", "env_kwargs", "clip", "made")
+"""The fields of a policy that its file has as JSON."""
+ARRAYS = ("mean", "deviation", "action_low", "action_high")
+"""Those that it has as arrays, or lacks where they are None; the layers' are numbered."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +77,8 @@ class SavedPolicy:
         """Write it to an ``.npz`` file."""
         arrays = {f"weight_{i}": weight.astype(np.float16) for i, weight in enumerate(self.weights)}
         arrays |= {f"bias_{i}": bias.astype(np.float16) for i, bias in enumerate(self.biases)}
-        for name in ("mean", "deviation", "action_low", "action_high"):
-            if getattr(self, name) is not None:
-                arrays[name] = getattr(self, name)
-        about = {"env_id": self.env_id, "env_kwargs": self.env_kwargs, "clip": self.clip, "made": self.made}
+        arrays |= {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
+        about = {name: getattr(self, name) for name in ABOUT}
         with write_atomically(path, "wb") as file:
             np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
 
@@ -88,8 +90,8 @@ def policy_of(trainer: Trainer, **made: Any) -> SavedPolicy:
     linear = [layer for layer in learner.network if hasattr(layer, "weight")]
     if getattr(agent.config, "inputs", "pair") != "pair":
         raise ValueError(f"inputs: only policies of [state, goal] can be stored, this one sees {agent.config.inputs!r}")
-    weights = [layer.weight.detach().numpy().T for layer in linear]
-    biases = [layer.bias.detach().numpy() for layer in linear]
+    weights = [_halved(layer.weight.detach().numpy().T) for layer in linear]
+    biases = [_halved(layer.bias.detach().numpy()) for layer in linear]
     actions = trainer.envs.single_action_space
     continuous = isinstance(actions, gym.spaces.Box)
     if continuous:  # a policy that draws its actions has their mean first, and the deviation after it
@@ -99,8 +101,8 @@ def policy_of(trainer: Trainer, **made: Any) -> SavedPolicy:
     return SavedPolicy(
         trainer.config.env_id,
         trainer.config.env_kwargs,
-        tuple(_halved(weight) for weight in weights),
-        tuple(_halved(bias) for bias in biases),
+        tuple(weights),
+        tuple(biases),
         mean,
         deviation,
         normalizer.clip if normalizer else np.inf,
@@ -162,14 +164,10 @@ def load_policy(name: str | os.PathLike) -> SavedPolicy:
             arrays = {key: file[key] for key in file.files if key != "about"}
         layers = range(sum(key.startswith("weight_") for key in arrays))
         return SavedPolicy(
-            about["env_id"],
-            about["env_kwargs"],
-            tuple(arrays[f"weight_{i}"].astype(np.float32) for i in layers),
-            tuple(arrays[f"bias_{i}"].astype(np.float32) for i in layers),
-            *(arrays.get(key) for key in ("mean", "deviation")),
-            about["clip"],
-            *(arrays.get(key) for key in ("action_low", "action_high")),
-            about["made"],
+            weights=tuple(arrays[f"weight_{i}"].astype(np.float32) for i in layers),
+            biases=tuple(arrays[f"bias_{i}"].astype(np.float32) for i in layers),
+            **{name: arrays.get(name) for name in ARRAYS},
+            **{name: about[name] for name in ABOUT},
         )
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"name: {str(path)!r} is no policy, or a damaged one ({error!r})") from None

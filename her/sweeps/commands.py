@@ -80,8 +80,8 @@ def sweep(what, grid, seeds, env_kwargs, settings, out, results, n_jobs, backend
     results = results or (file.parent if from_file else out)
     try:
         kept = running.in_tables(jobs, results) if keep else []
-    except FileNotFoundError as error:
-        raise click.ClickException(f"results: {error.filename} is missing, so there is nothing to keep") from None
+    except FileNotFoundError:
+        raise click.ClickException(f"results: no tables in {str(results)!r}, so there is nothing to keep") from None
     records, names = list(kept), {record.name for record in kept}
     if collect:
         jobs = [job for job in jobs if job.name in names or running.has_ended(job, out)]
@@ -141,9 +141,7 @@ def compare(folder: Path, threshold: float, out: Path | None) -> None:
     with needs("train"):
         from her.sweeps.comparison import as_markdown
         from her.sweeps.comparison import compare as compare_variants
-    try:
+    with told(FileNotFoundError):
         table = as_markdown(compare_variants(folder, threshold), threshold)
-    except FileNotFoundError as error:
-        raise click.ClickException(f"folder: {error.filename} is missing; make it with `her sweep`") from None
     (out or folder / "table.md").write_text(table, encoding="utf-8")
     click.echo(table)

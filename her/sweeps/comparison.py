@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 from her.sweeps.statistics import Arrival, Estimate, arrival, bootstrap, iqm, ratio, steps_to_threshold
-from her.sweeps.tables import RunRecord, read_tables
+from her.sweeps.tables import grouped, read_tables
 
 
 @dataclass(frozen=True)
@@ -38,14 +37,11 @@ def compare(folder: Path, threshold: float = 0.9) -> list[Comparison]:
     Raises:
         FileNotFoundError: the folder has no sweep's tables.
     """
-    variants: dict[tuple[str, str], list[RunRecord]] = defaultdict(list)
-    for record in read_tables(folder):
-        if record.result:
-            variants[record.task, record.variant].append(record)
+    ended = [record for record in read_tables(folder) if record.result]
     found: list[Comparison] = []
     first: dict[str, list[float]] = {}
-    for (task, variant), records in variants.items():
-        reached = [steps_to_threshold(record.steps, record.success, threshold) for record in records]
+    for (task, variant), records in grouped(ended, "task", "variant").items():
+        reached = [steps_to_threshold(record.success.index, record.success, threshold) for record in records]
         budget = max(float(record.result["env_steps"]) for record in records)
         steps = [budget if at is None else at for at in reached]
         first.setdefault(task, steps)
@@ -65,8 +61,7 @@ def compare(folder: Path, threshold: float = 0.9) -> list[Comparison]:
 def as_markdown(comparisons: list[Comparison], threshold: float = 0.9) -> str:
     """A table for each task."""
     tables = []
-    for task in dict.fromkeys(c.task for c in comparisons):
-        of_task = [c for c in comparisons if c.task == task]
+    for task, of_task in grouped(comparisons, "task").items():
         at = {"end": "at the end", "any": "at any step"}[of_task[0].success_at]
         lines = [
             f"| {task} | reached {threshold:g} | steps until then, thousands | times {of_task[0].variant} "

@@ -5,7 +5,10 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+
+from joblib import Parallel, delayed, parallel_config
 
 from her.sweeps.grid import Job
 from her.sweeps.tables import RunRecord, read_progress, read_run, read_tables, write_tables
@@ -72,8 +75,8 @@ def steps_done(job: Job, out: Path) -> int:
     """Environment steps of a run until its last evaluation, all of them once it has ended."""
     if has_ended(job, out):
         return job.config.max_steps
-    rows = read_progress(out / job.name)
-    return min(int(rows[-1]["env_steps"]), job.config.max_steps) if rows else 0
+    steps = read_progress(out / job.name)["env_steps"].astype(int).max()
+    return min(steps, job.config.max_steps) if steps > 0 else 0
 
 
 def run_job(job: Job, out: Path) -> RunRecord:
@@ -96,7 +99,9 @@ def run_all(
     for job in jobs:
         if has_ended(job, out):
             yield run_job(left.pop(job.name), out)
-    with _workers(backend, scheduler, n_jobs) as run:
+    # only loky gives a generator
+    run = partial(_run, n_jobs=n_jobs, return_as="list" if backend == "dask" else "generator_unordered")
+    with _dask(scheduler) if backend == "dask" else parallel_config("loky"):
         while left:
             try:
                 for record in run(list(left.values()), out):
@@ -122,26 +127,18 @@ def _alone(job: Job, out: Path, run: Callable[[list[Job], Path], Iterable[RunRec
         return read_run(out / job.name, job.task, job.variant, job.config.to_dict(), died)
 
 
+def _run(jobs: list[Job], out: Path, n_jobs: int, return_as: str) -> Iterable[RunRecord]:
+    """The records of jobs that run in the backend that joblib is set to."""
+    return Parallel(n_jobs, batch_size=1, return_as=return_as)(delayed(run_job)(job, out) for job in jobs)
+
+
 @contextmanager
-def _workers(
-    backend: str, scheduler: str | None, n_jobs: int
-) -> Iterator[Callable[[list[Job], Path], Iterable[RunRecord]]]:
-    """A function that runs jobs and gives their records as they come."""
-    from joblib import Parallel, delayed, parallel_config
+def _dask(scheduler: str | None) -> Iterator[None]:
+    """Joblib's work in this block goes to a cluster, or to one started here."""
+    from dask.distributed import Client
 
-    def run(jobs: list[Job], out: Path) -> Iterable[RunRecord]:
-        tasks = (delayed(run_job)(job, out) for job in jobs)
-        if backend == "dask":  # which gives no generator
-            return Parallel(n_jobs=n_jobs, batch_size=1)(tasks)
-        return Parallel(n_jobs=n_jobs, batch_size=1, backend="loky", return_as="generator_unordered")(tasks)
-
-    if backend == "dask":
-        from dask.distributed import Client
-
-        with Client(scheduler) as client, parallel_config("dask", client=client, wait_for_workers_timeout=60):
-            yield run
-    else:
-        yield run
+    with Client(scheduler) as client, parallel_config("dask", client=client, wait_for_workers_timeout=60):
+        yield
 
 
 def _is_death(error: Exception) -> bool:

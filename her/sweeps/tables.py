@@ -6,15 +6,15 @@ versions and settings), which tell everything that a figure needs, without the f
 
 from __future__ import annotations
 
-import csv
 import json
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 
 from her.dotted import flatten
 from her.files import write_atomically
@@ -22,6 +22,7 @@ from her.files import write_atomically
 IDENTITY = ("task", "variant", "seed")
 RESULT = ("env_steps", "updates", "success_rate", "success_at", "cpu_seconds")
 CURVE = ("env_steps", "episodes", "updates", "success_rate", "exploring_success", "td_error", "cpu_seconds")
+NO_CURVE = pd.DataFrame(columns=CURVE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class RunRecord:
     Attributes:
         task, variant: where it belongs in a figure: a panel, and a curve.
         config: its settings as plain data.
-        curve: a row for each evaluation, as in progress.csv.
+        curve: a row for each evaluation, with the columns in CURVE; numbers may be the text that stands in a file.
         result: what its summary says under the names in RESULT, None if the run has not ended.
         error: what went wrong, its last line being the exception's; None if nothing did.
         made_with: versions and commit, as in made_with.json.
@@ -40,7 +41,7 @@ class RunRecord:
     task: str
     variant: str
     config: dict[str, Any]
-    curve: Sequence[dict[str, Any]] = ()
+    curve: pd.DataFrame
     result: dict[str, Any] | None = None
     error: str | None = None
     made_with: dict[str, Any] = field(default_factory=dict)
@@ -56,14 +57,9 @@ class RunRecord:
         return "-".join(self.identity)
 
     @property
-    def steps(self) -> np.ndarray:
-        """(n_evaluations,) environment steps."""
-        return np.array([int(row["env_steps"]) for row in self.curve])
-
-    @property
-    def success(self) -> np.ndarray:
-        """(n_evaluations,) success rates."""
-        return np.array([float(row["success_rate"]) for row in self.curve])
+    def success(self) -> pd.Series:
+        """(n_evaluations,) success rates, with environment steps as their index."""
+        return self.curve["success_rate"].astype(float).set_axis(self.curve["env_steps"].astype(int))
 
     @property
     def final(self) -> float | None:
@@ -85,9 +81,11 @@ def write_tables(records: Sequence[RunRecord], folder: Path, command: str) -> No
     """Write ``runs.csv``, ``curves.csv`` and ``how.json``; ``command`` is the one that makes them."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [[*r.identity, r.status, *((r.result or {}).get(column, "") for column in RESULT)] for r in records]
-    _write_rows(folder / "runs.csv", (*IDENTITY, "status", *RESULT), rows)
-    rows = [[*r.identity, *(point[column] for column in CURVE)] for r in records for point in r.curve]
-    _write_rows(folder / "curves.csv", (*IDENTITY, *CURVE), rows)
+    runs = pd.DataFrame(rows, columns=[*IDENTITY, "status", *RESULT], dtype=object)
+    curves = pd.concat([r.curve.assign(**dict(zip(IDENTITY, r.identity, strict=True))) for r in records])
+    for name, table in (("runs.csv", runs), ("curves.csv", curves[[*IDENTITY, *CURVE]])):
+        with write_atomically(folder / name) as file:
+            table.to_csv(file, index=False, lineterminator="\n")
     made_with: dict[str, list[str]] = {}  # what runs were made with, as JSON → their names
     for record in records:
         if record.made_with:
@@ -106,14 +104,17 @@ def read_tables(folder: Path) -> list[RunRecord]:
     """The runs that a sweep's tables tell of.
 
     Raises:
-        FileNotFoundError: one of the tables is missing.
+        FileNotFoundError: one of the tables is missing, with its name.
     """
-    curves = read_curve_rows(folder / "curves.csv")
-    rows = read_rows(folder / "runs.csv")
-    how = json.loads((folder / "how.json").read_text(encoding="utf-8"))
+    try:
+        curves = dict(list(read_table(folder / "curves.csv").groupby(list(IDENTITY), sort=False)))
+        runs = read_table(folder / "runs.csv")
+        how = json.loads((folder / "how.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"folder: {error.filename} is missing; make it with `her sweep`") from None
     made_with = {name: made for made in how["made_with"] for name in made.pop("runs")}
     records = []
-    for row in rows:
+    for row in runs.to_dict("records"):
         identity = tuple(row[column] for column in IDENTITY)
         name = "-".join(identity)
         done = row["status"] == "done"
@@ -122,7 +123,7 @@ def read_tables(folder: Path) -> list[RunRecord]:
                 row["task"],
                 row["variant"],
                 how["configs"][name],
-                curves.get(identity, []),
+                curves.get(identity, NO_CURVE),
                 result={column: row[column] for column in RESULT} if done else None,
                 error=None if done else row["status"].removeprefix("failed: "),
                 made_with=made_with.get(name, {}),
@@ -131,25 +132,9 @@ def read_tables(folder: Path) -> list[RunRecord]:
     return records
 
 
-def read_curve_rows(path: Path) -> dict[tuple[str, str, str], list[dict[str, str]]]:
-    """The rows of a ``curves.csv`` by task, variant and seed."""
-    curves: dict[tuple[str, str, str], list[dict[str, str]]] = {}
-    for row in read_rows(path):
-        curves.setdefault((row["task"], row["variant"], row["seed"]), []).append(row)
-    return curves
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file with heads."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def _write_rows(path: Path, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with write_atomically(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(heads)
-        writer.writerows(rows)
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV file, every cell as the text that stands there, so that writing it again changes nothing."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 # ---------------------------------------------------------------------- runs in folders
@@ -162,10 +147,10 @@ def read_run(folder: Path, task: str, variant: str, config: dict[str, Any], erro
     return RunRecord(task, variant, config, read_progress(folder), result, error, made_with)
 
 
-def read_progress(folder: Path) -> list[dict[str, str]]:
-    """The rows of a run's progress.csv, none if it has not come that far."""
+def read_progress(folder: Path) -> pd.DataFrame:
+    """A run's progress.csv, without rows if the run has not come that far."""
     path = folder / "progress.csv"
-    return read_rows(path) if path.exists() else []
+    return read_table(path) if path.exists() else NO_CURVE
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -182,7 +167,7 @@ def read_records(folder: Path) -> list[RunRecord]:
         FileNotFoundError: no runs with evaluations are there.
     """
     records = read_tables(folder) if (folder / "runs.csv").exists() else _read_folders(folder)
-    records = [record for record in records if record.curve]
+    records = [record for record in records if len(record.curve)]
     if not records:
         raise FileNotFoundError(f"folder: no runs with evaluations in {str(folder)!r}; see `her train` and `her sweep`")
     return records
@@ -213,6 +198,14 @@ def name_with(name: str, values: dict[str, Any]) -> str:
     """
     words = [f"{key.rpartition('.')[2]}={value}".replace(" ", "").replace("/", "_") for key, value in values.items()]
     return ",".join(([name] if name else []) + words) or "all"
+
+
+def grouped(rows: Iterable[Any], *names: str) -> dict[Any, list]:
+    """Rows by their values of one attribute, or tuples of several, in the order in which these first appear."""
+    groups: dict[Any, list] = {}
+    for row in rows:
+        groups.setdefault(attrgetter(*names)(row), []).append(row)
+    return groups
 
 
 def read_titles(path: Path, lang: str) -> dict[str, str]:

@@ -14,7 +14,6 @@ _MODULES = {
     "Progress": "loop",
     "Trainer": "loop",
     "TrainingConfig": "config",
-    "make_agent": "loop",
     "make_buffer": "loop",
     "reward_of": "loop",
     "settings_for": "config",

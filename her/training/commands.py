@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,25 +97,21 @@ def _with_progress_bar(run: Run, quiet: bool, tensorboard: bool) -> Summary:
     """Train with a bar that counts environment steps and tells the success rate."""
     from tqdm import tqdm
 
-    log = _tensorboard_log(run) if tensorboard else None
-    with tqdm(total=run.config.max_steps, unit="step", unit_scale=True, disable=quiet, file=sys.stderr) as bar:
-        bar.update(min(run.trainer.env_steps, run.config.max_steps))
+    total = run.config.max_steps
+    with ExitStack() as opened:
+        log = None
+        if tensorboard:
+            with needs("tensorboard"):
+                from her.training.tensorboard import TensorBoardLog
+            log = opened.enter_context(closing(TensorBoardLog(run.folder / "tensorboard", run.rows)))
+        bar = opened.enter_context(tqdm(total=total, unit="step", unit_scale=True, disable=quiet, file=sys.stderr))
+        bar.update(min(run.trainer.env_steps, total))
 
         def show(progress) -> None:
-            bar.update(min(progress.env_steps, run.config.max_steps) - bar.n)
+            bar.update(min(progress.env_steps, total) - bar.n)
             if progress.success_rate is not None:
                 bar.set_postfix(success=f"{progress.success_rate:.2f}", refresh=False)
             if log:
                 log.write(run.rows)
 
-        try:
-            return run.train(show)
-        finally:
-            if log:
-                log.close()
-
-
-def _tensorboard_log(run: Run):
-    with needs("tensorboard"):
-        from her.training.tensorboard import TensorBoardLog
-    return TensorBoardLog(run.folder / "tensorboard", run.rows)
+        return run.train(show)

@@ -86,15 +86,12 @@ class TrainingConfig:
                 raise ValueError(f"{name}: expected a dictionary of settings, got {getattr(self, name)!r}")
         if self.strategy != "none":
             GoalSelectionStrategy.of(self.strategy)
-        for name, known in (("priority", SAMPLERS), ("curriculum", CURRICULA)):
-            if getattr(self, name) not in ("none", *known):
-                raise ValueError(f"{name}: expected one of none, {', '.join(known)}, got {getattr(self, name)!r}")
+        choices = {"priority": ["none", *SAMPLERS], "curriculum": ["none", *CURRICULA]}
+        for name, known in (choices | {"agent": list(AGENTS), "success_at": ["end", "any"]}).items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
         if self.strategy == "none" and self.curriculum != "none":
             raise ValueError(f"curriculum: {self.curriculum!r} chooses substitute goals, and strategy 'none' has none")
-        if self.agent not in AGENTS:
-            raise ValueError(f"agent: expected one of {', '.join(AGENTS)}, got {self.agent!r}")
-        if self.success_at not in ("end", "any"):
-            raise ValueError(f"success_at: expected 'end' or 'any', got {self.success_at!r}")
         known = {f.name for f in dataclasses.fields(AGENTS[self.agent][1])}
         unknown = set(self.agent_settings) - known
         if unknown:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import gymnasium as gym
@@ -79,42 +79,30 @@ class Rollout:
 
     def episodes(self) -> Iterator[Episode]:
         """The episodes, environment by environment; one that the rollout cut off counts as truncated."""
+        arrays = (self.states, self.actions, self.rewards, self.next_states, self.terminated)
+        arrays += (self.achieved_goals, self.goals)
         steps, n_envs = self.rewards.shape
         for env in range(n_envs):
             ends = np.union1d(np.flatnonzero(self.ended[:, env]) + 1, steps)
             for begin, end in zip([0, *ends[:-1]], ends, strict=True):
                 rows = slice(begin, end)
-                yield Episode.from_arrays(
-                    self.states[rows, env],
-                    self.actions[rows, env],
-                    self.rewards[rows, env],
-                    self.next_states[rows, env],
-                    self.terminated[rows, env],
-                    self.achieved_goals[rows, env],
-                    self.goals[rows, env],
-                )
+                yield Episode.from_arrays(*(array[rows, env] for array in arrays))
 
 
 def rollout(policy: Policy, envs: VectorEnv, steps: int, seed: int, options: dict[str, Any] | None = None) -> Rollout:
     """Reset all environments with ``seed`` and ``options``, and take ``steps`` steps in each."""
     observation, _ = envs.reset(seed=seed, options=options)
-    n, space = envs.num_envs, envs.single_action_space
-    state_dim, goal_dim = observation["observation"].shape[1], observation["desired_goal"].shape[1]
-    action_dim = 1 if isinstance(space, gym.spaces.Discrete) else space.shape[0]
-    states, next_states = (np.empty((steps, n, state_dim), np.float32) for _ in range(2))
-    goals, achieved = (np.empty((steps, n, goal_dim), np.float32) for _ in range(2))
-    actions, rewards = np.empty((steps, n, action_dim), np.float32), np.empty((steps, n), np.float32)
-    terminated, ended, success = (np.empty((steps, n), bool) for _ in range(3))
-    inputs = np.empty((n, state_dim + goal_dim), np.float32)
-    for t in range(steps):
-        inputs[:, :state_dim] = states[t] = observation["observation"]
-        inputs[:, state_dim:] = goals[t] = observation["desired_goal"]
-        action = policy(inputs)
-        actions[t] = action.reshape(n, action_dim)
-        observation, rewards[t], terminated[t], truncated, infos = envs.step(action)
-        ended[t] = terminated[t] | truncated
-        next_states[t], achieved[t], success[t] = _after_step(observation, infos, ended[t])
-    return Rollout(states, actions, rewards, next_states, terminated, ended, goals, achieved, success)
+    rows = []
+    for _ in range(steps):
+        state, goal = observation["observation"], observation["desired_goal"]
+        action = policy(np.concatenate([state, goal], axis=1, dtype=np.float32))
+        observation, reward, terminated, truncated, infos = envs.step(action)
+        ended = terminated | truncated
+        next_state, achieved, success = _after_step(observation, infos, ended)
+        action = action.reshape(envs.num_envs, -1)
+        rows.append((state, action, reward, next_state, terminated, ended, goal, achieved, success))
+    arrays = [np.stack(column) for column in zip(*rows, strict=True)]
+    return Rollout(*(array if array.dtype == bool else array.astype(np.float32) for array in arrays))
 
 
 def _after_step(observation: dict, infos: dict, ended: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -160,17 +148,11 @@ class Evaluation:
     def __len__(self) -> int:
         return len(self.returns)
 
-    def __getitem__(self, some: slice) -> Evaluation:
-        """Some of the episodes."""
-        return Evaluation(self.success_at_end[some], self.success_at_any[some], self.returns[some])
-
-    def __add__(self, other: Evaluation) -> Evaluation:
-        """The episodes of both."""
-        return Evaluation(
-            np.concatenate([self.success_at_end, other.success_at_end]),
-            np.concatenate([self.success_at_any, other.success_at_any]),
-            np.concatenate([self.returns, other.returns]),
-        )
+    @classmethod
+    def joined(cls, parts: Sequence[Evaluation], episodes: int | None = None) -> Evaluation:
+        """All episodes of several evaluations, or the first ``episodes`` of them."""
+        columns = ([getattr(part, field.name) for part in parts] for field in fields(cls))
+        return cls(*(np.concatenate(column)[:episodes] for column in columns))
 
 
 def evaluate(policy: Policy, envs: VectorEnv, seed: int, episodes: int | None = None) -> Evaluation:
@@ -180,7 +162,7 @@ def evaluate(policy: Policy, envs: VectorEnv, seed: int, episodes: int | None = 
         return _one_each(policy, envs, seed)
     rounds = -(-episodes // envs.num_envs)
     seeds = np.random.SeedSequence(seed).generate_state(rounds)
-    return sum((_one_each(policy, envs, int(s)) for s in seeds[1:]), _one_each(policy, envs, int(seeds[0])))[:episodes]
+    return Evaluation.joined([_one_each(policy, envs, int(s)) for s in seeds], episodes)
 
 
 def _one_each(policy: Policy, envs: VectorEnv, seed: int) -> Evaluation:

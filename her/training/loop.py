@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -29,24 +29,24 @@ class Progress:
 
     Attributes:
         env_steps, episodes, updates: since the beginning.
-        exploring_success: success rate of the round's own, exploring episodes, whose goals a curriculum may have set.
         success_rate: of the round's evaluation, None if there was none.
+        exploring_success: success rate of the round's own, exploring episodes, whose goals a curriculum may have set.
         td_error: mean absolute TD error of the round's updates.
-        solved: whether ``until_success`` was reached, by two evaluations in a row.
         cpu_seconds: of this process since the run began, time spent before a resume included.
+        solved: whether ``until_success`` was reached, by two evaluations in a row.
     """
 
     env_steps: int
     episodes: int
     updates: int
-    exploring_success: float
     success_rate: float | None
+    exploring_success: float
     td_error: float
-    solved: bool
     cpu_seconds: float
+    solved: bool
 
 
-class Trainer:
+class Trainer(AbstractContextManager):
     """A run as a generator: every step of it yields a `Progress`; nothing is printed and nothing is written.
 
     A round resets every environment with a seed of its own, plays one episode in each, and then takes
@@ -91,9 +91,6 @@ class Trainer:
     def close(self) -> None:
         """Close the environments; the agent and the buffer stay usable."""
         self._opened.close()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
@@ -184,7 +181,7 @@ class Trainer:
     def final_evaluation(self) -> Evaluation:
         """Twice the episodes of the evaluations along the way, and other goals; the same until the next round."""
         if self._final is None or self._final[0] != self.rounds:
-            self._final = self.rounds, self.evaluate(2) + self.evaluate(3)
+            self._final = self.rounds, Evaluation.joined([self.evaluate(2), self.evaluate(3)])
         return self._final[1]
 
     def _seed(self, purpose: int) -> int:
@@ -275,7 +272,5 @@ def takes_goals(envs: gym.vector.VectorEnv) -> bool:
 
 def reward_of(envs: gym.vector.VectorEnv):
     """The environments' own reward function, as f(achieved, desired)."""
-    compute_reward = getattr(envs, "compute_reward", None)
-    if compute_reward is None:
-        compute_reward = envs.envs[0].unwrapped.compute_reward
-    return lambda achieved, desired: compute_reward(achieved, desired, {})
+    owner = envs if hasattr(envs, "compute_reward") else envs.envs[0].unwrapped
+    return lambda achieved, desired: owner.compute_reward(achieved, desired, {})

@@ -16,11 +16,11 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 
@@ -29,16 +29,8 @@ from her.training.config import TrainingConfig, differences
 from her.training.evaluation import wilson_interval
 from her.training.loop import Progress, Trainer
 
-COLUMNS = (
-    "env_steps",
-    "episodes",
-    "updates",
-    "success_rate",
-    "exploring_success",
-    "td_error",
-    "cpu_seconds",
-    "wall_seconds",
-)
+#: of progress.csv
+COLUMNS = (*(field.name for field in fields(Progress) if field.name != "solved"), "wall_seconds")
 #: what a checkpoint's state.json holds
 STATE = ("rounds", "updates", "episodes", "cpu_seconds", "agent_rng", "rows", "wall_seconds", "solved")
 
@@ -71,12 +63,12 @@ class Summary:
     wall_seconds: float
 
 
-class Run:
-    """Trains a config, in a folder if one is given.
+class Run(AbstractContextManager):
+    """Trains a config, in a folder.
 
     Args:
         config: what to train.
-        folder: where to write; None writes nothing.
+        folder: where to write.
         resume: go on from the folder's checkpoint, with the config found there, rather than begin.
         checkpoint_seconds: a checkpoint is written when this much time has passed since the last one, and when writing
             them has taken less than a twentieth of the time.
@@ -91,42 +83,30 @@ class Run:
     def __init__(
         self,
         config: TrainingConfig,
-        folder: str | os.PathLike | None = None,
+        folder: str | os.PathLike,
         resume: bool = False,
         checkpoint_seconds: float = 10.0,
     ):
-        self.folder = None if folder is None else Path(folder)
+        self.config, self.folder = config, Path(folder)
         self.checkpoint_seconds = checkpoint_seconds
         self.rows: list[dict[str, Any]] = []
         self._wall_before, self._writing, self._solved = 0.0, 0.0, False
-        if self.folder is not None:
-            self._check_folder(config, resume)
+        self._check_folder(config, resume)
         self.trainer = Trainer(config)
         self._start = self._last_checkpoint = time.monotonic()
         try:
             if resume:
                 self._load_checkpoint()
-            elif self.folder is not None:
+            else:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 write_json(self.folder / "config.json", config.to_dict())
                 write_json(self.folder / "made_with.json", made_with())
         except BaseException:
-            self.close()
+            self.trainer.close()
             raise
 
-    def close(self) -> None:
-        """Close the trainer's environments."""
-        self.trainer.close()
-
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *error: object) -> None:
-        self.close()
-
-    @property
-    def config(self) -> TrainingConfig:
-        return self.trainer.config
+        self.trainer.close()
 
     @property
     def wall_seconds(self) -> float:
@@ -135,22 +115,20 @@ class Run:
 
     def train(self, on_progress: Callable[[Progress], None] = lambda progress: None) -> Summary:
         """Train to the end, calling ``on_progress`` after each round; returns and writes the summary."""
-        if self.folder is not None and (self.folder / "summary.json").exists():
+        if (self.folder / "summary.json").exists():
             return Summary(**read_json(self.folder / "summary.json"))
         for progress in () if self._solved else self.trainer.run():
             self._solved = progress.solved
             if progress.success_rate is not None:
                 row = asdict(progress) | {"wall_seconds": self.wall_seconds}
                 self.rows.append({name: row[name] for name in COLUMNS})
-                if self.folder is not None:
-                    self._write_progress()
-            if self.folder is not None and self._checkpoint_is_due():
+                self._write_progress()
+            if time.monotonic() - self._last_checkpoint >= max(self.checkpoint_seconds, 20 * self._writing):
                 self._save_checkpoint()
             on_progress(progress)
         summary = self._summarise()
-        if self.folder is not None:
-            self._save_checkpoint()
-            write_json(self.folder / "summary.json", asdict(summary))
+        self._save_checkpoint()
+        write_json(self.folder / "summary.json", asdict(summary))
         return summary
 
     def _summarise(self) -> Summary:
@@ -195,10 +173,6 @@ class Run:
             writer.writeheader()
             for row in self.rows:
                 writer.writerow({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})
-
-    def _checkpoint_is_due(self) -> bool:
-        wait = max(self.checkpoint_seconds, 20 * self._writing)
-        return time.monotonic() - self._last_checkpoint >= wait
 
     def _save_checkpoint(self) -> None:
         began = time.monotonic()
