@@ -159,11 +159,7 @@ class ReachGoals(GoalSampler):
 
     @np.errstate(under="ignore")
     def propose(
-        self,
-        buffer: GoalConditionedReplayBuffer,
-        achieved: np.ndarray,
-        desired: np.ndarray,
-        rng: np.random.Generator,
+        self, buffer: GoalConditionedReplayBuffer, achieved: np.ndarray, desired: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
         """Goals for n episodes about to begin: for a share ``rollouts`` of them, one at the limit of the reach.
 

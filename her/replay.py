@@ -11,13 +11,7 @@ from her import saving
 from her.batch import Batch
 from her.episodes import Episode
 from her.ring import EpisodeRing
-from her.validation import (
-    as_seeded,
-    check_instance,
-    check_positive_integer,
-    check_shape,
-    check_td_errors,
-)
+from her.validation import as_seeded, check_instance, check_positive_integer, check_shape, check_td_errors
 
 #: the arrays of an episode that are stored
 FIELDS = ("states", "actions", "rewards", "next_states", "dones", "goals", "achieved_goals")

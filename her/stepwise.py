@@ -9,7 +9,7 @@ import numpy as np
 from her.episodes import Episode
 from her.hindsight import HERConfig, HindsightExperienceReplay
 from her.ring import EpisodeRing
-from her.validation import as_array, as_flags, check_finite, check_positive_integer, check_shape
+from her.validation import as_flags, as_rows, check_positive_integer
 
 
 class StepwiseReplay(HindsightExperienceReplay):
@@ -50,8 +50,6 @@ class StepwiseReplay(HindsightExperienceReplay):
         super().allocate()
         size = self.capacity // self.n_envs
         self.rings = [EpisodeRing(env * size, (env + 1) * size) for env in range(self.n_envs)]
-
-    # ------------------------------------------------------------------ storing
 
     def _check_episode(self, episode: Episode) -> None:
         super()._check_episode(episode)
@@ -95,21 +93,17 @@ class StepwiseReplay(HindsightExperienceReplay):
             ValueError: a wrong shape, a value that is not finite, or an open episode that fills its ring. Nothing
                 stored is changed.
         """
-        n, fields = self.n_envs, {}
-        for name, values, dimension in (
-            ("states", states, "state_dim"),
-            ("actions", actions, "action_dim"),
-            ("next_states", next_states, "state_dim"),
-            ("goals", goals, "goal_dim"),
-            ("achieved_goals", achieved_goals, "goal_dim"),
-        ):
-            fields[name] = as_array(name, values, self.goal_dtype if "goals" in name else np.float32)
-            check_shape(name, fields[name], (n, getattr(self, dimension)), dimension)
-            check_finite(name, fields[name])
-        fields["rewards"] = as_array("rewards", rewards)
-        if fields["rewards"].shape != (n,):
-            raise ValueError(f"rewards: expected shape ({n},), a number a row, got {fields['rewards'].shape}")
-        check_finite("rewards", fields["rewards"])
+        n, dtype = self.n_envs, self.goal_dtype
+        fields = {
+            "states": as_rows("states", states, (n, self.state_dim), "state_dim"),
+            "actions": as_rows("actions", actions, (n, self.action_dim), "action_dim"),
+            "rewards": as_rows("rewards", rewards, (n,), "n_envs"),
+            "next_states": as_rows("next_states", next_states, (n, self.state_dim), "state_dim"),
+            "goals": as_rows("goals", goals, (n, self.goal_dim), "goal_dim", dtype),
+            "achieved_goals": as_rows(
+                "achieved_goals", achieved_goals, (n, self.goal_dim), "goal_dim", self.goal_dtype
+            ),
+        }
         fields["dones"] = as_flags("dones", dones, n)
         ends = as_flags("episode_ends", episode_ends, n)
         begins = as_flags("episode_begins", np.zeros(n) if episode_begins is None else episode_begins, n)
@@ -170,8 +164,6 @@ class StepwiseReplay(HindsightExperienceReplay):
         self.episode_start[new], self.episode_end[new] = start, start + length
         self.number[new] = ring.lap * self.capacity + new
         self.transitions.stored(self, new)
-
-    # ------------------------------------------------------------------ what is stored
 
     def rows_at(self, uniform):
         tail, gap, first, size = np.array([(ring.tail, ring.gap, ring.first, ring.size) for ring in self.rings]).T

@@ -75,6 +75,14 @@ def check_shape(name: str, array: np.ndarray, shape: tuple[int, ...], given_by: 
         raise ValueError(f"{name}: expected shape {shape}, as given by {given_by}={shape[-1]}, got {array.shape}")
 
 
+def as_rows(name: str, values: Any, shape: tuple[int, ...], given_by: str, dtype: type = np.float32) -> np.ndarray:
+    """A copy of ``values``, which are finite and of this shape; otherwise a ValueError, see `check_shape`."""
+    array = as_array(name, values, dtype)
+    check_shape(name, array, shape, given_by)
+    check_finite(name, array)
+    return array
+
+
 def as_flags(name: str, values: Any, rows: int) -> np.ndarray:
     """A bool copy of ``values``, (rows,) numbers or bools.
 

@@ -104,6 +104,22 @@ def test_importing_the_environments_loads_neither_torch_nor_matplotlib():
 
 
 @each_pair
+def test_a_saved_state_goes_on_as_if_nothing_had_come_between(single, vector, settings):
+    envs, fresh, rng = vector(3, **settings), vector(3, **settings), np.random.default_rng(0)
+    envs.reset(seed=0)
+    plan = [random_actions(envs, rng) for _ in range(envs.horizon + 4)]
+    for actions in plan[:3]:
+        envs.step(actions)
+    saved = envs.get_state()
+    after = [envs.step(actions) for actions in plan[3:]]
+    fresh.set_state(saved)
+    again = [fresh.step(actions) for actions in plan[3:]]
+    for (a, *outcome_a, _), (b, *outcome_b, _) in zip(after, again, strict=True):
+        assert all(np.array_equal(a[key], b[key]) for key in a)
+        assert all(np.array_equal(x, y) for x, y in zip(outcome_a, outcome_b, strict=True))
+
+
+@each_pair
 def test_the_end_of_an_episode_resets_in_the_same_step(single, vector, settings):
     envs, rng = vector(3, **settings), np.random.default_rng(0)
     first, _ = envs.reset(seed=0)

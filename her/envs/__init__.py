@@ -12,15 +12,7 @@ from her.envs.bit_flip import BitFlipEnv, BitFlipVectorEnv
 from her.envs.push import PushEnv, PushVectorEnv
 from her.envs.reach import ReachEnv, ReachVectorEnv
 
-__all__ = [
-    "BitFlipEnv",
-    "BitFlipVectorEnv",
-    "PushEnv",
-    "PushVectorEnv",
-    "ReachEnv",
-    "ReachVectorEnv",
-    "register",
-]
+__all__ = ["BitFlipEnv", "BitFlipVectorEnv", "PushEnv", "PushVectorEnv", "ReachEnv", "ReachVectorEnv", "register"]
 
 
 def register() -> None:

@@ -109,8 +109,14 @@ class _Episodes:
         return self.compute_terminated(achieved_goal, desired_goal) | (np.asarray(_elapsed(info)) >= self.horizon)
 
     def get_state(self) -> dict[str, Any]:
-        """Copies of the `state` and the `goal` of each copy, (n, size), and the steps `elapsed` since the reset."""
-        return deepcopy({"state": self._state, "goal": self._goal, "elapsed": self._elapsed})
+        """Everything that decides what happens next, the random generator included, as copies."""
+        running = {"state": self._state, "goal": self._goal, "elapsed": self._elapsed}
+        return deepcopy(running | {"rng": self.np_random.bit_generator.state})
+
+    def set_state(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned, as if nothing had come between."""
+        self.np_random.bit_generator.state = saved["rng"]
+        self._state, self._goal, self._elapsed = (deepcopy(saved[key]) for key in ("state", "goal", "elapsed"))
 
     def _begin(self, n: int, options: Mapping[str, Any] | None = None) -> None:
         options = dict(options or {})

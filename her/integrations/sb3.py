@@ -164,8 +164,6 @@ class HindsightReplayBuffer(HerReplayBuffer):
         self._stand = np.full((self.n_envs, state_dim), np.nan, np.float32)  # where each environment's newest step led
         self._count()
 
-    # ------------------------------------------------------------------ storing
-
     def add(
         self,
         obs: dict[str, np.ndarray],
@@ -232,8 +230,6 @@ class HindsightReplayBuffer(HerReplayBuffer):
         full, self.pos = divmod(len(self.hindsight) // self.n_envs, self.buffer_size)
         self.full = bool(full)
 
-    # ------------------------------------------------------------------ what is stored, as SB3 lays it out
-
     @property
     def observations(self) -> dict[str, np.ndarray]:
         """(buffer_size, n_envs, …) of each key."""
@@ -264,8 +260,6 @@ class HindsightReplayBuffer(HerReplayBuffer):
         by_step = rows.reshape(self.n_envs, self.buffer_size, *rows.shape[1:]).swapaxes(0, 1)
         by_step.flags.writeable = False
         return by_step
-
-    # ------------------------------------------------------------------ sampling
 
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> DictReplayBufferSamples:
         """``batch_size`` transitions, drawn with replacement, of which a share k/(k+1) pursues a substitute goal.
@@ -316,8 +310,6 @@ class HindsightReplayBuffer(HerReplayBuffer):
 
     def _dones(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
         return self.done_function(achieved, desired)
-
-    # ------------------------------------------------------------------ saving
 
     def set_env(self, env: VecEnv) -> None:
         """The environment whose ``compute_reward`` counts from now on; once, for a buffer that has none."""

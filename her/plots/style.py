@@ -1,6 +1,4 @@
-"""How curves look: colours and dashes that survive colour blindness, few lines."""
-
-from cycler import cycler
+"""How curves look: colours and dashes that survive colour blindness."""
 
 LANGUAGES = ("zh", "en")
 
@@ -24,29 +22,6 @@ STRATEGIES = {
     "future": {"color": COLORS["blue"], "linestyle": "-"},
     "episode": {"color": COLORS["green"], "linestyle": "-."},
     "random": {"color": COLORS["purple"], "linestyle": ":"},
-}
-
-STYLE = {
-    "font.size": 11,
-    "axes.unicode_minus": True,
-    "axes.titlesize": 12,
-    "axes.titleweight": "normal",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.prop_cycle": cycler(color=list(COLORS.values())[:7]) + cycler(linestyle=DASHES),
-    "grid.color": "#DDDDDD",
-    "grid.linewidth": 0.8,
-    "lines.linewidth": 2,
-    "legend.frameon": False,
-    "figure.figsize": (7, 3.6),
-    "figure.constrained_layout.use": True,
-    "figure.facecolor": "white",
-    "image.cmap": "viridis",
-    "image.interpolation": "nearest",
 }
 
 

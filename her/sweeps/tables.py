@@ -74,9 +74,6 @@ class RunRecord:
         return f"failed: {self.error.strip().splitlines()[-1]}" if self.error else "unfinished"
 
 
-# ---------------------------------------------------------------------- the tables of a sweep
-
-
 def write_tables(records: Sequence[RunRecord], folder: Path, command: str) -> None:
     """Write ``runs.csv``, ``curves.csv`` and ``how.json``; ``command`` is the one that makes them."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,9 +132,6 @@ def read_tables(folder: Path) -> list[RunRecord]:
 def read_table(path: Path) -> pd.DataFrame:
     """A CSV file, every cell as the text that stands there, so that writing it again changes nothing."""
     return pd.read_csv(path, dtype=str, keep_default_na=False)
-
-
-# ---------------------------------------------------------------------- runs in folders
 
 
 def read_run(folder: Path, task: str, variant: str, config: dict[str, Any], error: str | None = None) -> RunRecord:

@@ -64,11 +64,11 @@ class Summary:
 
 
 class Run(AbstractContextManager):
-    """Trains a config, in a folder.
+    """Trains a config, in a folder if one is given.
 
     Args:
         config: what to train.
-        folder: where to write.
+        folder: where to write; None writes nothing.
         resume: go on from the folder's checkpoint, with the config found there, rather than begin.
         checkpoint_seconds: a checkpoint is written when this much time has passed since the last one, and when writing
             them has taken less than a twentieth of the time.
@@ -83,30 +83,35 @@ class Run(AbstractContextManager):
     def __init__(
         self,
         config: TrainingConfig,
-        folder: str | os.PathLike,
+        folder: str | os.PathLike | None = None,
         resume: bool = False,
         checkpoint_seconds: float = 10.0,
     ):
-        self.config, self.folder = config, Path(folder)
-        self.checkpoint_seconds = checkpoint_seconds
+        self.folder = None if folder is None else Path(folder)
+        self.config, self.checkpoint_seconds = config, checkpoint_seconds
         self.rows: list[dict[str, Any]] = []
         self._wall_before, self._writing, self._solved = 0.0, 0.0, False
-        self._check_folder(config, resume)
+        if self.folder is not None:
+            self._check_folder(config, resume)
         self.trainer = Trainer(config)
         self._start = self._last_checkpoint = time.monotonic()
         try:
             if resume:
                 self._load_checkpoint()
-            else:
+            elif self.folder is not None:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 write_json(self.folder / "config.json", config.to_dict())
                 write_json(self.folder / "made_with.json", made_with())
         except BaseException:
-            self.trainer.close()
+            self.close()
             raise
 
-    def __exit__(self, *error: object) -> None:
+    def close(self) -> None:
+        """Close the trainer's environments."""
         self.trainer.close()
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     @property
     def wall_seconds(self) -> float:
@@ -115,20 +120,23 @@ class Run(AbstractContextManager):
 
     def train(self, on_progress: Callable[[Progress], None] = lambda progress: None) -> Summary:
         """Train to the end, calling ``on_progress`` after each round; returns and writes the summary."""
-        if (self.folder / "summary.json").exists():
+        if self.folder is not None and (self.folder / "summary.json").exists():
             return Summary(**read_json(self.folder / "summary.json"))
         for progress in () if self._solved else self.trainer.run():
             self._solved = progress.solved
             if progress.success_rate is not None:
                 row = asdict(progress) | {"wall_seconds": self.wall_seconds}
                 self.rows.append({name: row[name] for name in COLUMNS})
-                self._write_progress()
-            if time.monotonic() - self._last_checkpoint >= max(self.checkpoint_seconds, 20 * self._writing):
+                if self.folder is not None:
+                    self._write_progress()
+            due = time.monotonic() - self._last_checkpoint >= max(self.checkpoint_seconds, 20 * self._writing)
+            if self.folder is not None and due:
                 self._save_checkpoint()
             on_progress(progress)
         summary = self._summarise()
-        self._save_checkpoint()
-        write_json(self.folder / "summary.json", asdict(summary))
+        if self.folder is not None:
+            self._save_checkpoint()
+            write_json(self.folder / "summary.json", asdict(summary))
         return summary
 
     def _summarise(self) -> Summary:
@@ -150,8 +158,6 @@ class Run(AbstractContextManager):
             cpu_seconds=round(trainer.cpu_seconds, 3),
             wall_seconds=round(self.wall_seconds, 3),
         )
-
-    # ------------------------------------------------------------------ the folder
 
     def _check_folder(self, config: TrainingConfig, resume: bool) -> None:
         path = self.folder / "config.json"
