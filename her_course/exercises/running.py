@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import linecache
 import os
@@ -63,13 +64,13 @@ def perform(function: Callable, call: Call) -> Outcome:
     except NotImplementedError:
         problem = Problem("not_done", "NotImplementedError")
     except BaseException as error:  # SystemExit and KeyboardInterrupt too: an answer may raise what it likes
-        problem = Problem("raised", _message(error))
+        problem = Problem("raised", describe_error(error))
     seconds = time.perf_counter() - start
     if problem is None:
         try:
             value = plain.decode(plain.encode(value, VALUE))
         except Exception as error:
-            what = str(error) if type(error) is plain.NotPlain else _message(error)
+            what = str(error) if type(error) is plain.NotPlain else describe_error(error)
             value, problem = None, Problem("refused", what)
     try:
         after = plain.normalise((arguments, keywords))
@@ -78,7 +79,7 @@ def perform(function: Callable, call: Call) -> Outcome:
     return Outcome(value, problem, after, printed.text(), seconds)
 
 
-def _message(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """ "ValueError: what it says", and the line of the answer that it came from."""
     try:
         text = traceback.format_exception_only(type(error), error)[-1].strip()
@@ -194,8 +195,15 @@ def _fork(function: Callable, calls: Sequence[Call]) -> tuple[int, int]:
         os._exit(0)
 
 
+def end_with_parent() -> None:
+    """From now on this process is killed when the one that started it ends, however that came about (on Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)  # PR_SET_PDEATHSIG
+
+
 def _settle_child() -> None:
     """Be quiet, stay small, and stay off the threads of the parent, which a fork leaves behind."""
+    end_with_parent()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)

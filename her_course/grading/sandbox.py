@@ -1,4 +1,4 @@
-"""The grader's side of the sandbox: starts a `warden`, hands it one piece of work at a time, and keeps the time.
+"""The grader's side of the sandbox: starts a `warden`, hands it one submission at a time, and keeps the time.
 
 What comes back is decoded as bytes of a stranger. A submission that breaks the rules costs at most the sandbox that it
 ran in, which is thrown away then; the next one gets a new sandbox.
@@ -10,54 +10,64 @@ import atexit
 import contextlib
 import json
 import os
+import re
 import select
 import shutil
 import signal
-import site
 import socket
 import struct
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
-import her
-import her_course
 from her_course import plain
-from her_course.exercises.model import Call, Outcome, Problem
-from her_course.exercises.running import PATIENCE, _cpu_seconds, lost, unpack
+from her_course.exercises.model import Call, Outcome
+from her_course.exercises.running import PRINTED, VALUE, lost, unpack
+from her_course.grading.confinement import PACKAGES, all_can_enter, bubblewrap
 
-COURSE = Path(her_course.__file__).resolve().parent
-PACKAGES = (Path(her.__file__).resolve().parent, COURSE)
-#: of the exercises, the modules that a submission may see; the others hold cases, answers and wrong ideas
-SHOWN = {"__init__.py", "model.py", "running.py", "inputs.py"}
 MAX_SUBMISSION = 256 * 2**20
-MAX_RESULTS = 128 * 2**20
-STRIKES = 2  # calls that hang or end the process, after which the rest is not run
+KINDS = ("bubblewrap", "limits")
+START = 60.0  # seconds in which a warden must be ready
+RESTARTS = 3  # of a world, each without the cell that ended the one before
+ERRORS = ("not_done", "raised", "refused", "timed_out", "died", "not_run")
+
+INSTALL = (
+    "bubblewrap is not installed, and without it a submission could read your files, the solutions and the hidden "
+    "cases. Install it (Debian, Ubuntu: apt install bubblewrap; Fedora: dnf install bubblewrap; Arch: pacman -S "
+    "bubblewrap; on Windows inside WSL). To grade without it, in a container or on a machine that holds nothing else: "
+    "--sandbox limits"
+)
+FORBIDDEN = (
+    "bubblewrap does not start here: {}. The system may forbid user namespaces (in a container: allow them, or run the "
+    "container with --privileged; on Ubuntu 24.04: an AppArmor profile for bwrap). To grade without it, in a container "
+    "or on a machine that holds nothing else: --sandbox limits"
+)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one exercise of one submission may use.
+    """What one submission may use.
 
     Attributes:
-        cpu, total: CPU-seconds, and wall seconds for everything together.
+        cell, cells: CPU seconds of one cell, and of all.
+        cpu, total: CPU seconds, and wall seconds for everything together, of one exercise.
         memory: bytes a process may ask for, on top of what Python, numpy and torch take.
         processes: and threads.
         file_size, disk: bytes of one file, and of all files together.
     """
 
+    cell: float = 5.0
+    cells: float = 15.0
     cpu: int = 30
     total: float = 60.0
     memory: int = 2**30
-    processes: int = 8
+    processes: int = 32
     file_size: int = 16 * 2**20
     disk: int = 64 * 2**20
 
@@ -66,59 +76,88 @@ class SandboxError(RuntimeError):
     """The sandbox does not start; no fault of any submission."""
 
 
-@dataclass
-class Isolation:
-    """What was in force, found out by trying from inside.
+def require(kind: str) -> None:
+    """See that a sandbox of this kind can be had here, in a moment.
+
+    Raises:
+        SandboxError: it cannot; the message says what to do.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
+    if not hasattr(os, "fork") or not hasattr(socket, "send_fds"):
+        raise SandboxError("grading needs Linux or macOS (on Windows: WSL)")
+    if kind == "bubblewrap":
+        if not shutil.which("bwrap"):
+            raise SandboxError(INSTALL)
+        tried = subprocess.run([*bubblewrap((), 2**20), "true"], capture_output=True, text=True, timeout=10)
+        if tried.returncode:
+            raise SandboxError(FORBIDDEN.format((tried.stderr.strip().splitlines() or ["it says nothing"])[-1]))
+
+
+class Isolation(NamedTuple):
+    """How submissions ran, and what was within their reach, found out by trying from inside.
 
     Attributes:
-        kind: "bubblewrap", "namespaces" or "limits" (of time, memory and output only).
-        processes, network, files, answers, user: whether the submission was kept from other processes, the network,
-            writing outside its folder, solutions and hidden cases, and the rights of whoever grades.
+        kind: "bubblewrap" or "limits" (of time, memory and output only).
+        open: of "user" (files of whoever grades), "answers" (solutions and hidden cases), "submissions" (of others),
+            "network", "processes" (of others), "files" (that can be written elsewhere).
     """
 
     kind: str
-    processes: bool
-    network: bool
-    files: bool
-    answers: bool
-    user: bool
+    open: tuple[str, ...]
 
-    def missing(self) -> list[str]:
-        """The names of what was not in force."""
-        return [name for name, value in asdict(self).items() if value is False]
+
+class Task(NamedTuple):
+    """Calls of one function; `encoded` are the arguments of each, as `her_course.plain` writes them."""
+
+    name: str
+    seconds: float
+    encoded: Sequence[bytes]
+
+    @classmethod
+    def of(cls, name: str, seconds: float, calls: Iterable[Call]) -> Task:
+        return cls(name, seconds, [plain.encode((call.arguments, call.keywords)) for call in calls])
+
+
+@dataclass
+class Answers:
+    """What came of a submission.
+
+    Attributes:
+        outcomes: for each batch and task, one outcome for each call; None where there is no such function.
+        failed: what each cell that failed raised.
+        seconds: wall time of each task.
+    """
+
+    outcomes: list[list[list[Outcome] | None]] = field(default_factory=list)
+    failed: dict[int, str] = field(default_factory=dict)
+    seconds: list[list[float]] = field(default_factory=list)
 
 
 class Sandbox:
     """One warden, which does one thing at a time.
 
     Args:
-        hide: folders that no submission may see, such as that of the submissions.
-        limits: for each exercise.
-        kind: "bubblewrap", "namespaces" or "limits"; by default the first of them that works here.
+        hide: files and folders that no submission may see, such as those that were handed in.
+        limits: for each submission.
+        kind: "bubblewrap", or "limits", which keeps nothing from a submission but time, memory and output.
 
     Raises:
-        SandboxError: none works.
+        SandboxError: it does not start, or an answer would not get what it needs in it; the message says what to do.
     """
 
-    def __init__(self, hide: Sequence[Path] = (), limits: Limits = Limits(), kind: str | None = None):
-        if not hasattr(os, "fork") or not hasattr(socket, "send_fds"):
-            raise SandboxError("grading needs Linux or macOS (on Windows: WSL)")
-        self.hide, self.limits = [Path(path).resolve() for path in hide], limits
-        self.isolation: Isolation | None = None
+    def __init__(self, hide: Sequence[Path] = (), limits: Limits = Limits(), kind: str = "bubblewrap"):
+        require(kind)
+        self.hide, self.limits, self.kind = [Path(path).resolve() for path in hide], limits, kind
         self._process: subprocess.Popen | None = None
         self._control: socket.socket | None = None
         self._closed = False
-        problems = []
-        for self.kind in [kind] if kind else _kinds():
-            try:
-                self._start()
-                self.isolation = self._probe()
-                break
-            except (OSError, SandboxError) as error:
-                problems.append(f"{self.kind}: {error}")
-                self._stop()
-        else:
-            raise SandboxError("no sandbox starts here; " + "; ".join(problems))
+        try:
+            self._start()
+            self.isolation = self._probe()
+        except BaseException:
+            self._stop()
+            raise
         _open.add(self)
 
     def close(self) -> None:
@@ -140,185 +179,193 @@ class Sandbox:
     # -------------------------------------------------------------------------------------------------- what it does
 
     def inspect(self, file: int, suffix: str, names: Sequence[str]) -> dict[str, Any]:
-        """Which of these functions a submission has.
+        """What there is in a submission, without running it.
 
         Args:
             file: descriptor of the submission.
             suffix: ".ipynb" or ".py".
 
         Returns:
-            ``status`` ("ok", "invalid_notebook", "no_code", "too_large", "unreadable"), and if it is "ok", ``cells``
-            and ``found``, as `her_course.grading.extraction.inspect` gives it.
+            ``status`` ("ok", "invalid_notebook", "no_code", "too_large", "unreadable"), and if it is "ok", ``cells``,
+            ``python`` and what `her_course.grading.reading.outline` gives.
         """
         request = {"kind": "inspect", "suffix": suffix, "names": list(names), "limit": MAX_SUBMISSION}
-        for _ in range(2):
+        for _ in range(2):  # a sandbox that is lost may be lost to what came before: nobody pays for others
             os.lseek(file, 0, os.SEEK_SET)
-            with self._work(request, file) as frames:
-                data = frames.next(self.limits.total)
-            if data != "died" or self._process is not None:
-                break  # otherwise the sandbox is lost, maybe to what came before: nobody pays for others
-        if type(data) is bytes:
-            with contextlib.suppress(plain.Malformed):
-                answer = plain.decode(data)
+            with contextlib.suppress(_Lost, plain.Malformed), self._work(request, file) as child:
+                answer = child.next(self.limits.total, plain.MAX_BYTES)
                 if type(answer) is dict and type(answer.get("status")) is str:
                     return answer
         return {"status": "unreadable"}
 
-    def perform(
-        self, cells: Sequence[str], script: bool, name: str, calls: Sequence[Call], seconds: float
-    ) -> tuple[Problem | None, list[Outcome]]:
-        """Make calls of the function `name` of a submission.
+    def run(
+        self,
+        cells: Sequence[str],
+        batches: Sequence[Sequence[Task]],
+        linked: Sequence[bool] | None = None,
+        enough: Callable[[Task, list[Outcome] | None], bool] = lambda task, outcomes: True,
+    ) -> Answers:
+        """Run a notebook's cells, then call its functions.
 
-        After a call that takes longer than `seconds` or ends the process, the next ones get a new process, twice.
+        The inputs of a batch leave this process when all of the batch before it has come back: what a page shows of the
+        first cannot know anything of the second. After a call that takes too long or ends its process the next ones
+        get a new process, twice.
 
-        Returns:
-            What is wrong with the function itself, or None; and an outcome for each call.
+        Args:
+            linked: for each cell whether an answer depends on it; the others get little time. By default, all.
+            enough: told what came of each task; where it says False, no more of that function is run.
         """
-        encoded = [_encoded(call) for call in calls]
-        outcomes: list[Outcome] = []
-        strikes, deadline, fresh = 0, time.monotonic() + self.limits.total, False
-        while len(outcomes) < len(calls):
-            if strikes == STRIKES or time.monotonic() > deadline:
-                outcomes += [lost("not_run")] * (len(calls) - len(outcomes))
-                break
-            request = {"cells": list(cells), "script": script, "name": name, "calls": encoded[len(outcomes) :]}
-            with tempfile.TemporaryFile() as file:
-                file.write(plain.encode(request))
-                file.seek(0)
-                with self._work({"kind": "answer"}, file.fileno()) as frames:
-                    problem = _header(frames.next(max(seconds, 10.0)))
-                    frames.child = self._child() if problem is None else None
-                    while problem is None and len(outcomes) < len(calls):
+        answers, skip, refused = Answers(), set(), set()
+        waiting = [(b, t) for b, batch in enumerate(batches) for t in range(len(batch))]
+        answers.outcomes = [[None] * len(batch) for batch in batches]
+        answers.seconds = [[0.0] * len(batch) for batch in batches]
+        linked = [True] * len(cells) if linked is None else list(linked)
+        restarts = 0
+        while waiting and restarts <= RESTARTS + len(batches) * len(batches[0]):
+            cell = None
+            try:
+                with self._work({"kind": "world"}) as world:
+                    skipped = sorted(skip) if restarts <= RESTARTS else list(range(len(cells)))
+                    world.send(plain.encode((list(cells), linked, skipped)))
+                    hard = 10 + 5 * self.limits.cells
+                    while type(message := world.next(hard)) is int:
+                        cell = message
+                    cell, answers.failed = None, _texts(message)
+                    while waiting:
+                        b, t = waiting[0]
+                        task = batches[b][t]
+                        if task.name in refused:
+                            answers.outcomes[b][t] = [lost("not_run")] * len(task.encoded)
+                            waiting.pop(0)
+                            continue
                         began = time.monotonic()
-                        data = frames.next(min(seconds, max(0.1, deadline - began)))
-                        outcome = lost(data) if type(data) is str else _outcome(data)
-                        outcome = replace(outcome, seconds=time.monotonic() - began)
-                        outcomes.append(outcome)
-                        if type(data) is str or outcome.error == lost("died").error:
-                            break
-            if problem is not None:
-                if problem.kind == "died" and self._process is None and not fresh:
-                    fresh = True  # the sandbox is lost, maybe to what came before: nobody pays for others
-                    continue
-                if problem.kind == "raised" or not outcomes:
-                    return problem, [Outcome(error=problem)] * len(calls)
-                outcomes.append(lost(problem.kind))
-            strikes += 1
-        return None, outcomes
+                        outcomes: list[Outcome] = []
+                        try:
+                            present = self._perform(world, task, outcomes)
+                        except (_Lost, plain.Malformed) as error:
+                            outcomes.append(lost("timed_out" if str(error) == "timed_out" else "died"))
+                            raise
+                        finally:
+                            answers.seconds[b][t] = time.monotonic() - began
+                            missing = len(task.encoded) - len(outcomes)
+                            if outcomes or present:
+                                answers.outcomes[b][t] = (outcomes + [lost("not_run")] * missing)[: len(task.encoded)]
+                            waiting.pop(0)
+                            if not enough(task, answers.outcomes[b][t]):
+                                refused.add(task.name)
+            except (_Lost, plain.Malformed):
+                restarts += 1
+                if type(cell) is int:
+                    skip.add(cell)
+        for b, t in waiting:  # its cells end every process
+            answers.outcomes[b][t] = [lost("died")] * len(batches[b][t].encoded)
+        return answers
+
+    def _perform(self, world: _Child, task: Task, outcomes: list[Outcome]) -> bool:
+        """Have a task done; adds to `outcomes` as they come. False if there is no such function."""
+        deadline = time.monotonic() + self.limits.total
+        world.send(plain.encode(tuple(task)))
+        if world.next(10.0) is not True:
+            return False
+        for call in task.encoded:
+            data = world.frame(deadline - time.monotonic(), len(call) + VALUE + 8 * PRINTED)
+            outcomes.append(_outcome(data))
+        return True
 
     def _probe(self) -> Isolation:
-        with self._work({"kind": "probe"}, None) as frames:
-            data = frames.next(30.0)
-        if type(data) is str:
-            raise SandboxError(f"a first process in it {data.replace('_', ' ')}")
-        found = plain.decode(data)
-        if self.kind == "namespaces" and not found["processes"]:
-            raise SandboxError("the system does not permit them")
-        if not found["scratch"]:
-            raise SandboxError("a submission could not write into its own folder")
-        return Isolation(
-            self.kind,
-            processes=found["processes"] and not found["proc"],
-            network=not found["network"],
-            files=not found["files"],
-            answers=not found["answers"],
-            user=found["user"],
-        )
+        with tempfile.NamedTemporaryFile() as secret:  # of mode 0600
+            secret.write(b"for the eyes of whoever grades")
+            secret.flush()
+            with self._work({"kind": "probe", "hide": list(map(str, self.hide)), "secret": secret.name}) as child:
+                try:
+                    found = child.next(30.0)
+                except _Lost as error:
+                    raise SandboxError(f"a first process in the sandbox {str(error).replace('_', ' ')}") from None
+        if found["broken"]:
+            raise SandboxError(
+                f"{self.kind}: an answer would not get {'; '.join(found['broken'])}. Python ({sys.prefix}) must lie "
+                "where every user can read it"
+            )
+        return Isolation(self.kind, tuple(found["open"]))
 
     # ---------------------------------------------------------------------------------------------------- the warden
 
     @contextlib.contextmanager
-    def _work(self, request: dict[str, Any], file: int | None):
-        """Have the warden start on a request; the results can be read as they come, and at the end all is ended."""
-        if self._process is None:
-            self._start_again()
-        receive, send = os.pipe()
-        null = os.open(os.devnull, os.O_RDONLY) if file is None else None
-        frames = _Frames(receive)
+    def _work(self, request: dict[str, Any], file: int | None = None):
+        """Have the warden start a child; it can be talked to, and at the end all that it started is ended."""
+        receive, ask = (file, None) if file is not None else os.pipe()
+        answer, send = os.pipe()
         try:
-            descriptors = [null if file is None else file, send]
-            try:
-                socket.send_fds(self._control, [json.dumps(request).encode() + b"\n"], descriptors)
-            except OSError:  # it died while idle: of what an earlier submission did
-                self._stop()
-                self._start_again()
-                socket.send_fds(self._control, [json.dumps(request).encode() + b"\n"], descriptors)
-            os.close(send)
-            send = -1
-            yield frames
+            for last in (False, True):
+                if self._process is None:
+                    self._start()
+                line = json.dumps(request | {"address_space": self._address_space}).encode() + b"\n"
+                try:
+                    socket.send_fds(self._control, [line], [receive, send])
+                    break
+                except OSError:  # it died while idle: of what an earlier submission did
+                    self._stop()
+                    if last:
+                        raise SandboxError("it ends by itself") from None
+            for descriptor in (send, *([] if file is not None else [receive])):
+                os.close(descriptor)
+            yield _Child(answer, ask)
         finally:
-            for descriptor in (receive, send, null):
-                if descriptor is not None and descriptor >= 0:
+            for descriptor in (answer, ask):
+                if descriptor is not None:
                     os.close(descriptor)
             self._finish()
-
-    def _child(self) -> int | None:
-        """The process that a submission runs in, as this system numbers it; None where that cannot be known."""
-        pid: int | None = self._process.pid
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            while Path(f"/proc/{pid}/comm").read_text().strip() == "bwrap":
-                pid = _children(pid)[-1]
-            return _children(_children(pid)[-1])[-1]  # the warden's guard's child
-        return None
 
     def _finish(self) -> None:
         """Wait until nothing runs any more; a sandbox where that cannot be known is thrown away."""
         if self._control is None:
             return
-        try:
-            answer = self._line(0.02)
-            if answer is None and self._process.poll() is None:
-                self._control.send(b"stop\n")
-                answer = self._line(5.0)
-        except OSError:
-            answer = None
-        if not answer or not json.loads(answer)["clean"]:
+        answer = None
+        with contextlib.suppress(OSError, ValueError):
+            self._control.send(b".")
+            answer = json.loads(self._line(5.0) or b"{}")
+        if not answer or not answer["clean"]:
             self._stop()
-
-    def _start_again(self) -> None:
-        """After a submission that cost the sandbox; what it left behind may still be in the way for a moment."""
-        try:
-            self._start()
-        except SandboxError:
-            self._stop()
-            time.sleep(2)
-            self._start()
 
     def _start(self) -> None:
         if self._closed:
             raise SandboxError("it was closed")
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-s", "-m", "her_course.grading.warden"]
+        command = [sys.executable, "-m", "her_course.grading.warden"]
+        environment = _environment()
         if self.kind == "bubblewrap":
-            command = [*_bubblewrap(self.hide), *command]
-        try:
-            with tempfile.TemporaryFile() as errors:
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=theirs,
-                    stdout=subprocess.DEVNULL,
-                    stderr=errors,
-                    env=_environment()
-                    | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(str(package.parent) for package in PACKAGES))},
-                    cwd="/",
-                    start_new_session=True,
-                )
-                self._control = ours
+            command = [*bubblewrap(self.hide, self.limits.disk), *command]
+            environment |= {"TMPDIR": "/dev/shm"}
+        elif "HOME" in os.environ:
+            environment |= {"HOME": os.environ["HOME"]}  # where matplotlib has its list of fonts
+        with tempfile.TemporaryFile() as errors:
+            self._process = subprocess.Popen(
+                command,
+                stdin=theirs,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+            )
+            theirs.close()  # so that its end is noticed at once
+            self._control = ours
+            with contextlib.suppress(OSError):
                 ours.sendall(json.dumps(self._settings()).encode() + b"\n")
-                if self._line(120.0) != b"ready":
-                    errors.seek(0)
-                    said = errors.read()[-500:].decode("utf-8", "replace").strip().splitlines()
-                    raise SandboxError(said[-1] if said else "it says nothing")
-        finally:
-            theirs.close()
+            if self._line(START) != b"ready":
+                errors.seek(0)
+                said = errors.read()[-2000:].decode("utf-8", "replace").strip().splitlines() or ["it says nothing"]
+                self._stop()
+                raise SandboxError(f"the sandbox ({self.kind}) does not start: {said[-1]}")
+        self._address_space = _address_space(self._process.pid)
 
     def _settings(self) -> dict[str, Any]:
+        limits = asdict(self.limits) | {"processes": self.limits.processes + _tasks_of_this_user()}
         return {
-            "limits": asdict(self.limits),
-            "namespaces": self.kind != "limits",
-            "hide": [str(path) for path in _hidden(self.hide)] if self.kind == "namespaces" else [],
+            "limits": limits,
+            "bubblewrap": self.kind == "bubblewrap",
             "identity": 200_000 + os.getpid() % 50_000,
-            "devices": self.kind == "bubblewrap",
+            "keep_reading": self.kind == "limits" and not all_can_enter(),
             "environment": _environment(),
         }
 
@@ -329,7 +376,10 @@ class Sandbox:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self._control], [], [], left)[0]:
                 return None
-            part = self._control.recv(4096)
+            try:
+                part = self._control.recv(4096)
+            except ConnectionError:
+                part = b""
             if not part:
                 return b""
             data += part
@@ -346,163 +396,94 @@ class Sandbox:
         self._process = self._control = None
 
 
-class _Frames:
-    """The results of a submission, as they come through its pipe."""
+class _Lost(Exception):
+    """A child that "died", or that "timed_out"."""
 
-    def __init__(self, pipe: int):
-        self.pipe, self.total, self.child = pipe, 0, None
 
-    def next(self, seconds: float) -> bytes | Literal["timed_out", "died"]:
-        """One frame, or what happened instead.
+class _Child:
+    """A process of a submission: frames go to it and come from it, and it has no say in how long that takes."""
 
-        As in the check of the notebook, a child that wants to run and is not let, because the machine is busy, may take
-        up to `PATIENCE` times as long.
-        """
-        start = time.monotonic()
-        deadline, patience = start + seconds, start + PATIENCE * seconds
-        cpu = self._cpu()[0]
-        data, need = bytearray(), 8
-        while len(data) < need:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.pipe], [], [], left)[0]:
-                used, wants_more = self._cpu()
-                if not wants_more or used - cpu >= 0.9 * seconds or time.monotonic() >= patience:
-                    return "timed_out"
-                deadline = min(time.monotonic() + max(0.01, seconds - (used - cpu)), patience)
+    def __init__(self, answer: int, ask: int | None):
+        self.answer, self.ask = answer, ask
+
+    def send(self, data: bytes, seconds: float = 30.0) -> None:
+        left, deadline = memoryview(struct.pack("<Q", len(data)) + data), time.monotonic() + seconds
+        os.set_blocking(self.ask, False)
+        while left:
+            if not select.select([], [self.ask], [], max(0.0, deadline - time.monotonic()))[1]:
+                raise _Lost("timed_out")
+            try:
+                left = left[os.write(self.ask, left) :]
+            except BlockingIOError:
                 continue
-            part = os.read(self.pipe, min(need - len(data), 1 << 20))
+            except OSError:
+                raise _Lost("died") from None
+
+    def frame(self, seconds: float, limit: int) -> bytes:
+        """The next frame, of at most so many bytes."""
+        data, need, deadline = bytearray(), 8, time.monotonic() + seconds
+        while len(data) < need:
+            if not select.select([self.answer], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise _Lost("timed_out")
+            part = os.read(self.answer, min(need - len(data), 1 << 20))
             if not part:
-                return "died"
+                raise _Lost("died")
             data += part
             if len(data) == need == 8:
-                size = struct.unpack("<Q", data)[0]
-                self.total += size
-                if size > plain.MAX_BYTES or self.total > MAX_RESULTS:
-                    return "died"
-                need += size
+                need += struct.unpack("<Q", data)[0]
+                if need > limit:
+                    raise _Lost("died")
         return bytes(data[8:])
 
-    def _cpu(self) -> tuple[float, bool]:
-        return (0.0, False) if self.child is None else _cpu_seconds(self.child)
-
-
-def _children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def _encoded(call: Call) -> bytes:
-    """The arguments, as bytes that are kept with the call: it is the same for every submission."""
-    if "_encoded" not in call.__dict__:
-        object.__setattr__(call, "_encoded", plain.encode((call.arguments, call.keywords)))
-    return call.__dict__["_encoded"]
-
-
-def _header(data: bytes | str) -> Problem | None:
-    """What a child says of the function before it makes calls; None if it is ready."""
-    if type(data) is str:
-        return Problem(data, "")
-    try:
-        header = plain.decode(data)
-    except plain.Malformed:
-        return Problem("died", "")
-    if type(header) is not tuple or [type(part) for part in header] != [str, str]:
-        return Problem("died", "")
-    return None if header[0] == "ready" else Problem("raised", header[1][:500])
+    def next(self, seconds: float, limit: int = 2**20) -> Any:
+        """The value in the next frame."""
+        return plain.decode(self.frame(seconds, limit))
 
 
 def _outcome(data: bytes) -> Outcome:
-    """An outcome as a child tells it; whatever is none, or claims what only we can know, counts as the child's end."""
+    """An outcome as a child tells it; whatever is none counts as the child's end."""
     try:
         outcome = unpack(data)
     except plain.Malformed:
         return lost("died")
-    if outcome.timed_out or (outcome.error and outcome.error.kind not in ("not_done", "raised", "refused")):
-        return lost("died")
-    return outcome
+    return lost("died") if outcome.error and outcome.error.kind not in ERRORS else outcome
 
 
-# ------------------------------------------------------------------------------------------------- how it is isolated
-
-
-def _kinds() -> list[str]:
-    if sys.platform != "linux":
-        return ["limits"]
-    return [*(["bubblewrap"] if shutil.which("bwrap") else []), "namespaces", "limits"]
+def _texts(failed: Any) -> dict[int, str]:
+    """What a world says of the cells that failed, if it is that."""
+    if type(failed) is not dict:
+        return {}
+    return {cell: text[:300] for cell, text in failed.items() if type(cell) is int and type(text) is str}
 
 
 def _environment() -> dict[str, str]:
     """Nothing of whoever grades but the way to the libraries."""
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "SYSTEMROOT") if name in os.environ}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return (
-        {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-        | threads
-        | kept
-    )
+    path = os.pathsep.join(dict.fromkeys(str(package.parent) for package in PACKAGES))
+    fixed = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    return fixed | {"PYTHONPATH": path, "MPLBACKEND": "agg"} | threads | kept
 
 
-@cache
-def _libraries() -> tuple[Path, ...]:
-    """Where Python and the packages lie."""
-    folders = {
-        Path(path) for path in (sys.prefix, sys.base_prefix, sysconfig.get_path("stdlib"), *site.getsitepackages())
-    }
-    folders |= {Path(os.path.realpath(sys.executable)).parent.parent, *(Path(path).resolve() for path in set(folders))}
-    folders |= {Path("/usr"), Path("/lib"), Path("/lib64"), Path("/bin"), Path("/lib32")}
-    return tuple(sorted(path for path in folders if path.is_dir() and path != Path("/")))
+def _address_space(pid: int) -> int:
+    """Bytes that the warden has asked for, with which its children begin; 0 where that is not known."""
+    try:
+        while Path(f"/proc/{pid}/comm").read_text().strip() == "bwrap":
+            pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[-1])
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
-def _hidden(more: Sequence[Path]) -> list[Path]:
-    """What no submission may see: of the exercises all but `SHOWN`, the solutions and tests beside the package."""
-    exercises = COURSE / "exercises"
-    hidden = [path for path in sorted(exercises.iterdir()) if path.name not in SHOWN]
-    beside = [COURSE.parent / name for name in ("solutions", "tests", ".git")]
-    return [path for path in (*hidden, *beside, *more) if path.exists()]
-
-
-def _bubblewrap(hide: Sequence[Path]) -> list[str]:
-    """A file system of the libraries alone, read-only, no network, no other processes."""
-    command = ["bwrap", "--die-with-parent", "--new-session", "--unshare-ipc", "--unshare-pid", "--unshare-net"]
-    command += ["--unshare-uts", "--unshare-cgroup-try"]
-    # Root keeps what it takes to become another user for each exercise; others get all that in namespaces of their own.
-    command += ["--cap-add", "ALL"] if os.geteuid() == 0 else ["--unshare-user"]
-    above = {folder for path in (*_libraries(), *PACKAGES) for folder in path.parents}
-    for folder in sorted(above - {Path("/")}):
-        command += ["--perms", "0755", "--dir", str(folder)]
-    for path in _libraries():
-        if path.is_symlink():
-            command += ["--symlink", os.readlink(path), str(path)]
-        else:
-            command += ["--ro-bind", str(path), str(path)]
-    for path in ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/alternatives"):
-        command += ["--ro-bind-try", path, path]
-    for package in PACKAGES:
-        command += ["--ro-bind", str(package), str(package)]
-    exercises = COURSE / "exercises"
-    command += ["--perms", "0755", "--tmpfs", str(exercises)]
-    for name in sorted(SHOWN):
-        command += ["--ro-bind", str(exercises / name), str(exercises / name)]
-    command += ["--remount-ro", str(exercises)]
-    shown = (*_libraries(), *PACKAGES)
-    for path in hide:  # usually elsewhere, and so not there at all
-        if any(path != folder and path.is_relative_to(folder) for folder in shown) and path.is_dir():
-            command += ["--tmpfs", str(path), "--remount-ro", str(path)]
-    command += [
-        "--proc",
-        "/proc",
-        "--dev",
-        "/dev",
-        "--perms",
-        "0755",
-        "--dir",
-        "/tmp",
-        "--remount-ro",
-        "/",
-        "--chdir",
-        "/",
-        "--",
-    ]
-    return command
+def _tasks_of_this_user() -> int:
+    """Threads that count against an ordinary user's limit, on systems where that knows no namespaces."""
+    count = 0
+    for path in Path("/proc").glob("[0-9]*/status") if os.geteuid() else ():
+        with contextlib.suppress(OSError):
+            text = path.read_text()
+            if re.search(rf"^Uid:\t{os.geteuid()}\b", text, re.MULTILINE):
+                count += int(re.search(r"^Threads:\t(\d+)", text, re.MULTILINE)[1])
+    return count
 
 
 # ------------------------------------------------------------------------------------------------- one for each thread
