@@ -145,11 +145,13 @@ def forked(function: Callable, seconds: float) -> Runner:
     return lambda calls: list(each_forked(function, seconds, calls))
 
 
-def each_forked(function: Callable, seconds: float, calls: Sequence[Call]) -> Iterator[Outcome]:
-    """As `forked`, one outcome after the other."""
+def each_forked(
+    function: Callable, seconds: float, calls: Sequence[Call], settle: Callable[[], object] = lambda: None
+) -> Iterator[Outcome]:
+    """As `forked`, one outcome after the other; the child calls `settle` before it makes any call."""
     done = strikes = 0
     while done < len(calls) and strikes < STRIKES:
-        child, pipe = _fork(function, calls[done:])
+        child, pipe = _fork(function, calls[done:], settle)
         try:
             lost_one = False
             while not lost_one and done < len(calls):
@@ -173,7 +175,7 @@ def _unpack_or_died(data: bytes) -> Outcome:
         return lost("died")
 
 
-def _fork(function: Callable, calls: Sequence[Call]) -> tuple[int, int]:
+def _fork(function: Callable, calls: Sequence[Call], settle: Callable[[], object]) -> tuple[int, int]:
     """A child that performs the calls; its process id, and where it writes the outcomes."""
     receive, send = os.pipe()
     with warnings.catch_warnings():
@@ -186,6 +188,7 @@ def _fork(function: Callable, calls: Sequence[Call]) -> tuple[int, int]:
         os.closerange(3, send)  # of whoever forked, such as the sockets of a kernel
         os.closerange(send + 1, 65536)
         _settle_child()
+        settle()
         for call in calls:
             data = pack(perform(function, call))
             frame = memoryview(struct.pack("<Q", len(data)) + data)
@@ -209,6 +212,7 @@ def _settle_child() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
+    os.close(null)
     sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = Capped()
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)

@@ -248,11 +248,17 @@ def _judged(exercise: _Guarded, outcomes: Sequence[Outcome], settings: Settings)
 
 def _case(case: CaseResult) -> dict[str, Any]:
     """What is kept of a case; of a hidden one nothing that its process said, for no page may show it."""
-    kept = {"name": _both(case.name), "group": case.group, "hidden": case.hidden, "passed": bool(case.passed)}
-    if case.hidden:
-        return kept
-    texts = {"expected": _both(case.verdict.expected), "got": _both(case.verdict.got)}
-    return kept | texts | {"printed": case.printed[:500], "call": case.call[:400]}
+    verdict = Verdict(case.passed) if case.hidden else case.verdict
+    return {
+        "name": _both(case.name),
+        "group": case.group,
+        "hidden": case.hidden,
+        "passed": bool(case.passed),
+        "expected": _both(verdict.expected),
+        "got": _both(verdict.got),
+        "printed": "" if case.hidden else case.printed[:500],
+        "call": case.call[:400],
+    }
 
 
 def _both(text: Text | str) -> list[str]:

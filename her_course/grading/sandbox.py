@@ -160,6 +160,11 @@ class Sandbox:
             raise
         _open.add(self)
 
+    @property
+    def process_id(self) -> int | None:
+        """Of the process in which the sandbox runs; None while it is being replaced."""
+        return self._process.pid if self._process else None
+
     def close(self) -> None:
         """End the warden and whatever runs in its sandbox."""
         self._closed = True
@@ -230,7 +235,9 @@ class Sandbox:
                     hard = 10 + 5 * self.limits.cells
                     while type(message := world.next(hard)) is int:
                         cell = message
-                    cell, answers.failed = None, _texts(message)
+                    cell = None
+                    if waiting[0][0] == 0:  # a page shows them: nothing that came later
+                        answers.failed = _texts(message)
                     while waiting:
                         b, t = waiting[0]
                         task = batches[b][t]

@@ -20,13 +20,13 @@ from her_course.grading.archives import Entry, clean, entries_of, open_safely
 
 MAX_FILES = 8  # of one student for one chapter; of more, the newest
 
-_ARCHIVES = re.compile(r"\.(rar|7z|tar|t?gz|tgz|bz2|xz|zst)$", re.IGNORECASE)
+_ARCHIVES = re.compile(r"(\.(rar|7z|tar|t?gz|bz2|xz|zst))+$", re.IGNORECASE)
 _SUFFIXES = re.compile(r"((?:\.(?:ipynb|py|json|txt))+)$", re.IGNORECASE)
 _DIGITS = {"一": 1, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6}
 _CHAPTER = re.compile(
     r"(?<![a-z])ch(?:ap(?:ter)?)?[ _.-]*0*(\d{1,3})(?!\d)|第\s*0*(\d{1,3}|[一二三四五六])\s*章", re.IGNORECASE
 )
-_FILLER = re.compile(r"副本|的|拷贝|copy|of|final|最终版?|[\s_\-.,“”\"'()（）\[\]【】]|\b\d{1,2}\b", re.IGNORECASE)
+_FILLER = re.compile(r"副本|的|拷贝|copy|of|final|最终版?|[\s_\-.,“”\"'()（）\[\]【】]|\b\d{1,4}\b", re.IGNORECASE)
 #: how folders are called that are no student's
 _GENERIC = re.compile(
     r"(hw|home ?work|assignment|exercises?|class|section|group|lab|week|ch(ap(ter)?)?|submissions?|solutions?|"
@@ -250,7 +250,12 @@ def _is_around_a_class(name: str, inside: Sequence[Entry], depth: int, roster: s
     files = {_owner(entry, roster) for entry in inside if len(entry.parts) == depth + 1 and _suffix(entry)}
     if files:
         return "" not in files and len(files | below) > 1
-    return any(not _GENERIC.fullmatch(other) for other in below)
+    if any(not _GENERIC.fullmatch(other) for other in below):
+        return True
+    deeper: dict[str, list[Entry]] = {other: [] for other in below}
+    for entry in inside:
+        deeper[_stem(entry.parts[depth])].append(entry)
+    return any(_is_around_a_class(other, ones, depth + 1, roster, len(below) == 1) for other, ones in deeper.items())
 
 
 def _owner(entry: Entry, roster: set[str]) -> str:
@@ -260,8 +265,9 @@ def _owner(entry: Entry, roster: set[str]) -> str:
         return clean(name)
     if found := _CHAPTER.search(name):
         sides = (name[: found.start()], name[found.end() :])
-        name = next((side for side in sides if _FILLER.sub("", side)), "")
-        return clean(_CANVAS.sub("", name.strip(" _-.,“”\"'()（）")))
+        name = next((side for side in sides if _FILLER.sub("", side) or side[:2] == ".."), "")
+        name = _CANVAS.sub("", name.strip(" _-,“”\"'()（）"))
+        return clean(name.strip(".") or name)  # dots alone are somebody's idea of a name
     if _suffix(entry) or _ARCHIVES.search(entry.parts[-1]) or entry.problem:
         return clean(name)
     return ""

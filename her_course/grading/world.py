@@ -23,6 +23,7 @@ from traitlets.config import Config
 from her_course import plain
 from her_course.exercises.model import Call
 from her_course.exercises.running import PATIENCE, describe_error, each_forked, pack
+from her_course.grading import system_calls
 
 MAGICS = {"time", "capture", "writefile"}  # the others change nothing that a function computes
 BESIDE = 0.25  # CPU seconds of a cell that no answer depends on, such as a plot or a training run
@@ -179,6 +180,12 @@ def serve(shell: Shell, receive: Callable[[], bytes], send: Callable[[bytes], No
     outcome for each call.
     """
     cells, linked, skip = plain.decode(receive())
+    world = os.getpid()
+
+    def settle() -> None:
+        os.setsid()
+        system_calls.protect(world)
+
     failed = run_cells(shell, cells, linked, skip, limits, lambda i: send(plain.encode(i)))
     send(plain.encode(failed))
     while task := receive():
@@ -186,6 +193,6 @@ def serve(shell: Shell, receive: Callable[[], bytes], send: Callable[[bytes], No
         function = shell.user_ns.get(name)
         send(plain.encode(callable(function)))
         if callable(function):
-            for outcome in each_forked(function, seconds, [Call(*plain.decode(call)) for call in calls]):
+            for outcome in each_forked(function, seconds, [Call(*plain.decode(call)) for call in calls], settle):
                 send(pack(outcome))
     os._exit(0)
