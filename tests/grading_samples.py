@@ -17,7 +17,7 @@ import mutants
 from her_course.exercises import registry
 from her_course.exercises.model import judge_exercise
 from her_course.exercises.running import here
-from her_course.grading.sandbox import SandboxError, require
+from her_course.grading.process import SandboxError, require
 
 WRONG, RIGHT = mutants.load()
 

@@ -18,8 +18,9 @@ from her_course.exercises.model import Call, Outcome
 from her_course.grading import submissions
 from her_course.grading.classes import Grading
 from her_course.grading.marking import Settings
+from her_course.grading.process import SandboxError
 from her_course.grading.reports import write_all
-from her_course.grading.sandbox import Limits, Sandbox, SandboxError, Task
+from her_course.grading.sandbox import Limits, Sandbox, Task
 
 SECRET = "the secret of whoever grades"
 
@@ -284,7 +285,8 @@ def sandbox(request):
 
 
 def ask(sandbox: Sandbox, cells: list[str], name: str, *calls: Call, seconds: float = 5.0) -> list[Outcome] | None:
-    return sandbox.run(cells, [[Task.of(name, seconds, calls or [Call()])]]).outcomes[0][0]
+    ((_, outcomes, _),) = sandbox.run(cells, [Task.of(name, seconds, calls or [Call()])])
+    return outcomes
 
 
 def test_nothing_outlives_its_call_in_any_sandbox(sandbox):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import signal
 import socket
@@ -18,12 +19,20 @@ from click.testing import CliRunner
 
 from her.cli import main
 from her_course.exercises import registry
-from her_course.exercises.model import Call
-from her_course.grading import sandbox as sandboxes
+from her_course.exercises.model import Call, Outcome, judge_exercise
+from her_course.exercises.running import lost
+from her_course.grading import process as processes
 from her_course.grading.classes import Grading
 from her_course.grading.confinement import COURSE, bubblewrap
-from her_course.grading.reports import write_all
-from her_course.grading.sandbox import Limits, Sandbox, SandboxError, Task
+from her_course.grading.process import SandboxError
+from her_course.grading.reports import file_names, write_all
+from her_course.grading.sandbox import Limits, Sandbox, Task
+
+
+def ask(sandbox: Sandbox, code: str, *names: str) -> list[Outcome]:
+    """What came of calling functions of a notebook without arguments."""
+    return [outcomes[0] for _, outcomes, _ in sandbox.run([code], [Task.of(name, 5.0, [Call()]) for name in names])]
+
 
 BUBBLEWRAP = pytest.mark.skipif(samples.KIND != "bubblewrap", reason="bubblewrap is not installed, or not asked for")
 
@@ -67,7 +76,7 @@ def test_a_bubblewrap_that_the_system_forbids_is_said_so_at_once(tmp_path, monke
 
 
 def test_a_sandbox_whose_process_dies_at_its_start_is_noticed_at_once(monkeypatch):
-    monkeypatch.setattr(sandboxes, "PACKAGES", (Path("/nowhere/her"),))
+    monkeypatch.setattr(processes, "PACKAGES", (Path("/nowhere/her"),))
     began = time.monotonic()
     with pytest.raises(SandboxError, match="her_course"):
         Sandbox(kind="limits")
@@ -78,7 +87,7 @@ def test_a_sandbox_whose_process_dies_at_its_start_is_noticed_at_once(monkeypatc
 def test_a_python_that_the_sandbox_cannot_see_whole_is_noticed_at_once(monkeypatch):
     whole = bubblewrap((), 2**20)
     numpy = Path(np.__file__).resolve().parent
-    monkeypatch.setattr(sandboxes, "bubblewrap", lambda hide, disk: [*whole[:-1], "--tmpfs", str(numpy), "--"])
+    monkeypatch.setattr(processes, "bubblewrap", lambda hide, disk: [*whole[:-1], "--tmpfs", str(numpy), "--"])
     with pytest.raises(SandboxError, match="numpy"):
         Sandbox()
 
@@ -89,11 +98,11 @@ def test_a_sandbox_in_which_late_imports_fail_is_refused(monkeypatch):
 
     whole = bubblewrap((), 2**20)
     hidden = ["--ro-bind", os.devnull, str(Path(click.__file__).resolve().parent / "testing.py")]
-    monkeypatch.setattr(sandboxes, "bubblewrap", lambda hide, disk: [*whole[:-1], *hidden, "--"])
+    monkeypatch.setattr(processes, "bubblewrap", lambda hide, disk: [*whole[:-1], *hidden, "--"])
     with Sandbox() as sandbox:  # an empty module is imported; one that is not there is not
         assert sandbox.isolation.open == ()
     hidden = ["--tmpfs", str(Path(click.__file__).resolve().parent)]
-    monkeypatch.setattr(sandboxes, "bubblewrap", lambda hide, disk: [*whole[:-1], *hidden, "--"])
+    monkeypatch.setattr(processes, "bubblewrap", lambda hide, disk: [*whole[:-1], *hidden, "--"])
     with pytest.raises(SandboxError, match=r"click\.testing"):
         Sandbox()
 
@@ -115,7 +124,7 @@ def sparse_reward(a, d, threshold):
 
 @pytest.mark.parametrize("kind", ["bubblewrap", "limits"])
 def test_private_files_and_hidden_cases_are_unread_or_the_report_says_so(kind, tmp_path):
-    if kind == "bubblewrap" and samples.KIND != kind:
+    if kind == "bubblewrap" and kind != samples.KIND:
         pytest.skip("bubblewrap is not installed, or not asked for")
     secret = tmp_path / "secret.txt"
     secret.write_text("SECRET of whoever grades")
@@ -147,8 +156,8 @@ def test_private_files_and_hidden_cases_are_unread_or_the_report_says_so(kind, t
 def test_a_class_zip_is_hidden_wherever_it_lies():
     library = Path(np.__file__).resolve().parent
     with Sandbox(hide=[library / "version.py", library / "doc"]) as sandbox:
-        code = f"import os\ndef f(): return [os.path.getsize({str(library / 'version.py')!r}) if 0 else open({str(library / 'version.py')!r}).read()]"
-        assert sandbox.run([code], [[Task.of("f", 5.0, [Call()])]]).outcomes[0][0][0].value == [""]
+        code = f"def f(): return open({str(library / 'version.py')!r}).read()"
+        assert ask(sandbox, code, "f")[0].value == ""
         assert "submissions" not in sandbox.isolation.open
 
 
@@ -165,14 +174,11 @@ def sockets():
 def keyrings():
     return ctypes.CDLL(None, use_errno=True).syscall({keyctl}, 0, -3, 1)
 """
-    import platform
-
     keyctl = {"x86_64": 250, "aarch64": 219}.get(platform.machine())
     if keyctl is None:
         pytest.skip("this processor's system calls are not known")
     with Sandbox() as sandbox:
-        tasks = [Task.of(name, 5.0, [Call()]) for name in ("sockets", "keyrings")]
-        (found,), (ring,) = sandbox.run([code.format(keyctl=keyctl)], [tasks]).outcomes[0]
+        found, ring = ask(sandbox, code.format(keyctl=keyctl), "sockets", "keyrings")
     assert set(found.value) <= {socket.AF_UNIX, socket.AF_INET, socket.AF_INET6}
     assert ring.value == -1
 
@@ -181,22 +187,26 @@ def keyrings():
 
 # Each brings what it can see of other calls' inputs to `out`, which an answer prints, raises and returns.
 WAYS = {
-    "frames": "frame = sys._getframe()\nwhile frame:\n    out.append(repr(frame.f_locals)[:3000])\n    frame = frame.f_back",
+    "frames": "frame = sys._getframe()\nwhile frame:\n"
+    "    out.append(repr(frame.f_locals)[:3000])\n    frame = frame.f_back",
     "garbage": "out.extend(repr(o)[:200] for o in gc.get_objects() if type(o) in (tuple, list, dict))",
     "arrays": "out.extend(repr(o)[:300] for o in gc.get_objects() if type(o) is np.ndarray)",
     "what it is given": "out.append(repr((a, d)))",
     "a list of its module": "kept.append(repr((a, d)))\nout.extend(kept)",
     "a file": "open('kept', 'a').write(repr((a, d)))\nout.append(open('kept').read())",
-    "a file of the home": "p = os.path.expanduser('~/kept')\nopen(p, 'a').write(repr((a, d)))\nout.append(open(p).read())",
+    "a file of the home": "p = os.path.expanduser('~/kept')\n"
+    "open(p, 'a').write(repr((a, d)))\nout.append(open(p).read())",
     "files elsewhere": "for p in ('/tmp/kept', '/var/tmp/kept', '/dev/shm/kept'):\n"
     "    try: open(p, 'a').write(repr((a, d))); out.append(open(p).read())\n    except OSError: pass",
     "the pipes": "for fd in range(3, 20):\n    try: os.set_blocking(fd, False); out.append(repr(os.read(fd, 10**6)))\n"
     "    except OSError: pass",
-    "shared memory": "from multiprocessing import shared_memory\ntry:\n    m = shared_memory.SharedMemory('kept', True, 9999)\n"
+    "shared memory": "from multiprocessing import shared_memory\ntry:\n"
+    "    m = shared_memory.SharedMemory('kept', True, 9999)\n"
     "except FileExistsError: m = shared_memory.SharedMemory('kept')\nout.append(repr(bytes(m.buf[:3000])))\n"
     "m.buf[:2000] = repr((a, d)).encode()[:2000].ljust(2000)",
     "the environment": "os.environ['KEPT'] = repr((a, d))\nout.append(os.environ['KEPT'])",
-    "a subprocess": "import subprocess\ntry: subprocess.Popen(['/bin/sleep', '99'], env={'KEPT': repr(a)})\nexcept OSError: pass\n"
+    "a subprocess": "import subprocess\n"
+    "try: subprocess.Popen(['/bin/sleep', '99'], env={'KEPT': repr(a)})\nexcept OSError: pass\n"
     "out.append(repr((a, d)))",
     "the length of what it prints": "print('x' * int(abs(np.ravel(a)[0] * 100)))\nout.append(repr(a))",
 }
@@ -220,9 +230,6 @@ def brought_out(tmp_path_factory):
         write_all(grading, "en")
     exercise = registry.find("sparse_reward")
     calls: list[Call] = []
-    from her_course.exercises.model import judge_exercise
-    from her_course.exercises.running import lost
-
     judge_exercise(exercise, lambda asked: calls.extend(asked) or [lost("not_run")] * len(asked), 11, True)
     public: list[Call] = []
     judge_exercise(exercise, lambda asked: public.extend(asked) or [lost("not_run")] * len(asked), 11, False)
@@ -239,8 +246,6 @@ def numbers(text: str) -> set[str]:
 def test_no_way_brings_a_hidden_input_to_a_page(way, brought_out):
     grading, words = brought_out
     assert len(words) > 20
-    from her_course.grading.reports import file_names
-
     page = (grading.out / "feedback" / file_names(grading.students)[way]).read_text(encoding="utf-8")
     assert not numbers(page) & words
     kept = json.dumps(grading.records(way))
@@ -307,5 +312,5 @@ def test_a_large_result_costs_the_grader_nothing(tmp_path):
 def test_limits_of_a_world_are_those_that_were_asked_for():
     code = "import numpy as np\ndef f(): return float(np.ones(10**9).sum())"
     with Sandbox(kind=samples.KIND, limits=Limits(memory=2**29)) as sandbox:
-        (outcome,) = sandbox.run([code], [[Task.of("f", 5.0, [Call()])]]).outcomes[0][0]
+        (outcome,) = ask(sandbox, code, "f")
     assert "MemoryError" in outcome.error.message

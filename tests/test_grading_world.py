@@ -10,9 +10,11 @@ import grading_samples as samples
 import notebook_surroundings as surroundings
 import pytest
 
+from her_course.grading import marking
 from her_course.grading.classes import Grading
 from her_course.grading.reports import write_all
 from her_course.grading.sandbox import Limits
+from her_course.grading.submissions import File, Submission
 
 RIGHT = samples.right_answers(1)
 
@@ -53,17 +55,23 @@ def test_the_corpus_has_both_kinds(checked):
     assert 35 < sum(checked.values()) < len(checked) - 3
 
 
-def mark(tmp_path: Path, cells: list[str], name: str = "ch1.ipynb", limits: Limits | None = None, **more) -> dict:
+def mark(folder: Path, cells: list[str], name: str = "ch1.ipynb", limits: Limits | None = None, **more) -> dict:
     """The record of one student's chapter 1."""
-    (tmp_path / "s" / "ann").mkdir(parents=True)
     data = samples.notebook(cells) if name.endswith("ipynb") else "\n".join(cells).encode()
-    if more:
-        data = json.dumps(json.loads(data) | more).encode()
-    (tmp_path / "s" / "ann" / name).write_bytes(data)
-    grading = Grading(tmp_path / "s", tmp_path / "out", [1], seed=1, kind=samples.KIND, limits=limits or Limits())
+    (folder / name).write_bytes(json.dumps(json.loads(data) | more).encode() if more else data)
+    submission = Submission("ann", 1, (File(name, folder / name, Path(name).suffix),))
+    return marking.mark(submission, marking.Settings(1, kind=samples.KIND, limits=limits or Limits()))
+
+
+def graded_pages(folder: Path, cells: list[str]) -> tuple[dict, str]:
+    """The record of one student, and all pages."""
+    (folder / "s" / "ann").mkdir(parents=True)
+    (folder / "s" / "ann" / "ch1.ipynb").write_bytes(samples.notebook(cells))
+    grading = Grading(folder / "s", folder / "out", [1], seed=1, kind=samples.KIND)
     grading.run()
     write_all(grading, "en")
-    return grading.records("ann")[0]
+    pages = "".join(path.read_text(encoding="utf-8") for path in (folder / "out").rglob("*.html"))
+    return grading.records("ann")[0], pages
 
 
 def statuses(record: dict) -> dict[str, str]:
@@ -71,6 +79,7 @@ def statuses(record: dict) -> dict[str, str]:
 
 
 PASSED = dict.fromkeys(RIGHT, "passed")
+BRIEF = Limits(cell=0.5, cells=1.2)
 
 
 @pytest.mark.parametrize(
@@ -91,27 +100,25 @@ PASSED = dict.fromkeys(RIGHT, "passed")
     ],
 )
 def test_a_cell_that_fails_or_never_ends_costs_only_itself(tmp_path, cell):
-    limits = Limits(cell=0.5, cells=2.0)
-    assert statuses(mark(tmp_path, [cell, *RIGHT.values()], limits=limits)) == PASSED
+    assert statuses(mark(tmp_path, [cell, *RIGHT.values()], limits=BRIEF)) == PASSED
 
 
 def test_past_the_limit_what_a_cell_defines_and_imports_is_there(tmp_path):
     body = RIGHT["success_rate"].replace("def success_rate", "import statistics\n\ndef success_rate")
     cells = ["x = success_rate = 0\nwhile x >= 0: x += 1\n" + body, *(RIGHT[n] for n in RIGHT if n != "success_rate")]
-    assert statuses(mark(tmp_path, cells, limits=Limits(cell=0.5, cells=2.0))) == PASSED
+    assert statuses(mark(tmp_path, cells, limits=BRIEF)) == PASSED
 
 
 def test_once_the_time_for_all_cells_is_used_up_functions_are_found_all_the_same(tmp_path):
     hang = "sparse_reward = 1\nwhile sparse_reward: pass"
-    assert statuses(mark(tmp_path, [hang] * 9 + [*RIGHT.values()], limits=Limits(cell=0.4, cells=1.0))) == PASSED
+    assert statuses(mark(tmp_path, [hang] * 9 + [*RIGHT.values()], limits=BRIEF)) == PASSED
 
 
 def test_a_failed_import_is_named_on_the_page_and_in_the_summary(tmp_path):
     cells = ["import no_such_package as nsp\nimport numpy as np\n", *RIGHT.values()]
     cells[1] = "def sparse_reward(a, d, threshold):\n    return nsp.sparse(a, d)\n"
-    record = mark(tmp_path, cells)
+    record, page = graded_pages(tmp_path, cells)
     assert record["modules"] == ["no_such_package"]
-    page = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "out").rglob("*.html"))
     if samples.KIND == "limits":
         assert "no_such_package" not in page
         return
@@ -141,8 +148,7 @@ def test_a_script_as_nbconvert_writes_it_is_read_in_its_cells(tmp_path):
 
 def test_the_page_shows_the_call_of_a_failed_public_case(tmp_path):
     cells = ["def sparse_reward(a, d, threshold):\n    return 7.0\n"]
-    record = mark(tmp_path, cells)
-    page = next((tmp_path / "out" / "feedback").iterdir()).read_text(encoding="utf-8")
+    record, page = graded_pages(tmp_path, cells)
     calls = [case["call"] for case in record["rows"][0]["cases"] if not case["hidden"]]
     assert calls[0].startswith("sparse_reward([1. 2.]")
     assert calls[0] in page

@@ -21,7 +21,8 @@ from her_course.exercises.running import end_with_parent
 from her_course.grading.archives import open_safely
 from her_course.grading.confinement import COURSE
 from her_course.grading.marking import Settings, mark
-from her_course.grading.sandbox import Limits, require
+from her_course.grading.process import require
+from her_course.grading.sandbox import Limits
 from her_course.grading.submissions import Submission, discover
 
 SENT = 8 * 2**20  # bytes of a submission that is sent to another machine; larger ones are marked on this one

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
@@ -32,9 +33,6 @@ from her_course.exercises.running import lost
 from her_course.grading.archives import open_safely
 from her_course.grading.sandbox import Limits, Sandbox, Task, shared
 from her_course.grading.submissions import Submission
-from her_course.grading.texts import STATUSES
-
-JUDGING_MEMORY = 4 * 2**30  # bytes that a comparison may take, on top of what the process has
 
 
 @dataclass(frozen=True)
@@ -85,8 +83,7 @@ def _surviving(judge: Callable[[Sequence[Outcome]], Verdict]) -> Callable[[Seque
     @functools.wraps(judge)
     def survive(outcomes: Sequence[Outcome]) -> Verdict:
         try:
-            with _bounded_memory():
-                return judge(outcomes)
+            return judge(outcomes)
         except Exception as error:  # a value of a kind, a size or a shape that the judge was not made for
             said = type(error).__name__
             text = Text(f"没法拿来比较的东西（{said}）", f"something that cannot be compared ({said})")
@@ -143,14 +140,13 @@ def mark(submission: Submission, settings: Settings, data: Sequence[bytes | None
     for i, file in enumerate(submission.files):
         with _opened(file.path, data[i] if data else None) as descriptor:
             there = {"status": "unreadable"} if descriptor is None else sandbox.inspect(descriptor, file.suffix, names)
-        found.append(there if _well_made(there, names) else {"status": there["status"]})
+        found.append(there)
     # The file in which most is written counts; the stub as it was handed out does not push aside what was solved.
     written = [sum(one["written"] for one in there["found"].values()) if "found" in there else -1 for there in found]
     record["used"] = used = written.index(max(written))
     there = found[used]
     if "found" not in there:
-        status = there["status"] if there["status"] in STATUSES else "unreadable"
-        return record | {"rows": [_empty(settings, submission.chapter, name, status) for name in names]}
+        return record | {"rows": [_empty(settings, submission.chapter, name, there["status"]) for name in names]}
     return record | _mark_cells(sandbox, there, names, submission.chapter, settings)
 
 
@@ -158,25 +154,35 @@ def _mark_cells(
     sandbox: Sandbox, there: dict[str, Any], names: Sequence[str], chapter: int, settings: Settings
 ) -> dict[str, Any]:
     prepared = [_prepared(settings, chapter, name) for name in names]
-    batches = [[one.public for one in prepared], [one.hidden for one in prepared]]
-    answers = sandbox.run(there["cells"], batches[: 1 + settings.hidden], there["linked"], _is_worth_more)
-    nowhere = {name: text for cell, text in answers.failed.items() for name in there["binds"][cell]}
+    came: dict[str, list[Outcome]] = {}
+    failed: dict[int, str] = {}
+    seconds = dict.fromkeys(names, 0.0)
+
+    def tasks() -> Iterator[Task]:
+        """All public calls, and only when their outcomes are here the hidden ones, of functions that are written."""
+        yield from (one.public for one in prepared)
+        yield from (one.hidden for one in prepared if _is_written(came.get(one.exercise.name)))
+
+    began = time.monotonic()
+    for task, outcomes, said in sandbox.run(there["cells"], tasks(), there["linked"]):
+        if task.name not in came:  # public: a page shows nothing that came after the first hidden input was sent
+            failed = said
+        came.setdefault(task.name, []).extend(outcomes or [])
+        seconds[task.name] += time.monotonic() - began
+        began = time.monotonic()
+    nowhere = {name: text for cell, text in failed.items() for name in there["binds"][cell]}
     rows = []
-    for i, one in enumerate(prepared):
-        found = there["found"][one.exercise.name]
-        if answers.outcomes[0][i] is None:
-            row = _absent(settings, chapter, one.exercise.name, found, answers.failed, there["python"])
+    for one in prepared:
+        name = one.exercise.name
+        found, outcomes = there["found"][name], came[name]
+        if not outcomes:
+            row = _absent(settings, chapter, name, found, failed, there["python"])
         else:
-            tasks = (one.public, one.hidden)[: len(answers.outcomes)]
-            came = [
-                outcome
-                for task, batch in zip(tasks, answers.outcomes, strict=True)
-                for outcome in batch[i] or [lost("died")] * len(task.encoded)
-            ]
-            row = _judged(one.exercise, [_explained(outcome, nowhere) for outcome in came], settings)
-            row["wall"] = round(sum(batch[i] for batch in answers.seconds), 3)
+            missing = len(one.public.encoded) + len(one.hidden.encoded) - len(outcomes)
+            outcomes = [_explained(outcome, nowhere) for outcome in outcomes] + [lost("not_run")] * missing
+            row = _judged(one.exercise, outcomes, settings) | {"wall": round(seconds[name], 3)}
         rows.append(row | {"fingerprint": found["fingerprint"], "size": found["size"]})
-    imports = {cell: text for cell, text in answers.failed.items() if re.match(r"ModuleNotFound|ImportError", text)}
+    imports = {cell: text for cell, text in failed.items() if re.match(r"ModuleNotFound|ImportError", text)}
     modules = {name for text in imports.values() for name in re.findall(r"No module named '([\w.]{1,60})'", text)}
     return {
         "rows": rows,
@@ -186,9 +192,9 @@ def _mark_cells(
     }
 
 
-def _is_worth_more(task: Task, outcomes: list[Outcome] | None) -> bool:
-    """Whether the hidden cases are worth a try: not of a function that is not there, or not written."""
-    return outcomes is not None and not all(o.error is not None and o.error.kind == "not_done" for o in outcomes)
+def _is_written(outcomes: Sequence[Outcome] | None) -> bool:
+    """Whether a function is there, and not the stub: then its hidden cases are worth a try."""
+    return any(outcome.error is None or outcome.error.kind != "not_done" for outcome in outcomes or ())
 
 
 def _explained(outcome: Outcome, nowhere: dict[str, str]) -> Outcome:
@@ -266,24 +272,6 @@ def _both(text: Text | str) -> list[str]:
     return [str(part)[:600] for part in ((text.zh, text.en) if isinstance(text, Text) else (text, text))]
 
 
-def _well_made(there: dict[str, Any], names: Sequence[str]) -> bool:
-    """Whether what came out of the sandbox is what `reading` gives: it is a stranger's file that made it."""
-    cells, found = there.get("cells"), there.get("found")
-    if type(cells) is not list or any(type(cell) is not str for cell in cells) or type(found) is not dict:
-        return False
-    kinds = {"cell": int, "written": bool, "problem": str, "fingerprint": str, "size": int}
-    flags = type(there.get("python")) is str and type(there.get("reference")) is bool
-    lists = all(type(there.get(key)) is list and len(there[key]) == len(cells) for key in ("linked", "binds"))
-    return (
-        flags
-        and lists
-        and all(
-            type(found.get(name)) is dict and all(type(found[name].get(key)) is kind for key, kind in kinds.items())
-            for name in names
-        )
-    )
-
-
 @contextlib.contextmanager
 def _opened(path: Path, data: bytes | None) -> Iterator[int | None]:
     """A descriptor of a file that was handed in; None if it is no longer there, or no longer a file."""
@@ -302,22 +290,3 @@ def _opened(path: Path, data: bytes | None) -> Iterator[int | None]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _bounded_memory() -> Iterator[None]:
-    """A comparison that would need all memory there is fails with MemoryError instead."""
-    try:
-        import resource
-
-        with open("/proc/self/statm") as file:
-            used = int(file.read().split()[0]) * resource.getpagesize()
-        before = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (used + JUDGING_MEMORY, before[1]))
-    except (ImportError, OSError, ValueError):
-        yield
-        return
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)

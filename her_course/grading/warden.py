@@ -76,7 +76,7 @@ def main() -> None:
         clean = _clear(scratch, settings["bubblewrap"]) and _condition() == before and clean
         if not said:
             return
-        control.sendall(json.dumps({"clean": clean}).encode() + b"\n")
+        control.sendall(b"clean\n" if clean else b"not clean\n")
 
 
 def _warm_up() -> Any:
