@@ -85,17 +85,17 @@ class Process:
             environment |= {"TMPDIR": "/dev/shm"}
         elif "HOME" in os.environ:
             environment |= {"HOME": os.environ["HOME"]}  # where matplotlib has its list of fonts
-        settings = {
-            "limits": limits | {"processes": limits["processes"] + _tasks_of_this_user()},
-            "bubblewrap": kind == "bubblewrap",
-            "identity": 200_000 + os.getpid() % 50_000,
-            "keep_reading": kind == "limits" and not all_can_enter(),
-            "environment": _environment(),
-        }
         self._control, theirs = socket.socketpair()
         with tempfile.TemporaryFile() as errors:
             streams = {"stdin": theirs, "stdout": subprocess.DEVNULL, "stderr": errors}
             self._popen = subprocess.Popen(command, **streams, env=environment, cwd="/", start_new_session=True)
+            settings = {
+                "limits": limits | {"processes": limits["processes"] + _tasks_of_this_user()},
+                "bubblewrap": kind == "bubblewrap",
+                "identity": 200_000 + self._popen.pid % 50_000,
+                "keep_reading": kind == "limits" and not all_can_enter(),
+                "environment": _environment(),
+            }
             theirs.close()  # so that its end is noticed at once
             with contextlib.suppress(OSError):
                 self._control.sendall(json.dumps(settings).encode() + b"\n")
