@@ -358,7 +358,7 @@ def test_results_that_cannot_be_written_are_said_in_one_line(tmp_path):
 
 
 def test_what_changes_a_page_unseen_is_made_visible(tmp_path):
-    code = "def sparse_reward(a, d, threshold):\n    return 'nul \\0 esc \\x1b[31m bidi \\u202egnp.exe bom \\ufeff'\n"
+    code = "def sparse_reward(a, d, threshold):\n    print('nul \\0 esc \\x1b[31m bidi \\u202egnp.exe bom \\ufeff')\n"
     lay_out(tmp_path / "s", {"ann\u202e/ch1.ipynb": samples.notebook([code])})
     run(tmp_path)
     pages = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "out").rglob("*.html"))

@@ -76,11 +76,11 @@ def test_a_bubblewrap_that_the_system_forbids_is_said_so_at_once(tmp_path, monke
 
 
 def test_a_sandbox_whose_process_dies_at_its_start_is_noticed_at_once(monkeypatch):
-    monkeypatch.setattr(processes, "PACKAGES", (Path("/nowhere/her"),))
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     began = time.monotonic()
-    with pytest.raises(SandboxError, match="her_course"):
+    with pytest.raises(SandboxError, match="does not start"):
         Sandbox(kind="limits")
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 10
 
 
 @BUBBLEWRAP
@@ -98,10 +98,6 @@ def test_a_sandbox_in_which_late_imports_fail_is_refused(monkeypatch):
 
     whole = bubblewrap((), 2**20)
     hidden = ["--ro-bind", os.devnull, str(Path(click.__file__).resolve().parent / "testing.py")]
-    monkeypatch.setattr(processes, "bubblewrap", lambda hide, disk: [*whole[:-1], *hidden, "--"])
-    with Sandbox() as sandbox:  # an empty module is imported; one that is not there is not
-        assert sandbox.isolation.open == ()
-    hidden = ["--tmpfs", str(Path(click.__file__).resolve().parent)]
     monkeypatch.setattr(processes, "bubblewrap", lambda hide, disk: [*whole[:-1], *hidden, "--"])
     with pytest.raises(SandboxError, match=r"click\.testing"):
         Sandbox()
@@ -154,10 +150,13 @@ def test_private_files_and_hidden_cases_are_unread_or_the_report_says_so(kind, t
 
 @BUBBLEWRAP
 def test_a_class_zip_is_hidden_wherever_it_lies():
-    library = Path(np.__file__).resolve().parent
-    with Sandbox(hide=[library / "version.py", library / "doc"]) as sandbox:
-        code = f"def f(): return open({str(library / 'version.py')!r}).read()"
-        assert ask(sandbox, code, "f")[0].value == ""
+    import tqdm
+
+    library = Path(tqdm.__file__).resolve().parent  # something that the sandbox shows
+    with Sandbox(hide=[library / "gui.py", library / "contrib"]) as sandbox:
+        file, folder = str(library / "gui.py"), str(library / "contrib")
+        code = f"import os\ndef f(): return open({file!r}).read(), os.listdir({folder!r})"
+        assert ask(sandbox, code, "f")[0].value == ("", [])
         assert "submissions" not in sandbox.isolation.open
 
 
@@ -274,7 +273,7 @@ def test_all_processes_end_with_the_grader(how, jobs, tmp_path):
     ours, deadline = psutil.Process(grader.pid), time.monotonic() + 120
 
     def sleeping() -> list[psutil.Process]:
-        return [p for p in ours.children(recursive=True) if p.parent() and depth(p, ours) >= 4]
+        return [p for p in ours.children(recursive=True) if depth(p, ours) >= 4]
 
     while not sleeping():
         assert grader.poll() is None
@@ -289,7 +288,11 @@ def test_all_processes_end_with_the_grader(how, jobs, tmp_path):
 
 
 def depth(process: psutil.Process, above: psutil.Process) -> int:
-    return [p.pid for p in process.parents()].index(above.pid) + 1
+    """How many generations a process is below another one; 0 if it is gone."""
+    try:
+        return [parent.pid for parent in process.parents()].index(above.pid) + 1
+    except (psutil.NoSuchProcess, ValueError):
+        return 0
 
 
 # ------------------------------------------------------------------------------------------ the grader's own work

@@ -26,7 +26,9 @@ _DIGITS = {"一": 1, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6}
 _CHAPTER = re.compile(
     r"(?<![a-z])ch(?:ap(?:ter)?)?[ _.-]*0*(\d{1,3})(?!\d)|第\s*0*(\d{1,3}|[一二三四五六])\s*章", re.IGNORECASE
 )
-_FILLER = re.compile(r"副本|的|拷贝|copy|of|final|最终版?|[\s_\-.,“”\"'()（）\[\]【】]|\b\d{1,4}\b", re.IGNORECASE)
+_FILLER = re.compile(
+    r"副本|的|拷贝|copy|of|final|最终版?|[\s_\-.,“”\"'()（）\[\]【】]|(?<!\d)\d{1,4}(?!\d)", re.IGNORECASE
+)
 #: how folders are called that are no student's
 _GENERIC = re.compile(
     r"(hw|home ?work|assignment|exercises?|class|section|group|lab|week|ch(ap(ter)?)?|submissions?|solutions?|"
@@ -253,7 +255,7 @@ def _is_around_a_class(name: str, inside: Sequence[Entry], depth: int, roster: s
     if any(not _GENERIC.fullmatch(other) for other in below):
         return True
     deeper: dict[str, list[Entry]] = {other: [] for other in below}
-    for entry in inside:
+    for entry in (entry for entry in inside if len(entry.parts) > depth + 1):
         deeper[_stem(entry.parts[depth])].append(entry)
     return any(_is_around_a_class(other, ones, depth + 1, roster, len(below) == 1) for other, ones in deeper.items())
 
