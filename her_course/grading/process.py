@@ -215,7 +215,8 @@ def _environment() -> dict[str, str]:
     """Nothing of whoever grades but the way to the libraries."""
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "SYSTEMROOT") if name in os.environ}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    path = os.pathsep.join(dict.fromkeys(str(package.parent) for package in PACKAGES))
+    own = (path for path in sys.path if path.rstrip("/").endswith("-packages"))  # also those of the user
+    path = os.pathsep.join(dict.fromkeys([*(str(package.parent) for package in PACKAGES), *own]))
     fixed = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
     return fixed | {"PYTHONPATH": path, "MPLBACKEND": "agg"} | threads | kept
 
