@@ -177,6 +177,8 @@ def _mark_cells(
         found, outcomes = there["found"][name], came[name]
         if not outcomes:
             row = _absent(settings, chapter, name, found, failed, there["python"])
+        elif not _is_written(outcomes):
+            row = _empty(settings, chapter, name, "not_done")
         else:
             missing = len(one.public.encoded) + len(one.hidden.encoded) - len(outcomes)
             outcomes = [_explained(outcome, nowhere) for outcome in outcomes] + [lost("not_run")] * missing
