@@ -62,7 +62,8 @@ NOTEBOOKS: dict[str, list[str]] = {
     "a global that is counted up": [f"calls = 0\n{HEADER}\n    global calls\n    calls += 1\n    return {RULE}\n"],
     "a name that an inner function has too": [
         "scale = 1.0\n",
-        f"{HEADER}\n    def inner():\n        scale = 5.0\n        return scale\n    inner()\n    return scale * {RULE}\n",
+        f"{HEADER}\n    def inner():\n        scale = 5.0\n        return scale\n"
+        f"    inner()\n    return scale * {RULE}\n",
     ],
     "a frozen dataclass": [
         "import dataclasses\n@dataclasses.dataclass(frozen=True)\nclass Ball:\n    radius: float\n",
@@ -108,7 +109,8 @@ NOTEBOOKS: dict[str, list[str]] = {
         "sparse_reward.calls = 0",
     ],
     "an object that is called": [
-        f"class Rule:\n    __name__ = 'sparse_reward'\n    def __call__(self, achieved_goal, desired_goal, threshold):\n"
+        "class Rule:\n    __name__ = 'sparse_reward'\n"
+        "    def __call__(self, achieved_goal, desired_goal, threshold):\n"
         f"        return {RULE}\nsparse_reward = Rule()\n"
     ],
     "a partial": [
@@ -130,7 +132,8 @@ NOTEBOOKS: dict[str, list[str]] = {
         f"import her\n{HEADER}\n    return np.where({RULE} == 0, her.__name__ != 'her', -2.0)\n"
     ],
     "annotations": [
-        "from typing import Optional\ndef sparse_reward(achieved_goal: Optional[np.ndarray], desired_goal: 'np.ndarray', "
+        "from typing import Optional\n"
+        "def sparse_reward(achieved_goal: Optional[np.ndarray], desired_goal: 'np.ndarray', "
         f"threshold: float | None = None) -> np.ndarray | float:\n    return {RULE}\n"
     ],
     "two names at once": [
