@@ -28,7 +28,7 @@ SEED = 7
 
 
 def grades(out: Path) -> dict[tuple[str, int, str], dict]:
-    with open(out / "grades.csv", encoding="utf-8", newline="") as file:
+    with open(out / "grades.csv", encoding="utf-8-sig", newline="") as file:
         return {(row["student"], int(row["chapter"]), row["exercise"]): row for row in csv.DictReader(file)}
 
 
@@ -59,7 +59,7 @@ def small_class(tmp_path_factory):
     folder = tmp_path_factory.mktemp("class")
     chapters = [1, 2, 5]
     expected = samples.write_class(folder / "submissions", 10, chapters, SEED)
-    grading = Grading(folder / "submissions", folder / "out", chapters, seed=SEED)
+    grading = Grading(folder / "submissions", folder / "out", chapters, seed=SEED, kind=samples.KIND)
     grading.run(jobs=2)
     write_all(grading, "zh")
     return folder, chapters, expected, grading
@@ -73,7 +73,7 @@ def test_every_student_gets_the_grade_that_is_due(small_class):
 
 def test_equal_submissions_and_seeds_give_equal_files_whatever_runs_at_once(small_class, tmp_path):
     folder, chapters, _, grading = small_class
-    again = Grading(folder / "submissions", tmp_path / "again", chapters, seed=SEED)
+    again = Grading(folder / "submissions", tmp_path / "again", chapters, seed=SEED, kind=samples.KIND)
     again.run(jobs=1)
     write_all(again, "zh")
     for name in ("grades.csv", "chapters.csv", "similar.csv", "summary.html"):
@@ -85,6 +85,7 @@ def test_killed_in_the_middle_and_started_again_the_grades_are_the_same(small_cl
     out = tmp_path / "out"
     command = [sys.executable, "-m", "her.cli", "grade", str(folder / "submissions"), "--out", str(out), "--lang", "zh"]
     command += ["--seed", str(SEED), "--jobs", "2", "--quiet", *(f"--chapter={c}" for c in chapters)]
+    command += ["--sandbox", samples.KIND]
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
     while len(list(out.glob(".grading/results/*.json"))) < 5:
@@ -110,11 +111,11 @@ def test_what_was_handed_in_again_is_graded_again_and_nothing_else(small_class, 
     for name in ("ann", "bob"):
         (source / name).mkdir(parents=True)
         (source / name / "ch1.ipynb").write_bytes(samples.notebook(["def sparse_reward(*a): return 0"]))
-    before = Grading(source, tmp_path / "out", [1], seed=1)
+    before = Grading(source, tmp_path / "out", [1], seed=1, kind=samples.KIND)
     before.run()
     kept = {path: path.stat().st_mtime_ns for path in before.results.iterdir()}
     (source / "bob" / "ch1.ipynb").write_bytes(samples.notebook([*first.values()]))
-    after = Grading(source, tmp_path / "out", [1], resume=True)
+    after = Grading(source, tmp_path / "out", [1], resume=True, kind=samples.KIND)
     after.run()
     assert after.seed == 1
     assert {path: path.stat().st_mtime_ns for path in after.results.iterdir() if path in kept} == kept
@@ -125,7 +126,7 @@ def test_what_was_handed_in_again_is_graded_again_and_nothing_else(small_class, 
 
 def test_seeds_are_secret_and_differ_unless_given(tmp_path):
     (tmp_path / "s").mkdir()
-    seeds = {Grading(tmp_path / "s", tmp_path / f"out{i}", [1]).seed for i in range(5)}
+    seeds = {Grading(tmp_path / "s", tmp_path / f"out{i}", [1], kind=samples.KIND).seed for i in range(5)}
     assert len(seeds) == 5
 
 
@@ -135,7 +136,16 @@ def test_a_cluster_gives_the_same_grades(small_class, tmp_path):
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=tmp_path
     ) as cluster:
-        ours = ["--seed", str(SEED), "--lang", "zh", "--quiet", *(f"--chapter={c}" for c in chapters)]
+        ours = [
+            "--seed",
+            str(SEED),
+            "--lang",
+            "zh",
+            "--quiet",
+            "--sandbox",
+            samples.KIND,
+            *(f"--chapter={c}" for c in chapters),
+        ]
         there = ["--backend", "dask", "--scheduler", cluster.scheduler_address]
         done = CliRunner().invoke(
             main, ["grade", f"{folder / 'submissions'}", "--out", f"{tmp_path / 'out'}", *ours, *there]
@@ -150,7 +160,7 @@ def test_notebooks_as_handed_out_are_not_done_and_the_solutions_are_right(tmp_pa
         (tmp_path / "s" / folder).mkdir(parents=True)
         for path in (HERE.parent / folder).glob("ch*.ipynb"):
             shutil.copy(path, tmp_path / "s" / folder)
-    grading = Grading(tmp_path / "s", tmp_path / "out", chapters, seed=2)
+    grading = Grading(tmp_path / "s", tmp_path / "out", chapters, seed=2, kind=samples.KIND)
     grading.run(jobs=2)
     for folder, status in (("exercises", "not_done"), ("solutions", "passed")):
         found = {row["exercise"]: row["status"] for record in grading.records(folder) for row in record["rows"]}
@@ -171,7 +181,7 @@ def test_late_and_missing_submissions_count_as_the_rules_say(tmp_path):
         os.utime(path, (when, when))
     (tmp_path / "roster.txt").write_text("nobody\nearly\n")
     options = ["--chapter=1", "--jobs=1", "--quiet", "--deadline=2026-03-02", "--late-factor=0.5", "--missing=blank"]
-    options += [f"--roster={tmp_path / 'roster.txt'}", "--out", f"{tmp_path / 'out'}"]
+    options += [f"--sandbox={samples.KIND}", f"--roster={tmp_path / 'roster.txt'}", "--out", f"{tmp_path / 'out'}"]
     done = CliRunner().invoke(main, ["grade", f"{source}", *options])
     assert done.exit_code == 0, done.output
     rows = grades(tmp_path / "out")
@@ -189,7 +199,7 @@ def test_the_grade_can_leave_out_the_hidden_cases(tmp_path):
     (tmp_path / "s" / "ann" / "ch1.py").write_text("\n".join(samples.right_answers(1).values()))
     maxima = []
     for i, hidden in enumerate((True, False)):
-        grading = Grading(tmp_path / "s", tmp_path / f"out{i}", [1], hidden=hidden)
+        grading = Grading(tmp_path / "s", tmp_path / f"out{i}", [1], hidden=hidden, kind=samples.KIND)
         grading.run()
         rows = grading.records("ann")[0]["rows"]
         assert {row["status"] for row in rows} == {"passed"}
@@ -211,7 +221,7 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path, monkeypatch, argument
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "ann.txt").write_text("hello")
-    done = CliRunner().invoke(main, ["grade", *arguments])
+    done = CliRunner().invoke(main, ["grade", "--sandbox", samples.KIND, *arguments])
     assert done.exit_code != 0
     assert said in done.output
     assert "Traceback" not in done.output
@@ -233,7 +243,7 @@ def success_rate(episodes, at):
     return "</dd><script>alert(3)</script>"
 """
     (source / "ch1.ipynb").write_bytes(samples.notebook([code, "def random_success_probability(<i>"]))
-    grading = Grading(tmp_path / "submissions", tmp_path / "out", [1])
+    grading = Grading(tmp_path / "submissions", tmp_path / "out", [1], kind=samples.KIND)
     grading.run()
     for lang in ("zh", "en"):
         write_all(grading, lang)
@@ -294,7 +304,7 @@ def test_feedback_files_are_safe_and_distinct_whatever_the_names():
 def test_names_are_no_formulas_for_a_spreadsheet(tmp_path):
     for name in ("=1+1", "@SUM(A1)", "-2", "ann"):
         (tmp_path / "s" / name).mkdir(parents=True)
-    grading = Grading(tmp_path / "s", tmp_path / "out", [1])
+    grading = Grading(tmp_path / "s", tmp_path / "out", [1], kind=samples.KIND)
     grading.run()
     write_all(grading)
     assert {key[0] for key in grades(tmp_path / "out")} == {"'=1+1", "'@SUM(A1)", "'-2", "ann"}
@@ -307,10 +317,10 @@ def test_those_alike_but_for_names_and_layout_are_reported(tmp_path):
     for name, code in (("ann", ours), ("bob", theirs), ("eve", other)):
         (tmp_path / "s" / name).mkdir(parents=True)
         (tmp_path / "s" / name / "ch1.py").write_text(code)
-    grading = Grading(tmp_path / "s", tmp_path / "out", [1])
+    grading = Grading(tmp_path / "s", tmp_path / "out", [1], kind=samples.KIND)
     grading.run()
     write_all(grading)
-    with open(tmp_path / "out" / "similar.csv", newline="") as file:
+    with open(tmp_path / "out" / "similar.csv", encoding="utf-8-sig", newline="") as file:
         assert [row["students"] for row in csv.DictReader(file)] == ["ann; bob"]
 
 
@@ -353,13 +363,13 @@ def test_three_hundred_submissions_in_half_a_second_each_and_in_flat_memory(tmp_
     chapters = list(registry.CHAPTERS)
     expected = samples.write_class(tmp_path / "submissions", 54, chapters, SEED)
     idle = os.getloadavg()[0] < 1
-    grading = Grading(tmp_path / "submissions", tmp_path / "out", chapters, seed=SEED)
+    grading = Grading(tmp_path / "submissions", tmp_path / "out", chapters, seed=SEED, kind=samples.KIND)
     own = psutil.Process()
     memory, began = [], time.monotonic()
     grading.run(jobs=2, on_done=lambda submission: memory.append(own.memory_info().rss))
     write_all(grading, "en", lambda: memory.append(own.memory_info().rss))
     seconds = time.monotonic() - began
-    files = sum(submission.path is not None for submission in grading.found)
+    files = sum(submission.problem is None for submission in grading.found)
     early = memory[len(memory) // 4]
     report = {"files": files, "seconds": round(seconds, 1), "seconds_each": round(seconds / files, 3), "idle": idle}
     report |= {"megabytes_at_a_quarter": early >> 20, "megabytes_at_most": max(memory) >> 20}

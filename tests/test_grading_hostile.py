@@ -14,12 +14,13 @@ import pytest
 import torch
 
 from her_course import plain
-from her_course.exercises.model import Call
+from her_course.exercises.model import Call, Outcome
 from her_course.grading import submissions
 from her_course.grading.classes import Grading
 from her_course.grading.marking import Settings
+from her_course.grading.process import SandboxError
 from her_course.grading.reports import write_all
-from her_course.grading.sandbox import Limits, Sandbox, SandboxError
+from her_course.grading.sandbox import Limits, Sandbox, Task
 
 SECRET = "the secret of whoever grades"
 
@@ -233,6 +234,7 @@ def graded(tmp_path_factory):
             seed=3,
             registry="grading_samples:quick",
             limits=Limits(total=8),
+            kind=samples.KIND,
         )
         grading.run(jobs=2)
         write_all(grading, "en")
@@ -271,83 +273,72 @@ def test_the_report_says_what_isolation_was_in_force(graded):
 # ------------------------------------------------------------------------------------------------ every kind of sandbox
 
 
-def available(kind: str) -> Sandbox:
+@pytest.fixture(scope="module", params=["bubblewrap", "limits"])
+def sandbox(request):
+    """One of each kind that works here."""
     try:
-        return Sandbox(kind=kind, limits=Limits(total=6))
+        made = Sandbox(kind=request.param, limits=Limits(total=6))
     except SandboxError as error:
         pytest.skip(str(error))
+    with made:
+        yield made
 
 
-@pytest.mark.parametrize("kind", ["bubblewrap", "namespaces", "limits"])
-def test_nothing_outlives_its_call_in_any_sandbox(kind):
+def ask(sandbox: Sandbox, cells: list[str], name: str, *calls: Call, seconds: float = 5.0) -> list[Outcome] | None:
+    ((_, outcomes, _),) = sandbox.run(cells, [Task.of(name, seconds, calls or [Call()])])
+    return outcomes
+
+
+def test_nothing_outlives_its_call_in_any_sandbox(sandbox):
     code = right("def trick():\n" + indented(TRICKS["daemon"][0]))
     bomb = "def bomb():\n" + indented(TRICKS["process bomb"][0])
-    with available(kind) as sandbox:
-        for name, cell in (("sparse_reward", code), ("bomb", bomb)):
-            arguments = (np.zeros(2), np.zeros(2), 1.0) if name == "sparse_reward" else ()
-            sandbox.perform([cell], False, name, [Call(arguments)], 1.0)
-            deadline = time.monotonic() + 5
-            while sandbox._process and (left := _below(sandbox)) and time.monotonic() < deadline:
-                time.sleep(0.05)
-            assert not (sandbox._process and left)
-        good = "def double(x):\n    return 2 * x"
-        problem, outcomes = sandbox.perform([good], False, "double", [Call((np.ones(3),))], 5.0)
-        assert problem is None
-        assert outcomes[0].value.tolist() == [2.0, 2.0, 2.0]
-        ours = sandbox._process
-    assert ours.poll() is not None
+    for name, cell in (("sparse_reward", code), ("bomb", bomb)):
+        arguments = (np.zeros(2), np.zeros(2), 1.0) if name == "sparse_reward" else ()
+        ask(sandbox, [cell], name, Call(arguments), seconds=1.0)
+        deadline = time.monotonic() + 5
+        while (left := below(sandbox)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not left
+    good = ask(sandbox, ["def double(x):\n    return 2 * x"], "double", Call((np.ones(3),)))
+    assert good[0].value.tolist() == [2.0, 2.0, 2.0]
 
 
-def _below(sandbox: Sandbox) -> list[psutil.Process]:
-    """Processes of the sandbox other than the warden, and bubblewrap's own two."""
+def below(sandbox: Sandbox) -> list[psutil.Process]:
+    """Processes of the sandbox other than bubblewrap and the warden."""
     found = []
-    for process in psutil.Process(sandbox._process.pid).children(recursive=True):
+    for process in psutil.Process(sandbox.process_id).children(recursive=True):
         try:
-            if process.name() != "bwrap" and process.ppid() != 0 and process.status() != psutil.STATUS_ZOMBIE:
+            if process.name() != "bwrap" and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except psutil.NoSuchProcess:
             continue
-    wardens = 1 if sandbox.kind == "bubblewrap" else 0
-    return found[wardens:]
+    return found[1:] if sandbox.kind == "bubblewrap" else found
 
 
-@pytest.mark.parametrize("kind", ["bubblewrap", "namespaces", "limits"])
-def test_every_sandbox_stops_what_hangs_and_passes_on_what_is_right(kind):
+def test_every_sandbox_stops_what_hangs_and_passes_on_what_is_right(sandbox):
     cells = [
         "import numpy as np",
         "def f(x, k=1):\n    if x == 3:\n        while True: pass\n    return np.full(2, x * k)",
     ]
-    with available(kind) as sandbox:
-        problem, outcomes = sandbox.perform(cells, False, "f", [Call((x,), {"k": 2}) for x in range(6)], 0.5)
-        assert problem is None
-        assert [o.error.kind if o.error else o.value.tolist() for o in outcomes] == [
-            *([2 * x] * 2 for x in range(3)),
-            "timed_out",
-            *([2 * x] * 2 for x in (4, 5)),
-        ]
-        assert outcomes[3].timed_out
-        assert sandbox.isolation.kind == kind
+    outcomes = ask(sandbox, cells, "f", *(Call((x,), {"k": 2}) for x in range(6)), seconds=0.5)
+    assert [o.error.kind if o.error else o.value.tolist() for o in outcomes] == [
+        *([2 * x] * 2 for x in range(3)),
+        "timed_out",
+        *([2 * x] * 2 for x in (4, 5)),
+    ]
+    assert outcomes[3].timed_out
 
 
-def test_bubblewrap_alone_holds_where_no_further_namespaces_are_permitted(monkeypatch):
-    settings = Sandbox._settings
-    monkeypatch.setattr(Sandbox, "_settings", lambda self: settings(self) | {"namespaces": False})
-    with available("bubblewrap") as sandbox:
-        assert not sandbox.isolation.processes
-        assert sandbox.isolation.network
-        assert sandbox.isolation.answers
-        for trick in ("daemon", "kills everybody", "process bomb"):
-            cell = "def f():\n" + indented(TRICKS[trick][0])
-            sandbox.perform([cell], False, "f", [Call()], 1.0)
-            problem, outcomes = sandbox.perform(["def f(): return 1"], False, "f", [Call()], 5.0)
-            assert (problem, outcomes[0].value) == (None, 1), trick
+@pytest.mark.parametrize("trick", ["daemon", "kills everybody", "process bomb"])
+def test_a_sandbox_goes_on_after_what_would_end_it(sandbox, trick):
+    ask(sandbox, ["def f():\n" + indented(TRICKS[trick][0])], "f", seconds=1.0)
+    assert ask(sandbox, ["def f(): return 1"], "f")[0].value == 1
 
 
-def test_a_parameter_changed_in_place_and_a_generator_that_was_drawn_from_come_back_so():
+def test_a_parameter_changed_in_place_and_a_generator_that_was_drawn_from_come_back_so(sandbox):
     code = "def f(t, rng):\n    t.data.add_(1)\n    return rng.random(), t"
     rng = np.random.default_rng(4)
-    with Sandbox() as sandbox:
-        _, (outcome,) = sandbox.perform([code], False, "f", [Call((torch.nn.Parameter(torch.zeros(2)), rng))], 5.0)
+    (outcome,) = ask(sandbox, [code], "f", Call((torch.nn.Parameter(torch.zeros(2)), rng)))
     after = outcome.arguments_after[0]
     assert outcome.value[0] == np.random.default_rng(4).random()
     assert after[0].tolist() == [1.0, 1.0]
@@ -355,13 +346,10 @@ def test_a_parameter_changed_in_place_and_a_generator_that_was_drawn_from_come_b
     assert plain.encode(rng) == plain.encode(np.random.default_rng(4))
 
 
-def test_a_sandbox_that_died_is_replaced_and_nobody_pays_for_it():
-    with Sandbox() as sandbox:
-        for _ in range(3):
-            sandbox._process.kill()
-            sandbox._process.wait()
-            problem, outcomes = sandbox.perform(["def f(): return 1"], False, "f", [Call()], 5.0)
-            assert (problem, outcomes[0].value) == (None, 1)
+def test_a_sandbox_that_died_is_replaced_and_nobody_pays_for_it(sandbox):
+    for _ in range(2):
+        psutil.Process(sandbox.process_id).kill()
+        assert ask(sandbox, ["def f(): return 1"], "f")[0].value == 1
 
 
 # ------------------------------------------------------------------------------------------------------- hostile files
@@ -431,7 +419,7 @@ def hostile_files(folder: Path) -> dict[str, str]:
 def test_files_and_names_that_nobody_foresaw_get_their_own_row(tmp_path):
     wanted = hostile_files(tmp_path / "submissions")
     before = {path for path in tmp_path.rglob("*") if "out" not in path.parts}
-    grading = Grading(tmp_path / "submissions", tmp_path / "out", [1], seed=1)
+    grading = Grading(tmp_path / "submissions", tmp_path / "out", [1], seed=1, kind=samples.KIND)
     grading.run(jobs=2)
     write_all(grading)
     found = {s: grading.records(s)[0]["rows"][0]["status"] for s in grading.students}
@@ -450,11 +438,11 @@ def test_a_class_in_one_zip_is_read_whatever_its_entries(tmp_path):
         "class/ann/notes.txt": b"",
     }
     (tmp_path / "all.zip").write_bytes(samples.zipped(files))
-    found = {s.student: s for s in submissions.discover(tmp_path / "all.zip", tmp_path / "unpacked", [1])}
+    found = {s.student: s for s in submissions.discover(tmp_path / "all.zip", tmp_path / "unpacked", [1]).submissions}
     assert found["ann"].problem is found["bob"].problem is None
     assert "eve" not in found
     assert [s.problem for name, s in found.items() if "eve" in name] == ["unsafe_path"]
-    assert found["ann"].path.is_relative_to(tmp_path / "unpacked")
+    assert found["ann"].files[0].path.is_relative_to(tmp_path / "unpacked")
 
 
 def test_names_in_zips_made_on_chinese_windows_are_read(tmp_path):
@@ -462,7 +450,8 @@ def test_names_in_zips_made_on_chinese_windows_are_read(tmp_path):
         archive.writestr("XXXX_ch1.py", "x = 1")
     data = (tmp_path / "all.zip").read_bytes().replace(b"XXXX", "李雷".encode("gb18030"))
     (tmp_path / "all.zip").write_bytes(data)
-    assert [s.student for s in submissions.discover(tmp_path / "all.zip", tmp_path / "u", [1])] == ["李雷"]
+    found = submissions.discover(tmp_path / "all.zip", tmp_path / "u", [1]).submissions
+    assert [submission.student for submission in found] == ["李雷"]
 
 
 def test_settings_name_every_status_that_a_row_can_have(graded):

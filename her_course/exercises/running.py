@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import linecache
 import os
@@ -17,13 +18,14 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from her_course import plain
 from her_course.exercises.model import Call, Outcome, Problem, Runner
 
 PRINTED = 4000  # characters kept of what an answer prints
+VALUE = 256 * 2**10  # bytes of a value; the largest that is asked for takes a tenth of it
 PATIENCE = 4  # times its limit that a call may take where the machine is busy with other things
 STRIKES = 2  # calls that hang or end the process, after which the rest is not run
 MEMORY = 4 * 2**30  # bytes that a forked answer may ask for, on top of what the notebook has
@@ -62,13 +64,13 @@ def perform(function: Callable, call: Call) -> Outcome:
     except NotImplementedError:
         problem = Problem("not_done", "NotImplementedError")
     except BaseException as error:  # SystemExit and KeyboardInterrupt too: an answer may raise what it likes
-        problem = Problem("raised", _message(error))
+        problem = Problem("raised", describe_error(error))
     seconds = time.perf_counter() - start
     if problem is None:
         try:
-            value = plain.normalise(value)
+            value = plain.decode(plain.encode(value, VALUE))
         except Exception as error:
-            what = str(error) if type(error) is plain.NotPlain else _message(error)
+            what = str(error) if type(error) is plain.NotPlain else describe_error(error)
             value, problem = None, Problem("refused", what)
     try:
         after = plain.normalise((arguments, keywords))
@@ -77,7 +79,7 @@ def perform(function: Callable, call: Call) -> Outcome:
     return Outcome(value, problem, after, printed.text(), seconds)
 
 
-def _message(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """ "ValueError: what it says", and the line of the answer that it came from."""
     try:
         text = traceback.format_exception_only(type(error), error)[-1].strip()
@@ -140,30 +142,30 @@ def guarded(function: Callable, seconds: float) -> Runner:
 
 def forked(function: Callable, seconds: float) -> Runner:
     """In a forked child, stopped if a call takes longer than `seconds`; the calls after that get a new child."""
+    return lambda calls: list(each_forked(function, seconds, calls))
 
-    def run(calls: Sequence[Call]) -> list[Outcome]:
-        outcomes: list[Outcome] = []
-        strikes = 0
-        while len(outcomes) < len(calls):
-            if strikes == STRIKES:
-                outcomes += [lost("not_run")] * (len(calls) - len(outcomes))
-                break
-            child, pipe = _fork(function, calls[len(outcomes) :])
-            try:
-                trouble = None
-                while trouble is None and len(outcomes) < len(calls):
-                    data = _receive(pipe, child, seconds / 3 if strikes else seconds)
-                    trouble = data if isinstance(data, str) else None
-                    outcomes.append(lost(data, seconds) if trouble else _unpack_or_died(data))
-                strikes += trouble is not None
-            finally:
-                os.close(pipe)
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-        return outcomes
 
-    return run
+def each_forked(
+    function: Callable, seconds: float, calls: Sequence[Call], settle: Callable[[], object] = lambda: None
+) -> Iterator[Outcome]:
+    """As `forked`, one outcome after the other; the child calls `settle` before it makes any call."""
+    done = strikes = 0
+    while done < len(calls) and strikes < STRIKES:
+        child, pipe = _fork(function, calls[done:], settle)
+        try:
+            lost_one = False
+            while not lost_one and done < len(calls):
+                data = _receive(pipe, child, seconds / 3 if strikes else seconds)
+                lost_one = isinstance(data, str)
+                done += 1
+                yield lost(data, seconds) if lost_one else _unpack_or_died(data)
+            strikes += lost_one
+        finally:
+            os.close(pipe)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    yield from [lost("not_run")] * (len(calls) - done)
 
 
 def _unpack_or_died(data: bytes) -> Outcome:
@@ -173,7 +175,7 @@ def _unpack_or_died(data: bytes) -> Outcome:
         return lost("died")
 
 
-def _fork(function: Callable, calls: Sequence[Call]) -> tuple[int, int]:
+def _fork(function: Callable, calls: Sequence[Call], settle: Callable[[], object]) -> tuple[int, int]:
     """A child that performs the calls; its process id, and where it writes the outcomes."""
     receive, send = os.pipe()
     with warnings.catch_warnings():
@@ -183,8 +185,10 @@ def _fork(function: Callable, calls: Sequence[Call]) -> tuple[int, int]:
         os.close(send)
         return child, receive
     try:
-        os.close(receive)
+        os.closerange(3, send)  # of whoever forked, such as the sockets of a kernel
+        os.closerange(send + 1, 65536)
         _settle_child()
+        settle()
         for call in calls:
             data = pack(perform(function, call))
             frame = memoryview(struct.pack("<Q", len(data)) + data)
@@ -194,13 +198,21 @@ def _fork(function: Callable, calls: Sequence[Call]) -> tuple[int, int]:
         os._exit(0)
 
 
+def end_with_parent() -> None:
+    """From now on this process is killed when the one that started it ends, however that came about (on Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)  # PR_SET_PDEATHSIG
+
+
 def _settle_child() -> None:
     """Be quiet, stay small, and stay off the threads of the parent, which a fork leaves behind."""
+    end_with_parent()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
+    os.close(null)
     sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = Capped()
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
@@ -216,21 +228,21 @@ def _settle_child() -> None:
 def _receive(pipe: int, child: int, seconds: float) -> bytes | str:
     """One frame, or what went wrong: "timed_out", "died".
 
-    On a busy machine seconds pass in which the child did not get to run: as long as it wants to, and had not its share
-    of CPU time, it may take up to `PATIENCE` times as long.
+    On a busy machine seconds pass in which the child did not get to run: as long as it uses what CPU time it gets, and
+    had not its share, it may take up to `PATIENCE` times as long.
     """
     start = time.monotonic()
     deadline, patience = start + seconds, start + PATIENCE * seconds
-    cpu = _cpu_seconds(child)[0]
+    first = last = _cpu_seconds(child)
     data = bytearray()
     need = 8
     while len(data) < need:
         left = deadline - time.monotonic()
         if left <= 0 or not select.select([pipe], [], [], left)[0]:
-            used, wants_more = _cpu_seconds(child)
-            if not wants_more or used - cpu >= 0.9 * seconds or time.monotonic() >= patience:
+            now = _cpu_seconds(child)
+            if now - last < 0.01 or now - first >= 0.9 * seconds or time.monotonic() >= patience:
                 return "timed_out"
-            deadline = min(time.monotonic() + seconds - (used - cpu), patience)
+            last, deadline = now, min(time.monotonic() + seconds - (now - first), patience)
             continue
         part = os.read(pipe, min(need - len(data), 1 << 20))
         if not part:
@@ -243,14 +255,12 @@ def _receive(pipe: int, child: int, seconds: float) -> bytes | str:
     return bytes(data[8:])
 
 
-def _cpu_seconds(process: int) -> tuple[float, bool]:
-    """CPU time used by a process so far, and whether it is running or waits for a CPU; (0, False) where unknown."""
+def _cpu_seconds(process: int) -> float:
+    """CPU time that a process has used so far; 0 where unknown."""
     try:
-        with open(f"/proc/{process}/stat") as file:
-            fields = file.read().rpartition(")")[2].split()
+        return time.clock_gettime(~process << 3 | 2)  # the number that clock_getcpuclockid(3) gives on Linux
     except OSError:
-        return 0.0, False
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), fields[0] in "RD"
+        return 0.0
 
 
 # ----------------------------------------------------------------------------------------------------------- by thread

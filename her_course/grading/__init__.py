@@ -1,12 +1,15 @@
-"""Grading a class: submissions are read, run one function at a time in a sandbox, judged here, and reported on.
+"""Grading a class: submissions are run in a sandbox as the notebooks they are, judged here, and reported on.
 
 ========================  ======================================================================================
-`submissions`             finds who handed in what, in folders and zips that may be damaged or malicious
-`extraction`              takes functions by name from a notebook or a script; runs inside the sandbox
-`warden`                  the warmed-up process that forks one child per exercise; runs inside the sandbox
-`sandbox`                 starts the warden, as isolated as the system allows, and keeps the time from outside
+`archives`                what lies in folders and zips, which may be damaged or malicious
+`submissions`             who handed in what, and what is not used
+`reading`                 the cells of a submission and what they define; runs inside the sandbox
+`world`                   runs the cells, then calls the functions; inside the sandbox
+`warden`                  the warmed-up process that forks a child for each submission; inside the sandbox
+`confinement`             how bubblewrap is called; `system_calls`, what is refused besides
+`process`, `sandbox`      the grader's side: starts the warden, talks to a child, keeps the time
 `marking`                 one submission: what its functions are worth
 `classes`                 all submissions: in parallel, resumable
-`reports`                 grades.csv, the class summary and the feedback for each student
+`reports`, `summary`      grades.csv and the feedback for each student; the class on a page; words in `texts`
 ========================  ======================================================================================
 """

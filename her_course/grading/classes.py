@@ -17,9 +17,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from her_course.exercises.running import end_with_parent
+from her_course.grading.archives import open_safely
+from her_course.grading.confinement import COURSE
 from her_course.grading.marking import Settings, mark
-from her_course.grading.sandbox import COURSE, Limits
-from her_course.grading.submissions import Submission, discover, open_safely
+from her_course.grading.process import require
+from her_course.grading.sandbox import Limits
+from her_course.grading.submissions import Submission, discover
 
 SENT = 8 * 2**20  # bytes of a submission that is sent to another machine; larger ones are marked on this one
 AT_ONCE = 64  # submissions given out at a time where results cannot be taken one by one
@@ -54,6 +58,7 @@ class Grading:
     Raises:
         FileExistsError: ``out`` holds a grading already, and ``resume`` is off.
         FileNotFoundError, ValueError: there are no submissions there; or ``resume`` with other settings.
+        SandboxError: submissions cannot be isolated here.
     """
 
     submissions: Path
@@ -63,7 +68,7 @@ class Grading:
     resume: bool = False
     hidden: bool = True
     limits: Limits = field(default_factory=Limits)
-    kind: str | None = None
+    kind: str = "bubblewrap"
     rules: Rules = field(default_factory=Rules)
     roster: Sequence[str] = ()
     registry: str = Settings.registry
@@ -71,6 +76,7 @@ class Grading:
     def __post_init__(self):
         if not self.submissions.exists():
             raise FileNotFoundError(f"submissions: there is no {str(self.submissions)!r}")
+        require(self.kind)
         self.results = self.out / ".grading" / "results"
         path = self.out / "run.json"
         kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
@@ -86,10 +92,10 @@ class Grading:
         if os.name == "posix":
             (self.out / ".grading").chmod(0o700)
         write(path, json.dumps({"seed": self.seed, "hidden": self.hidden, "exercises": _version()}, indent=2) + "\n")
-        hide = tuple(str(folder.resolve()) for folder in (self.submissions, self.out) if folder.is_dir())
+        hide = tuple(str(path.resolve()) for path in (self.submissions, self.out))
         self.settings = Settings(self.seed, self.hidden, self.limits, self.kind, hide, self.registry)
-        unpacked = self.out / ".grading" / "unpacked"
-        self.found = discover(self.submissions, unpacked, self.chapters, self.roster)
+        found = discover(self.submissions, self.out / ".grading" / "unpacked", self.chapters, self.roster, self.out)
+        self.found, self.unused, self.lost = found.submissions, found.unused, found.lost
         self._paths: dict[tuple[str, int], Path] = {}
         self.students = list(dict.fromkeys(submission.student for submission in self.found))
 
@@ -131,7 +137,7 @@ class Grading:
             from joblib import Parallel, delayed
 
             parallel = Parallel(jobs, backend=backend or "loky", return_as="generator_unordered", batch_size=1)
-            tasks = (delayed(_task)(i, submission, self.settings) for i, submission in enumerate(todo))
+            tasks = (delayed(_task)(i, submission, self.settings, None, True) for i, submission in enumerate(todo))
             for i, text in parallel(tasks):
                 yield todo[i], text
 
@@ -141,7 +147,7 @@ class Grading:
 
         small, large = [], []
         for submission in todo:
-            size = submission.path.stat().st_size if submission.path else 0
+            size = sum(file.path.stat().st_size for file in submission.files)
             (small if size <= SENT else large).append(submission)
         with Client(scheduler) as client, parallel_config("dask", client=client, wait_for_workers_timeout=60):
             for begin in range(0, len(small), AT_ONCE):
@@ -160,8 +166,8 @@ class Grading:
         return self._paths[key]
 
     def _new_path(self, submission: Submission) -> Path:
-        said = [submission.student, submission.chapter, submission.suffix, submission.problem, _digest(submission)]
-        said += [self.seed, self.hidden, asdict(self.limits), self.registry, _version()]
+        said = [submission.student, submission.chapter, submission.problem, _digest(submission)]
+        said += [self.seed, self.hidden, self.kind, asdict(self.limits), self.registry, _version()]
         return self.results / f"{hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]}.json"
 
     # ----------------------------------------------------------------------------------------------------- what came
@@ -172,7 +178,9 @@ class Grading:
         for submission in self._of(student):
             record = json.loads(self._path(submission).read_text(encoding="utf-8"))
             deadline = self.rules.deadline
-            record["late"] = bool(deadline and submission.path and submission.modified > deadline.timestamp())
+            files = submission.files
+            record["late"] = bool(deadline and files and files[record["used"]].modified > deadline.timestamp())
+            record["files"] = [file.name for file in files]
             for row in record["rows"]:
                 score = row["points"] * (self.rules.late_factor if record["late"] else 1.0)
                 blank = self.rules.missing == "blank" and row["status"] == "no_file"
@@ -186,19 +194,28 @@ class Grading:
         return self.found[begin : begin + n]
 
 
-def _task(number: int, submission: Submission, settings: Settings, data: bytes | None = None) -> tuple[int, str]:
-    """In a worker."""
+def _task(
+    number: int,
+    submission: Submission,
+    settings: Settings,
+    data: Sequence[bytes | None] | None = None,
+    worker: bool = False,
+) -> tuple[int, str]:
+    """In a worker, which is not to outlive the grader."""
+    if worker:
+        end_with_parent()
     return number, json.dumps(mark(submission, settings, data), ensure_ascii=False)
 
 
-def _contents(submission: Submission) -> bytes | None:
-    if submission.path is None:
-        return None
-    try:
-        with open(open_safely(submission.path), "rb") as file:
-            return file.read(SENT)
-    except OSError:
-        return None
+def _contents(submission: Submission) -> list[bytes | None]:
+    contents: list[bytes | None] = []
+    for file in submission.files:
+        try:
+            with open(open_safely(file.path), "rb") as opened:
+                contents.append(opened.read(SENT))
+        except OSError:
+            contents.append(None)
+    return contents
 
 
 def _digest(submission: Submission) -> str:
@@ -219,8 +236,8 @@ def _version() -> str:
     return digest.hexdigest()[:16]
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, encoding: str = "utf-8") -> None:
     """Write a text file at once: whoever reads it finds the old one or the new one, never half of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8", errors="replace", newline="")
+    temporary.write_text(text, encoding=encoding, errors="replace", newline="")
     os.replace(temporary, path)

@@ -23,7 +23,7 @@ import click
 @click.option("--late-factor", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Of late points.")
 @click.option("--missing", type=click.Choice(["zero", "blank"]), default="zero", show_default=True, help="Scores.")
 @click.option("--public-only", is_flag=True, help="Without hidden cases, as the check in the notebook.")
-@click.option("--sandbox", type=click.Choice(["bubblewrap", "namespaces", "limits"]), help="[default: the strictest]")
+@click.option("--sandbox", type=click.Choice(["bubblewrap", "limits"]), default="bubblewrap", show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def grade(
     submissions,
@@ -49,7 +49,11 @@ def grade(
     Each function runs in a sandbox, with limits of time, memory and output. Into --out go grades.csv (a row for every
     student and exercise), chapters.csv (a row for every student), summary.html, feedback/STUDENT.html, similar.csv
     and seconds.csv. A run that was interrupted goes on with --resume and gives the same grades. More on all this, on
-    nbgrader and on what submissions are kept from: solutions/INSTRUCTORS.md.
+    nbgrader and on what submissions are kept from: solutions/INSTRUCTORS.md. Where a student is lost, nothing of theirs
+    being of a kind that can be graded, the exit status is 3.
+
+    Submissions run in bubblewrap, and nothing is graded without it unless you say --sandbox limits: then they can read
+    what you can read, and pages show nothing that a submission said.
 
     \b
     her grade submissions --out grades
@@ -59,14 +63,14 @@ def grade(
     """
     try:
         from her_course.grading.classes import Grading, Rules
-        from her_course.grading.reports import describe_isolation, write_all
+        from her_course.grading.reports import write_all
         from her_course.grading.sandbox import SandboxError
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is missing: pip install 'her-course[course]'") from None
     from tqdm import tqdm
 
-    names = [line.strip() for line in roster.read_text(encoding="utf-8-sig").splitlines()] if roster else []
     try:
+        names = read_roster(roster) if roster else []
         grading = Grading(
             submissions,
             out,
@@ -78,15 +82,35 @@ def grade(
             rules=Rules(
                 deadline if deadline is None or deadline.tzinfo else deadline.astimezone(), late_factor, missing
             ),
-            roster=[name for name in names if name],
+            roster=names,
         )
         with tqdm(total=len(grading.found), unit="file", disable=quiet, file=sys.stderr) as bar:
             grading.run(jobs, backend, scheduler, lambda submission: bar.update())
         with tqdm(total=len(grading.students), unit="page", disable=quiet, file=sys.stderr) as bar:
-            isolations = write_all(grading, lang, bar.update)
-    except (FileExistsError, FileNotFoundError, ValueError, LookupError, SandboxError) as error:
+            isolation = write_all(grading, lang, bar.update)
+    except (OSError, ValueError, LookupError, SandboxError) as error:
         raise click.ClickException(str(error)) from None
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is missing: pip install 'her-course[cluster]'") from None
-    click.echo(describe_isolation(isolations).of(lang))
-    click.echo(f"{len(grading.students)} students, {len(grading.found)} submissions graded; see {out / 'summary.html'}")
+    click.echo(isolation.of(lang))
+    graded = sum(submission.problem is None for submission in grading.found)
+    click.echo(f"{len(grading.students)} students, {graded} submissions graded; see {out / 'summary.html'}")
+    if grading.lost:
+        click.echo(f"nothing could be graded of: {', '.join(grading.lost)}", err=True)
+        sys.exit(3)
+
+
+def read_roster(path: Path) -> list[str]:
+    """The names in a file, one a line: UTF-8 or UTF-16, or GB 18030 as Windows in China writes it.
+
+    Raises:
+        ValueError: it is in none of these.
+    """
+    data = path.read_bytes()
+    marked = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-16-le" if b"\0" in data[:64] else None
+    for encoding in [marked] if marked else ["utf-8-sig", "gb18030"]:
+        try:
+            return [line.strip() for line in data.decode(encoding).splitlines() if line.strip()]
+        except UnicodeDecodeError:
+            continue
+    raise ValueError(f"roster: {path} is not a text file in UTF-8, UTF-16 or GB 18030")

@@ -5,43 +5,34 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from her_course.exercises import registry
-from her_course.exercises.model import Call, Case, Exercise, Outcome, Problem, Result, Text, Verdict, judge_exercise
-from her_course.grading.sandbox import Limits, Sandbox, SandboxError, shared
-from her_course.grading.submissions import Submission, open_safely
-
-JUDGING_MEMORY = 4 * 2**30  # bytes that a comparison may take, on top of what the process has
-
-#: what a row of grades.csv may say of an exercise: of the answer, of the function, of the file, of us
-STATUSES = {
-    "passed": Text("全部正确", "all right"),
-    "partial": Text("部分正确", "partly right"),
-    "failed": Text("不正确", "not right"),
-    "not_done": Text("还没写", "not done"),
-    "timed_out": Text("超时", "timed out"),
-    "died": Text("进程中途退出", "ended the process"),
-    "raised": Text("函数还没定义好就出错了", "an error before the function was there"),
-    "missing": Text("找不到这个函数", "no function of this name"),
-    "syntax_error": Text("所在单元格有语法错误", "in a cell with a syntax error"),
-    "no_file": Text("没有交", "not handed in"),
-    "invalid_notebook": Text("不是有效的 notebook", "not a valid notebook"),
-    "no_code": Text("文件里没有代码", "a file without code"),
-    "too_large": Text("文件太大", "a file that is too large"),
-    "symlink": Text("是链接，不是文件", "a link, not a file"),
-    "unsafe_path": Text("压缩包里的路径不安全", "an unsafe path in a zip"),
-    "invalid_zip": Text("压缩包打不开", "a zip that cannot be read"),
-    "unreadable": Text("文件读不出来", "a file that cannot be read"),
-    "grader_error": Text("评分程序出错，请人工看", "an error of the grader: look at it yourself"),
-}
+from her_course.exercises.model import (
+    Call,
+    Case,
+    CaseResult,
+    Exercise,
+    Outcome,
+    Problem,
+    Text,
+    Verdict,
+    judge_exercise,
+)
+from her_course.exercises.running import lost
+from her_course.grading.archives import open_safely
+from her_course.grading.sandbox import Limits, Sandbox, Task, shared
+from her_course.grading.submissions import Submission
 
 
 @dataclass(frozen=True)
@@ -52,15 +43,15 @@ class Settings:
         seed: of the inputs; whoever knows it knows them.
         hidden: whether the cases that learners don't have count too.
         limits: of the sandbox.
-        kind: of sandbox, or None for the best there is.
-        hide: folders that no submission may see.
+        kind: of sandbox: "bubblewrap" or "limits".
+        hide: files and folders that no submission may see.
         registry: "module:function" that gives the exercises of a chapter.
     """
 
     seed: int
     hidden: bool = True
     limits: Limits = field(default_factory=Limits)
-    kind: str | None = None
+    kind: str = "bubblewrap"
     hide: tuple[str, ...] = ()
     registry: str = "her_course.exercises.registry:of_chapter"
 
@@ -70,6 +61,11 @@ class Settings:
             return registry.of_chapter(chapter)
         module, _, name = self.registry.partition(":")
         return getattr(__import__(module, fromlist=[name]), name)(chapter)
+
+    def sandbox(self) -> Sandbox:
+        """This thread's sandbox for these settings."""
+        hide = [Path(path) for path in self.hide]
+        return shared(repr(self), lambda: Sandbox(hide, self.limits, self.kind))
 
 
 class _Guarded(Exercise):
@@ -87,8 +83,7 @@ def _surviving(judge: Callable[[Sequence[Outcome]], Verdict]) -> Callable[[Seque
     @functools.wraps(judge)
     def survive(outcomes: Sequence[Outcome]) -> Verdict:
         try:
-            with _bounded_memory():
-                return judge(outcomes)
+            return judge(outcomes)
         except Exception as error:  # a value of a kind, a size or a shape that the judge was not made for
             said = type(error).__name__
             text = Text(f"没法拿来比较的东西（{said}）", f"something that cannot be compared ({said})")
@@ -97,64 +92,129 @@ def _surviving(judge: Callable[[Sequence[Outcome]], Verdict]) -> Callable[[Seque
     return survive
 
 
+class _Prepared(NamedTuple):
+    """An exercise, the calls of its public and of its hidden cases, and the points of a right answer."""
+
+    exercise: _Guarded
+    public: Task
+    hidden: Task
+    points: float
+
+
 @lru_cache(maxsize=64)
-def _guarded(settings: Settings, chapter: int, name: str) -> _Guarded:
+def _prepared(settings: Settings, chapter: int, name: str) -> _Prepared:
     exercise = next(exercise for exercise in settings.exercises(chapter) if exercise.name == name)
-    return _Guarded(**{f.name: getattr(exercise, f.name) for f in fields(Exercise)})
+    guarded = _Guarded(**{f.name: getattr(exercise, f.name) for f in fields(Exercise)})
+    calls: list[Call] = []
+
+    def note(asked: Sequence[Call]) -> list[Outcome]:
+        calls.extend(asked)
+        return [lost("not_run")] * len(asked)
+
+    points = judge_exercise(guarded, note, settings.seed, settings.hidden).max_points
+    public = sum(len(case.calls) for case in guarded.cases(np.random.default_rng(0)) if not case.hidden)
+    tasks = (Task.of(name, exercise.seconds, part) for part in (calls[:public], calls[public:]))
+    return _Prepared(guarded, *tasks, points)
 
 
-@lru_cache(maxsize=64)
-def maximum(settings: Settings, chapter: int, name: str) -> float:
-    """The points of an answer that is all right."""
-
-    def nothing(calls: Sequence[Call]) -> list[Outcome]:
-        return [Outcome(error=Problem("not_run", ""))] * len(calls)
-
-    return judge_exercise(_guarded(settings, chapter, name), nothing, settings.seed, settings.hidden).max_points
-
-
-def mark(submission: Submission, settings: Settings, data: bytes | None = None) -> dict[str, Any]:
+def mark(submission: Submission, settings: Settings, data: Sequence[bytes | None] | None = None) -> dict[str, Any]:
     """What a submission is worth, exercise by exercise.
 
     Args:
-        data: the contents of the file, where its path leads nowhere on this machine.
+        data: the contents of the submission's files, where their paths lead nowhere on this machine.
 
     Returns:
-        What `her_course.grading.classes` keeps as JSON: ``student``, ``chapter``, ``isolation``, and ``rows``, one for
-        each exercise, with ``exercise``, ``points``, ``max``, ``status``, ``seconds``, ``misconception``, ``cases``, …
+        What `her_course.grading.classes` keeps as JSON: ``student``, ``chapter``, ``isolation``, ``used`` (which of the
+        submission's files), ``modules`` (whose import failed), ``reference`` (whether the course's answers are
+        imported), and ``rows``, one for each exercise, with ``exercise``, ``points``, ``max``, ``status``, ``seconds``,
+        ``misconception``, ``cases``, …
     """
-    exercises = settings.exercises(submission.chapter)
-    record = {"student": submission.student, "chapter": submission.chapter, "isolation": None}
+    names = [exercise.name for exercise in settings.exercises(submission.chapter)]
+    record: dict[str, Any] = {"student": submission.student, "chapter": submission.chapter, "isolation": None}
+    record |= {"used": 0, "modules": [], "failed": [], "reference": False}
     if submission.problem is not None:
-        return record | {"rows": [_empty(exercise, settings, submission.problem) for exercise in exercises]}
-    hide = [Path(path) for path in settings.hide]
-    sandbox = shared(repr(settings), lambda: Sandbox(hide, settings.limits, settings.kind))
-    with _opened(submission, data) as file:
-        names = [exercise.name for exercise in exercises]
-        there = sandbox.inspect(file, submission.suffix, names) if file is not None else {"status": "unreadable"}
-    record["isolation"] = asdict(sandbox.isolation)
-    if there["status"] != "ok" or not _well_made(there, names):
-        status = there["status"] if there["status"] in STATUSES else "unreadable"
-        return record | {"rows": [_empty(exercise, settings, status) for exercise in exercises]}
+        return record | {"rows": [_empty(settings, submission.chapter, name, submission.problem) for name in names]}
+    sandbox = settings.sandbox()
+    record["isolation"] = {"kind": sandbox.isolation.kind, "open": list(sandbox.isolation.open)}
+    found = []
+    for i, file in enumerate(submission.files):
+        with _opened(file.path, data[i] if data else None) as descriptor:
+            there = {"status": "unreadable"} if descriptor is None else sandbox.inspect(descriptor, file.suffix, names)
+        found.append(there)
+    # The file in which most is written counts; the stub as it was handed out does not push aside what was solved.
+    written = [sum(one["written"] for one in there["found"].values()) if "found" in there else -1 for there in found]
+    record["used"] = used = written.index(max(written))
+    there = found[used]
+    if "found" not in there:
+        return record | {"rows": [_empty(settings, submission.chapter, name, there["status"]) for name in names]}
+    return record | _mark_cells(sandbox, there, names, submission.chapter, settings)
+
+
+def _mark_cells(
+    sandbox: Sandbox, there: dict[str, Any], names: Sequence[str], chapter: int, settings: Settings
+) -> dict[str, Any]:
+    prepared = [_prepared(settings, chapter, name) for name in names]
+    came: dict[str, list[Outcome]] = {}
+    failed: dict[int, str] = {}
+    seconds = dict.fromkeys(names, 0.0)
+
+    def tasks() -> Iterator[Task]:
+        """All public calls, and only when their outcomes are here the hidden ones, of functions that are written."""
+        yield from (one.public for one in prepared)
+        yield from (one.hidden for one in prepared if _is_written(came.get(one.exercise.name)))
+
+    began = time.monotonic()
+    for task, outcomes, said in sandbox.run(there["cells"], tasks(), there["linked"]):
+        if task.name not in came:  # public: a page shows nothing that came after the first hidden input was sent
+            failed = said
+        came.setdefault(task.name, []).extend(outcomes or [])
+        seconds[task.name] += time.monotonic() - began
+        began = time.monotonic()
+    nowhere = {name: text for cell, text in failed.items() for name in there["binds"][cell]}
     rows = []
-    for exercise in exercises:
-        found = there["found"][exercise.name]
-        if found["status"] != "there":
-            row = _empty(exercise, settings, found["status"], found["problem"])
+    for one in prepared:
+        name = one.exercise.name
+        found, outcomes = there["found"][name], came[name]
+        if not outcomes:
+            row = _absent(settings, chapter, name, found, failed, there["python"])
+        elif not _is_written(outcomes):
+            row = _empty(settings, chapter, name, "not_done")
         else:
-            row = _mark_function(sandbox, there["cells"], submission.suffix == ".py", exercise, settings)
+            missing = len(one.public.encoded) + len(one.hidden.encoded) - len(outcomes)
+            outcomes = [_explained(outcome, nowhere) for outcome in outcomes] + [lost("not_run")] * missing
+            row = _judged(one.exercise, outcomes, settings) | {"wall": round(seconds[name], 3)}
         rows.append(row | {"fingerprint": found["fingerprint"], "size": found["size"]})
-    return record | {"rows": rows}
+    imports = {cell: text for cell, text in failed.items() if re.match(r"ModuleNotFound|ImportError", text)}
+    modules = {name for text in imports.values() for name in re.findall(r"No module named '([\w.]{1,60})'", text)}
+    return {
+        "rows": rows,
+        "modules": sorted(name for name in modules if not name.startswith("her_course.")),
+        "failed": [[cell + 1, text] for cell, text in sorted(imports.items())],
+        "reference": there["reference"],
+    }
 
 
-def _empty(exercise: Exercise, settings: Settings, status: str, problem: str = "") -> dict[str, Any]:
+def _is_written(outcomes: Sequence[Outcome] | None) -> bool:
+    """Whether a function is there, and not the stub: then its hidden cases are worth a try."""
+    return any(outcome.error is None or outcome.error.kind != "not_done" for outcome in outcomes or ())
+
+
+def _explained(outcome: Outcome, nowhere: dict[str, str]) -> Outcome:
+    """Of a name that is not defined because its cell failed, why that failed."""
+    found = re.match(r"NameError: name '(\w+)'", outcome.error.message) if outcome.error else None
+    if found is None or found[1] not in nowhere:
+        return outcome
+    return replace(outcome, error=Problem(outcome.error.kind, nowhere[found[1]]))
+
+
+def _empty(settings: Settings, chapter: int, name: str, status: str, problem: Text | str = "") -> dict[str, Any]:
     """The row of an exercise of which nothing was run."""
     return {
-        "exercise": exercise.name,
+        "exercise": name,
         "points": 0.0,
-        "max": maximum(settings, exercise.chapter, exercise.name),
+        "max": _prepared(settings, chapter, name).points,
         "status": status,
-        "problem": problem[:300],
+        "problem": _both(problem),
         "seconds": 0,
         "wall": 0.0,
         "misconception": None,
@@ -162,54 +222,51 @@ def _empty(exercise: Exercise, settings: Settings, status: str, problem: str = "
     }
 
 
-def _mark_function(
-    sandbox: Sandbox, cells: Sequence[str], script: bool, exercise: Exercise, settings: Settings
+def _absent(
+    settings: Settings, chapter: int, name: str, found: dict[str, Any], failed: dict[int, str], python: str
 ) -> dict[str, Any]:
-    """The row of an exercise whose function is there."""
-    guarded = _guarded(settings, exercise.chapter, exercise.name)
-    problem: Problem | None = None
-    outcomes: list[Outcome] = []
+    """The row of an exercise whose function is not there once all cells have run."""
+    if found["problem"]:
+        here = ".".join(map(str, sys.version_info[:2]))
+        zh, en = f"{found['problem']}（评分用的是 Python {here}", f"{found['problem']} (graded by Python {here}"
+        if python:
+            zh, en = f"{zh}，这份 notebook 是 Python {python} 写的", f"{en}; the notebook was written with {python}"
+        return _empty(settings, chapter, name, "syntax_error", Text(f"{zh}）", f"{en})"))
+    if found["cell"] in failed:
+        return _empty(settings, chapter, name, "raised", failed[found["cell"]])
+    return _empty(settings, chapter, name, "missing")
 
-    def run(calls: Sequence[Call]) -> list[Outcome]:
-        nonlocal problem, outcomes
-        problem, outcomes = sandbox.perform(cells, script, exercise.name, calls, exercise.seconds)
-        return outcomes
 
-    row = _empty(exercise, settings, "grader_error")
+def _judged(exercise: _Guarded, outcomes: Sequence[Outcome], settings: Settings) -> dict[str, Any]:
+    """The row of an exercise whose function was called."""
+    row = _empty(settings, exercise.chapter, exercise.name, "grader_error")
     try:
-        result = judge_exercise(guarded, run, settings.seed, settings.hidden)
-    except SandboxError:
-        raise
+        result = judge_exercise(exercise, lambda calls: outcomes, settings.seed, settings.hidden)
     except Exception as error:
-        return row | {"problem": f"{type(error).__name__}: {error}"[:300]}
-    row["status"] = _status(result, problem)
-    row["problem"] = problem.message[:300] if problem else ""
+        return row | {"problem": _both(f"{type(error).__name__}: {error}")}
+    partly = result.status == "failed" and result.points > 0
+    row["status"] = "partial" if partly else result.status
     row["points"] = round(result.points, 6)
     row["misconception"] = result.misconception
     # What was lost to the limit alone: measured times differ from run to run, and so stand in another file.
     row["seconds"] = round(exercise.seconds * sum(outcome.timed_out for outcome in outcomes))
-    row["wall"] = round(sum(outcome.seconds for outcome in outcomes), 3)
-    row["cases"] = [
-        {
-            "name": _both(case.name),
-            "group": case.group,
-            "hidden": case.hidden,
-            "passed": bool(case.passed),
-            "expected": _both(case.verdict.expected),
-            "got": _both(case.verdict.got),
-            "printed": case.printed[:500],
-        }
-        for case in result.cases
-    ]
+    row["cases"] = [_case(case) for case in result.cases]
     return row
 
 
-def _status(result: Result, problem: Problem | None) -> str:
-    if problem is not None and problem.kind == "raised":
-        return "raised"
-    if result.status == "failed":
-        return "partial" if result.points > 0 else "failed"
-    return result.status
+def _case(case: CaseResult) -> dict[str, Any]:
+    """What is kept of a case; of a hidden one nothing that its process said, for no page may show it."""
+    verdict = Verdict(case.passed) if case.hidden else case.verdict
+    return {
+        "name": _both(case.name),
+        "group": case.group,
+        "hidden": case.hidden,
+        "passed": bool(case.passed),
+        "expected": _both(verdict.expected),
+        "got": _both(verdict.got),
+        "printed": "" if case.hidden else case.printed[:500],
+        "call": case.call[:400],
+    }
 
 
 def _both(text: Text | str) -> list[str]:
@@ -217,23 +274,9 @@ def _both(text: Text | str) -> list[str]:
     return [str(part)[:600] for part in ((text.zh, text.en) if isinstance(text, Text) else (text, text))]
 
 
-def _well_made(there: dict[str, Any], names: Sequence[str]) -> bool:
-    """Whether what came out of the sandbox is what `extraction` gives: it is a stranger's process that said it."""
-    cells, found = there.get("cells"), there.get("found")
-    if type(cells) is not list or any(type(cell) is not str for cell in cells) or type(found) is not dict:
-        return False
-    kinds = {"status": str, "problem": str, "fingerprint": str, "size": int}
-    return all(
-        type(found.get(name)) is dict
-        and all(type(found[name].get(key)) is kind for key, kind in kinds.items())
-        and found[name]["status"] in (*STATUSES, "there")
-        for name in names
-    )
-
-
 @contextlib.contextmanager
-def _opened(submission: Submission, data: bytes | None) -> Iterator[int | None]:
-    """A descriptor of the submission's file; None if it is no longer there, or no longer a file."""
+def _opened(path: Path, data: bytes | None) -> Iterator[int | None]:
+    """A descriptor of a file that was handed in; None if it is no longer there, or no longer a file."""
     if data is not None:
         with tempfile.TemporaryFile() as file:
             file.write(data)
@@ -241,7 +284,7 @@ def _opened(submission: Submission, data: bytes | None) -> Iterator[int | None]:
             yield file.fileno()
         return
     try:
-        descriptor = open_safely(submission.path)
+        descriptor = open_safely(path)
     except OSError:
         yield None
         return
@@ -249,22 +292,3 @@ def _opened(submission: Submission, data: bytes | None) -> Iterator[int | None]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _bounded_memory() -> Iterator[None]:
-    """A comparison that would need all memory there is fails with MemoryError instead."""
-    try:
-        import resource
-
-        with open("/proc/self/statm") as file:
-            used = int(file.read().split()[0]) * resource.getpagesize()
-        before = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (used + JUDGING_MEMORY, before[1]))
-    except (ImportError, OSError, ValueError):
-        yield
-        return
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)

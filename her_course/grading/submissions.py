@@ -1,281 +1,280 @@
-"""Finds who handed in what: ``STUDENT/chN.ipynb`` or ``.py``, flat ``STUDENT_chN.ipynb``, or zips of either.
+"""Finds who handed in what, in folders and zips, however they are laid out; `archives` reads what lies in them.
 
-Nothing here reads what is inside a notebook. Links are not followed, zips are unpacked under names of our own and with
-limits, and whatever cannot be taken becomes a submission with a problem: it gets its row and stops nothing.
+A student's files lie in a folder or a zip that bears the student's name, or bear it themselves; around a class there
+may be folders more. A file's chapter is in its name (``ch1``, ``第1章``), or else in the exercises that it defines.
+Whatever was seen and is not used is told, with the reason.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
+import mmap
 import re
-import stat
-import time
-import unicodedata
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
-MAX_MEMBER = 64 * 2**20  # bytes of one file in a zip
-MAX_ZIP = 256 * 2**20  # bytes of all files of one student in a zip
-MAX_ENTRIES = 100_000  # of the list of contents of a zip
+from her_course.exercises import registry
+from her_course.grading.archives import Entry, clean, entries_of, open_safely
 
-_FILE = re.compile(
-    r"(?:(?P<student>.+?)[ _-]+)?ch(?:apter)?[ _-]?0*(?P<chapter>\d{1,3})(?:[ _-].*|\s*\(\d+\))?"
-    r"(?P<suffix>\.ipynb|\.py|\.zip)",
-    re.IGNORECASE | re.DOTALL,
+MAX_FILES = 8  # of one student for one chapter; of more, the newest
+
+_ARCHIVES = re.compile(r"(\.(rar|7z|tar|t?gz|bz2|xz|zst))+$", re.IGNORECASE)
+_SUFFIXES = re.compile(r"((?:\.(?:ipynb|py|json|txt))+)$", re.IGNORECASE)
+_DIGITS = {"一": 1, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6}
+_CHAPTER = re.compile(
+    r"(?<![a-z])ch(?:ap(?:ter)?)?[ _.-]*0*(\d{1,3})(?!\d)|第\s*0*(\d{1,3}|[一二三四五六])\s*章", re.IGNORECASE
 )
-_IGNORED = {"__MACOSX", "__pycache__", ".ipynb_checkpoints", ".git", ".venv"}
+_FILLER = re.compile(
+    r"副本|的|拷贝|copy|of|final|最终版?|[\s_\-.,“”\"'()（）\[\]【】]|(?<!\d)\d{1,4}(?!\d)", re.IGNORECASE
+)
+#: how folders are called that are no student's
+_GENERIC = re.compile(
+    r"(hw|home ?work|assignment|exercises?|class|section|group|lab|week|ch(ap(ter)?)?|submissions?|solutions?|"
+    r"notebooks?|src|work|files?|作业|练习|习题|实验|第.{1,3}[章次周课节]|.*班)[\s_\-.]*\d*",
+    re.IGNORECASE,
+)
+#: what Moodle and Canvas put behind a name
+_MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_(?:assignsubmission_)?(?:file|onlinetext)_?")
+_CANVAS = re.compile(r"(_LATE)?_\d+_\d+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Submission:
-    """What one student handed in for one chapter.
+class File:
+    """A file that was handed in.
 
     Attributes:
-        student: as the folder or file says, in Unicode's composed form.
-        path: where it lies; None if there is nothing to read, and then `problem` says why.
+        name: where it was seen.
+        path: where it can be read; None if it cannot, and then `problem` says why.
         suffix: ".ipynb" or ".py".
-        modified: when it was last changed, in seconds since 1970; 0 if unknown.
-        problem: "no_file", "symlink", "unsafe_path", "too_large", "invalid_zip" or "unreadable".
+        modified: when it was last changed, in seconds since 1970; of a file in a student's zip, the zip.
     """
 
-    student: str
-    chapter: int
+    name: str
     path: Path | None
     suffix: str = ".ipynb"
     modified: float = 0.0
     problem: str | None = None
 
+
+@dataclass(frozen=True)
+class Submission:
+    """What one student handed in for one chapter: files that compete, the newest first.
+
+    ``problem`` is "no_file", or that of the files if none can be read: "symlink", "unsafe_path", "too_large",
+    "invalid_zip" or "unreadable".
+    """
+
+    student: str
+    chapter: int
+    files: tuple[File, ...] = ()
+    problem: str | None = None
+
     def digest(self) -> str:
-        """Of the file's bytes."""
+        """Of the files' bytes, and of their kinds."""
         digest = hashlib.sha256()
-        if self.path is not None:
-            with open(open_safely(self.path), "rb") as file:
-                while part := file.read(1 << 20):
-                    digest.update(part)
+        for file in self.files:
+            digest.update(file.suffix.encode())
+            with open(open_safely(file.path), "rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
         return digest.hexdigest()
 
 
-def open_safely(path: Path) -> int:
-    """A descriptor of an ordinary file; OSError if it is a link, a pipe or a device by now."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(f"{path} is not an ordinary file")
-    return descriptor
+@dataclass
+class Found:
+    """Everything there is.
+
+    Attributes:
+        submissions: one for every student and chapter, sorted.
+        unused: (student or "", name, reason) of what was seen and is not used.
+        lost: students of whom something was seen and nothing can be graded.
+    """
+
+    submissions: list[Submission] = field(default_factory=list)
+    unused: list[tuple[str, str, str]] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
 
 
-def discover(root: Path, unpacked: Path, chapters: Sequence[int], roster: Iterable[str] = ()) -> list[Submission]:
-    """A submission for every student and chapter, sorted; those that were not handed in have the problem "no_file".
+def discover(
+    root: Path, unpacked: Path, chapters: Sequence[int], roster: Iterable[str] = (), ignore: Path | None = None
+) -> Found:
+    """A submission for every student and chapter; those that were not handed in have the problem "no_file".
 
     Args:
         root: a folder, or a zip of one.
         unpacked: a folder in which zips are unpacked.
         chapters: which.
         roster: students who are to have rows in any case.
+        ignore: a folder that is none of the submissions: that of the results.
 
     Raises:
         FileNotFoundError: there is no ``root``.
         ValueError: ``root`` is neither a folder nor a zip that can be read.
     """
-    if not root.exists():
-        raise FileNotFoundError(f"submissions: there is no {str(root)!r}")
-    students = {_name(student): None for student in roster}
-    found: list[Submission] = []
-    if root.is_dir():
-        for entry in sorted(os.scandir(root), key=lambda entry: entry.name):
-            _take(Path(entry.path), unpacked, students, found)
+    names = [clean(name) for name in roster]
+    owned = list(_owned(list(entries_of(root, unpacked, ignore)), names))
+    students = dict.fromkeys(names)
+    files: dict[tuple[str, int], list[File]] = defaultdict(list)
+    found = Found()
+    for student, entry in owned:
+        students |= {student: None} if student else {}
+        reason = None if entry.folder else _sort_in(student, entry, chapters, files)
+        if reason:
+            found.unused.append((student, entry.shown, reason))
+    for student in sorted(students):
+        found.submissions += [_submission(student, chapter, files, found.unused) for chapter in chapters]
+    graded = {one.student for one in found.submissions if one.problem is None}
+    seen = {student for student, _, _ in found.unused if student} | {student for student, _ in files}
+    nobody = {
+        name
+        for student, name, reason in found.unused
+        if reason == "no_student" or (not student and reason == "archive")
+    }
+    found.lost = sorted(seen - graded) + sorted(nobody)
+    return found
+
+
+def _sort_in(student: str, entry: Entry, chapters: Sequence[int], files: Mapping[tuple[str, int], list[File]]) -> str:
+    """Put an entry where it belongs. Returns why that was nowhere, or ""."""
+    suffix, name = _suffix(entry), entry.parts[-1]
+    if entry.problem is None and suffix is None:
+        return "archive" if _ARCHIVES.search(name) else "other_kind"
+    if not student:
+        return "no_student"
+    named = chapter_of(name) or next((n for part in entry.parts[-2:0:-1] if (n := chapter_of(part))), 0)
+    if entry.problem is not None and not named:
+        meant: Iterable[int] = chapters if suffix is None else ()
     else:
-        try:
-            members = list(_members(root, unpacked, None))
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
-            raise ValueError(f"submissions: {str(root)!r} is neither a folder nor a zip ({error})") from None
-        for submission in members:
-            students.setdefault(submission.student)
-            found.append(submission)
-    best: dict[tuple[str, int], Submission] = {}
-    for submission in found:
-        for chapter in chapters if submission.chapter == 0 else (submission.chapter,):
-            key = submission.student, chapter
-            if chapter in chapters and (key not in best or _rank(submission) > _rank(best[key])):
-                best[key] = replace(submission, chapter=chapter)
-    everyone = sorted(students)
-    missing = {(s, c): Submission(s, c, None, problem="no_file") for s in everyone for c in chapters}
-    return [(missing | best)[key] for key in missing]
+        meant = [named] if chapter_of(name) else _by_content(entry.path) or ([named] if named else [])
+    for chapter in meant:
+        file = File(entry.shown, entry.path, suffix or ".ipynb", entry.modified, entry.problem)
+        files[student, chapter].append(file)
+    known = not meant or set(meant) & set(registry.CHAPTERS)
+    return "" if meant and known else entry.problem or "no_exercise"
 
 
-def _rank(submission: Submission) -> tuple:
-    """Of several files for one chapter: what can be read, a notebook, the newest."""
-    name = submission.path.name if submission.path else ""
-    return submission.problem is None, submission.suffix == ".ipynb", submission.modified, name
+def _submission(
+    student: str, chapter: int, files: Mapping[tuple[str, int], list[File]], unused: list[tuple[str, str, str]]
+) -> Submission:
+    order = sorted(files.get((student, chapter), ()), key=lambda f: (-f.modified, f.suffix != ".ipynb", f.name))
+    good = [file for file in order if file.problem is None]
+    if not good:
+        return Submission(student, chapter, problem=order[0].problem if order else "no_file")
+    unused += [(student, file.name, file.problem) for file in order if file.problem is not None]
+    unused += [(student, file.name, "other_file") for file in good[MAX_FILES:]]
+    return Submission(student, chapter, tuple(good[:MAX_FILES]))
 
 
-def _name(text: str) -> str:
-    """A student's name in one form, whatever file system it comes from."""
-    text = os.fsencode(text).decode("utf-8", "replace")
-    return unicodedata.normalize("NFC", text).strip() or "?"
+# ------------------------------------------------------------------------------------------------------- what a file is
 
 
-def _is_ignored(name: str) -> bool:
-    """What file managers and editors leave behind; two dots are somebody's idea of a name."""
-    return name in _IGNORED or (name.startswith(".") and not name.startswith(".."))
+def _suffix(entry: Entry) -> str | None:
+    """ ".ipynb" or ".py", also behind more endings (``ch1.ipynb.txt``); None for what is neither."""
+    found = _SUFFIXES.search(entry.parts[-1])
+    if found is None:
+        return None
+    endings = found[1].lower()
+    if ".ipynb" in endings or ".json" in endings:
+        return ".ipynb"
+    if ".py" in endings:
+        return ".py"
+    return (".ipynb" if entry.begins_with(b"{") else ".py") if _by_content(entry.path) else None
 
 
-def _take(path: Path, unpacked: Path, students: dict[str, None], found: list[Submission]) -> None:
-    """One entry of the folder of submissions: a student's folder, or a flat file."""
-    if _is_ignored(path.name):
-        return
-    mode = path.lstat().st_mode
-    if stat.S_ISDIR(mode):
-        student = _name(path.name)
-        students.setdefault(student)
-        found.extend(_of_folder(path, student, unpacked))
-        return
-    match = _FILE.fullmatch(path.name)
-    suffix = path.suffix.lower()
-    if match is None and stat.S_ISLNK(mode) and not path.suffix:  # a folder that is a link
-        student, chapter = _name(path.name), 0
-    elif match is None and suffix == ".zip":
-        student, chapter = _name(path.stem), 0
-    elif match is not None and match["student"]:
-        student, chapter = _name(match["student"]), int(match["chapter"])
-    else:
-        return  # nobody's
-    students.setdefault(student)
-    found.extend(_of_file(path, student, chapter, unpacked))
+def chapter_of(name: str) -> int:
+    """The chapter that a name speaks of; 0 if none."""
+    found = _CHAPTER.search(name)
+    if found is None:
+        return 0
+    digits = found[1] or found[2]
+    return _DIGITS.get(digits) or int(digits)
 
 
-def _of_folder(folder: Path, student: str, unpacked: Path) -> Iterator[Submission]:
-    """A student's folder, with folders in it; a file may bear the student's name too."""
-    stack, seen = [folder], 0
-    while stack:
-        try:
-            entries = sorted(os.scandir(stack.pop()), key=lambda entry: entry.name)
-        except OSError:
-            yield Submission(student, 0, None, problem="unreadable")
-            continue
-        for entry in entries:
-            seen += 1
-            if seen > MAX_ENTRIES:
-                return
-            if _is_ignored(entry.name):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                stack.append(Path(entry.path))
-                continue
-            match = _FILE.fullmatch(entry.name)
-            if match is not None or entry.name.lower().endswith(".zip"):
-                yield from _of_file(Path(entry.path), student, int(match["chapter"]) if match else 0, unpacked)
-
-
-def _of_file(path: Path, student: str, chapter: int, unpacked: Path) -> Iterator[Submission]:
-    """A notebook, a script, or a zip of them; ``chapter`` 0 is all of them."""
+def _by_content(path: Path | None) -> list[int]:
+    """The chapters whose exercises a file defines."""
+    if path is None:
+        return []
+    home = {name: exercise.chapter for name, exercise in registry.exercises().items()}
     try:
-        status = path.lstat()
-        problem = "symlink" if stat.S_ISLNK(status.st_mode) else None if stat.S_ISREG(status.st_mode) else "unreadable"
-        if problem is None:
-            os.close(open_safely(path))
-    except OSError:
-        problem, status = "unreadable", None
-    suffix = path.suffix.lower()
-    if problem is not None:
-        yield Submission(student, chapter, None, suffix, problem=problem)
-    elif suffix == ".zip":
-        try:
-            members = list(_members(path, unpacked, student))
-        except (zipfile.BadZipFile, OSError, ValueError):
-            yield Submission(student, chapter, None, problem="invalid_zip")
-            return
-        yield from members
-    else:
-        yield Submission(student, chapter, path, suffix, status.st_mtime)
+        with open(open_safely(path), "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            names = {name.decode("ascii", "replace") for name in re.findall(rb"\bdef\s+(\w{1,60})", data)}
+    except (OSError, ValueError):  # an empty file cannot be mapped
+        return []
+    count = Counter(home[name] for name in names & home.keys())
+    several = [chapter for chapter, n in count.items() if n > 1]
+    return sorted(several) or [chapter for chapter, _ in count.most_common(1)]
 
 
-# ---------------------------------------------------------------------------------------------------------------- zips
+# ------------------------------------------------------------------------------------------------------ whose a file is
 
 
-def _members(path: Path, unpacked: Path, student: str | None) -> Iterator[Submission]:
-    """The submissions in a zip: of one student, or, with ``student`` None, of a class."""
-    folder = unpacked / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
-    unpacked_bytes: dict[str, int] = {}
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-        if len(entries) > MAX_ENTRIES:
-            raise ValueError("too many entries")
-        top = {_parts(entry)[0] for entry in entries if _parts(entry)} - _IGNORED
-        # A class packed as one folder: that folder is no student.
-        wrapped = student is None and len(top) == 1 and all(len(_parts(e)) != 2 or e.is_dir() for e in entries)
-        for number, entry in enumerate(entries):
-            parts = _parts(entry)
-            if entry.is_dir() or not parts or _IGNORED & set(parts) or _is_ignored(parts[-1]):
-                continue
-            match = _FILE.fullmatch(parts[-1])
-            if match is None or match["suffix"].lower() == ".zip":
-                continue
-            unsafe = any(part in ("", ".", "..") or "\\" in part or ":" in part for part in parts)
-            folders = parts[1:-1] if wrapped and not unsafe else parts[:-1]
-            owner = student
-            if owner is None and unsafe:
-                owner = "/".join(parts[:-1]) or "?"
-            elif owner is None:
-                owner = folders[0] if folders else match["student"]
-            if owner is None:
-                continue
-            owner = _name(owner)
-            made = Submission(owner, int(match["chapter"]), None, match["suffix"].lower(), _when(entry))
-            if unsafe:
-                yield replace(made, problem="unsafe_path")
-            elif stat.S_ISLNK(entry.external_attr >> 16):
-                yield replace(made, problem="symlink")
-            else:
-                target = folder / f"{number}{made.suffix}"
-                left = min(MAX_MEMBER, MAX_ZIP - unpacked_bytes.get(owner, 0))
-                size, problem = _unpack(archive, entry, target, left)
-                unpacked_bytes[owner] = unpacked_bytes.get(owner, 0) + size
-                yield replace(made, path=None if problem else target, problem=problem)
+def _owned(entries: Sequence[Entry], roster: Sequence[str]) -> Iterator[tuple[str, Entry]]:
+    """Each entry with its student, "" if nobody can say."""
+    yield from ((clean(entry.owner), entry) for entry in entries if entry.owner)
+    owned = list(_at_level([entry for entry in entries if not entry.owner], 0, set(roster)))
+    numbers: dict[str, set[str]] = defaultdict(set)
+    for student, _ in owned:
+        if found := _MOODLE.fullmatch(student):
+            numbers[found["name"]].add(found["id"])
+    for student, entry in owned:
+        found = _MOODLE.fullmatch(student)
+        if found and len(numbers[found["name"]]) > 1:
+            student = f"{found['name']} {found['id']}"
+        yield clean(found["name"] if found and len(numbers[found["name"]]) == 1 else student), entry
 
 
-def _parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:
-    """The names on the way to an entry; zips made on Windows in China say them in GB 18030 without saying so."""
-    name = entry.filename
-    if not entry.flag_bits & 0x800:
-        data = entry.orig_filename.encode("cp437", "replace")
-        for encoding in ("utf-8", "gb18030"):
-            try:
-                name = data.decode(encoding)
-                break
-            except UnicodeDecodeError:
-                continue
-    if name.startswith("/"):
-        return ("..", *PurePosixPath(name).parts[1:])  # absolute is as unsafe as upwards
-    return PurePosixPath(name).parts
+def _at_level(entries: Sequence[Entry], depth: int, roster: set[str]) -> Iterator[tuple[str, Entry]]:
+    """Entries below one folder: those in folders of students, and those that bear a student's name."""
+    folders: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if len(entry.parts) > depth + 1 or entry.folder:
+            folders[_stem(entry.parts[depth])].append(entry)
+        else:
+            yield _owner(entry, roster), entry
+    flat = any(len(entry.parts) == depth + 1 and _suffix(entry) for entry in entries)
+    for name, inside in folders.items():
+        if _is_around_a_class(name, inside, depth + 1, roster, len(folders) == 1 and not flat):
+            yield from _at_level([entry for entry in inside if len(entry.parts) > depth + 1], depth + 1, roster)
+        else:
+            yield from ((clean(name), entry) for entry in inside)
 
 
-def _when(entry: zipfile.ZipInfo) -> float:
-    try:
-        return time.mktime((*entry.date_time, 0, 0, -1))
-    except (ValueError, OverflowError):
-        return 0.0
+def _is_around_a_class(name: str, inside: Sequence[Entry], depth: int, roster: set[str], alone: bool) -> bool:
+    """Whether a folder holds students rather than a student's files."""
+    if clean(name) in roster or _MOODLE.fullmatch(name):
+        return False
+    below = {_stem(entry.parts[depth]) for entry in inside if len(entry.parts) > depth + 1}
+    if any(clean(other) in roster or _MOODLE.fullmatch(other) for other in below):
+        return True
+    if not (alone or _GENERIC.fullmatch(name)):
+        return False
+    files = {_owner(entry, roster) for entry in inside if len(entry.parts) == depth + 1 and _suffix(entry)}
+    if files:
+        return "" not in files and len(files | below) > 1
+    if any(not _GENERIC.fullmatch(other) for other in below):
+        return True
+    deeper: dict[str, list[Entry]] = {other: [] for other in below}
+    for entry in (entry for entry in inside if len(entry.parts) > depth + 1):
+        deeper[_stem(entry.parts[depth])].append(entry)
+    return any(_is_around_a_class(other, ones, depth + 1, roster, len(below) == 1) for other, ones in deeper.items())
 
 
-def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit: int) -> tuple[int, str | None]:
-    """Write an entry to ``target``, at most ``limit`` bytes whatever it says of its size; how many, and the problem."""
-    size = 0
-    try:
-        with archive.open(entry) as source, open(target, "wb") as file:
-            while part := source.read(1 << 20):
-                size += len(part)
-                if size > limit:
-                    break
-                file.write(part)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError):
-        target.unlink(missing_ok=True)
-        return size, "unreadable"  # damaged, or with a password
-    if size > limit:
-        target.unlink()
-        return limit, "too_large"
-    return size, None
+def _owner(entry: Entry, roster: set[str]) -> str:
+    """The student that a file's own name tells of: what stands before the chapter, or else behind it."""
+    name = _stem(entry.parts[-1])
+    if clean(name) in roster:
+        return clean(name)
+    if found := _CHAPTER.search(name):
+        sides = (name[: found.start()], name[found.end() :])
+        name = next((side for side in sides if _FILLER.sub("", side) or side[:2] == ".."), "")
+        name = _CANVAS.sub("", name.strip(" _-,“”\"'()（）"))
+        return clean(name.strip(".") or name)  # dots alone are somebody's idea of a name
+    if _suffix(entry) or _ARCHIVES.search(entry.parts[-1]) or entry.problem:
+        return clean(name)
+    return ""
+
+
+def _stem(name: str) -> str:
+    """A name without the endings of archives and of files with code."""
+    return _SUFFIXES.sub("", _ARCHIVES.sub("", re.sub(r"\.zip$", "", name, flags=re.IGNORECASE)))
