@@ -18,7 +18,7 @@ import her_course
 COURSE = Path(her_course.__file__).resolve().parent
 PACKAGES = (Path(her.__file__).resolve().parent, COURSE)
 #: of the exercises, the modules that a submission may see; the others hold cases, answers and wrong ideas
-SHOWN = ("__init__.py", "inputs.py", "model.py", "running.py")
+SHOWN = ("__init__.py", "inputs.py", "model.py", "running.py", "saying.py", "texts.py")
 #: of each prefix, what holds programs and libraries; whatever else lies there is somebody's
 _PARTS = ("bin", "lib", "lib32", "lib64", "share", "pyvenv.cfg")
 
