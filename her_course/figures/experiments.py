@@ -3,57 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from her.plots.curves import draw_curve, label_success_axes
 from her.plots.style import COLORS, strategy_style, text
+from her_course.figures.alternatives import alternative
 
-#: for each figure of the chapter, what there is to see, in Chinese and in English
-_ALTERNATIVES = {
-    "live": (
-        "三幅学习曲线：翻比特、绕墙、推冰球。带 HER 的线都升了起来，没有 HER 的线都贴着 0。",
-        "Three panels of learning curves: bit flipping, Reach, Push. The lines with HER all rise, those without all "
-        "stay at 0.",
-    ),
-    "needed": (
-        "每个任务一幅：横轴是回合数（对数），四行是三成、五成、七成、九成。有 HER 的点聚在左边，没有 HER 的空心点全"
-        "在右端的界线上，意思是没走到。",
-        "A panel for each task, episodes on a logarithmic axis and a row each for 30, 50, 70 and 90 %. The dots with "
-        "HER gather on the left; the hollow ones without are on the limit at the right: not reached.",
-    ),
-    "robots": (
-        "三幅学习曲线。FetchPush：HER 按能量抽，或多抽动过的回合，先后升到 0.95 上下；原样的 HER 慢得多；没有 HER 的都"
-        "留在低处。抓放从夹住开始的升到 0.95 以上；滑动升得慢得多。",
-        "Three panels of learning curves. FetchPush: HER with energy, and later HER with more of the episodes in which "
-        "the block moved, rise to about 0.95; plain HER is far slower; without HER, lines stay low. Picking with "
-        "grasped starts rises above 0.95; sliding is far slower.",
-    ),
-    "robot": (
-        "动画：四台机械臂并排，各有各的目标；多数几步之内就把手爪、方块或冰球送到了红点，停住。",
-        "Animation: four robot arms in a row, each with a goal of its own; most bring gripper, block or puck to the "
-        "red dot within a few steps, and it stays there.",
-    ),
-    "bits": (
-        "成功率对比特数。带 HER 的点在我们试过的长度上都很高；没有 HER 的只有最短的几档成功，往后是 0。虚线标出论文里"
-        "两者各到哪里。",
-        "Success rate by the number of bits. With HER it is high at the lengths tried; without, only the shortest "
-        "succeed and the others are at 0. Dashed lines mark how far either went in the paper.",
-    ),
-    "strategies": (
-        "每个任务一幅：横轴是 k，四种策略各一条线，带区间。future 两处都在前列，推冰球上 final 与它相当；random 都贴着"
-        " 0，episode 推冰球时也几乎是 0。",
-        "A panel for each task: k across, a line with intervals for each of the four strategies. future is at the top "
-        "of both, level with final in Push; random is at 0, and so, nearly, is episode in Push.",
-    ),
-    "bias": (
-        "横轴是 k，纵轴是“转转盘”的价值。学到的点沿公式的曲线从 −9 升向 0，真值是 −9 的水平线；在 k=4 处，它已越过“走"
-        "楼梯”的 −2.7。",
-        "The value of spinning the wheel, by k. What is learned follows the formula's curve from −9 up towards 0, "
-        "while the truth is a level line at −9; at k = 4 it has already crossed the stairs' −2.7.",
-    ),
-}
+alt = partial(alternative, "experiments")
 
 
 def draw_hindsight_against_none(
@@ -64,11 +23,6 @@ def draw_hindsight_against_none(
         draw_curve(ax, *curves[variant], label, strategy_style(strategy))
     label_success_axes(ax, lang, success_at)
     return ax
-
-
-def alt(figure: str, lang: str) -> str:
-    """The text alternative of one of the chapter's figures."""
-    return text(lang, *_ALTERNATIVES[figure])
 
 
 def draw_needed(

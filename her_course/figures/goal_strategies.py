@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +13,10 @@ from her.episodes import Episode
 from her.plots.curves import draw_curve, label_success_axes
 from her.plots.style import COLORS, strategy_style, text
 from her.sweeps.statistics import Estimate
+from her_course.figures.alternatives import alternative
 from her_course.figures.implementation import draw_arena
+
+alt = partial(alternative, "goal_strategies")
 
 #: a marker for each strategy, so that points are told apart without colour too
 MARKERS = {"final": "s", "future": "o", "episode": "D", "random": "^"}
@@ -24,79 +28,6 @@ LESSONS = {
     "behind": (COLORS["vermilion"], "\\\\"),
     "elsewhere": ("#FFFFFF", ".."),
 }
-
-#: for each figure of the chapter, what there is to see, in Chinese and in English
-_ALTERNATIVES = {
-    "pairs": (
-        "四幅二十四乘二十四的表，两个回合。final 是每个回合一条竖线；future 是两个三角形；episode 是两个方块；"
-        "random 铺满整张表。",
-        "Four tables of 24 by 24, two episodes. final is one vertical line per episode; future two triangles; "
-        "episode two squares; random fills the whole table.",
-    ),
-    "panels": (
-        "同一条绕墙路线的四幅图，同一步加粗。final 只有终点一个候选；future 是这一步以后的点；episode 是全部的点；"
-        "random 是别的回合留下的、散在左半场的点。",
-        "One path of Reach four times, the same step in bold. Candidates: with final, only the end; with future, "
-        "the points from this step on; with episode, all of them; with random, points of other episodes all over "
-        "the left half.",
-    ),
-    "distances": (
-        "两幅累积分布图。左：绕墙，future 的目标最近，episode、final 依次远些，random 远得多。右：推冰球，除 random "
-        "外八成以上的目标离冰球为零。",
-        "Two cumulative distributions. Left, Reach: goals of future are nearest, then episode, then final; random "
-        "is much farther. Right, Push: but for random, over eight goals in ten are at distance zero.",
-    ),
-    "offsets": (
-        "三条线，横轴是目标比转移晚几步。future 从 0 起逐渐下降；final 平；episode 以 0 为中心两边对称，左半边是过去。",
-        "Three lines over how much later than the transition the goal was reached. future falls from 0 on, final is "
-        "flat, episode is symmetric around 0, its left half in the past.",
-    ),
-    "lessons": (
-        "堆叠条形图，四种策略，三个任务。翻比特和绕墙：final、future 除了成功的全“在前面”，episode 有四成左右“在背后”，"
-        "random 几乎全是“没到过”。推冰球：除 random 外九成是“本来就在”。",
-        "Stacked bars, four strategies, three tasks. In BitFlip and Reach all of final and future but the successes is "
-        "“ahead”, episode has some two fifths “behind”, random is nearly all “elsewhere”. In Push nine tenths are "
-        "“already there” but for random.",
-    ),
-    "live": (
-        "左：翻比特的学习曲线，future 最先升到顶，final 和 episode 随后，random 贴着 0。右：一路平均的成功率，future 的"
-        "三种 k 几乎一样高，k=4 处另外三种都在它下面，random 是 0。",
-        "Left: learning curves in bit flipping; future is first to the top, final and episode follow, random stays at "
-        "0. Right: mean success rate over the run; future is about as high at all three k, at k = 4 the others are "
-        "below it, random at 0.",
-    ),
-    "shipped": (
-        "两幅误差棒图，横轴是 k，纵轴是一路平均的成功率。左，翻比特：future 的线最高，几乎是平的，final 和 episode "
-        "低一截，random 是 0。右，推冰球：k 到 8 为止 future 和 final 的区间重叠，k=16 时 future 在上；episode 和 "
-        "random 在底部。",
-        "Two panels with error bars, the mean success rate over the run against k. Left, bit flipping: the line of "
-        "future is highest and nearly flat, final and episode are well below, random at 0. Right, Push: the intervals "
-        "of future and final overlap up to k = 8, at 16 future is above; episode and random are at the bottom.",
-    ),
-    "curves": (
-        "两幅学习曲线，k=4。左，翻比特：future 最快，final 和 episode 慢一截，random 为 0。右，推冰球：future 和 "
-        "final 升到接近 1，episode 和 random 留在底部。",
-        "Two panels of learning curves at k = 4. Left, bit flipping: future first, final and episode later, random "
-        "at 0. Right, Push: future and final rise close to 1, episode and random stay at the bottom.",
-    ),
-    "moved": (
-        "四条线：考试里冰球被碰过的回合占多少，随训练的轮数变化。future 和 final 升到接近 1，episode 和 random 停在"
-        "三成上下，不比乱走的多。",
-        "Four lines: the share of exam episodes in which the puck was moved, by rounds of training. future and "
-        "final rise close to 1, episode and random stay around three tenths, no more than an agent that wanders.",
-    ),
-    "film": (
-        "动画，四张桌子，同样的起点和目标。future 和 final 的智能体把冰球推进绿圈；episode 和 random 的绕开冰球，冰"
-        "球原地不动。",
-        "Animation, four tables, the same start and goal. The agents of future and final push the puck into the "
-        "ring; those of episode and random keep away from it, and the puck stays where it was.",
-    ),
-}
-
-
-def alt(figure: str, lang: str) -> str:
-    """The text alternative of one of the chapter's figures."""
-    return text(lang, *_ALTERNATIVES[figure])
 
 
 # ------------------------------------------------------------------------------------------------ where goals come from

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,76 +14,12 @@ from her.episodes import Episode
 from her.plots.curves import draw_curve, label_success_axes
 from her.plots.style import COLORS, text
 from her.replay import GoalConditionedReplayBuffer
+from her_course.figures.alternatives import alternative
+
+alt = partial(alternative, "implementation")
 
 #: one colour and one hatch per episode of the ring, told apart without colour too
 _EPISODES = [("blue", ""), ("orange", "//"), ("green", ".."), ("purple", "\\\\"), ("sky", "xx")]
-
-
-#: for each figure of the chapter, what there is to see, in Chinese and in English
-_ALTERNATIVES = {
-    "episodes": (
-        "带墙的方形竞技场：三条短短的随机路线都在墙的左边，三个目标圆圈都在墙的右边，没有一条碰到自己的圆圈。",
-        "A square arena with a wall: three short random paths, all left of the wall, and three goal rings, "
-        "all right of it. No path touches its ring.",
-    ),
-    "pairs": (
-        "四幅阶梯状的热图，对角线上各有三个三角形。A、B、D 每一行颜色均匀，C 的每一行两头浅、中间深。",
-        "Four staircase heat maps, three triangles along each diagonal. In A, B and D every row is even; in C"
-        " both ends of each row are paler than its middle.",
-    ),
-    "ring": (
-        "三个二十格的环。左：三个回合占 18 格，末尾空着 2 格。中：第四个回合 4 步，放不进这 2 格，从第 0 格写起，最老的"
-        "7 步回合整个不见了，末尾 2 格还空着。右：未走完的第五个回合接在第四个后面，占 3 格。",
-        "Three rings of twenty cells. Left: three episodes fill 18, the last 2 are empty. Middle: the fourth, of 4 "
-        "steps, does not fit there and begins at cell 0; the oldest, of 7 steps, is gone as a whole, and the last 2 "
-        "cells stay empty. Right: an unfinished fifth takes the 3 cells after the fourth.",
-    ),
-    "reward_mix": (
-        "左：重标注占八成，抽中自己不到一成，成功一成多，远低于八成的虚线。右：成功率随位置上升，抽中自己的点"
-        "落在 1/(T−t) 上，成功的点略高。",
-        "Left: four fifths relabelled, under a tenth drew their own goal, a little over a tenth succeed, far "
-        "below the dashed line. Right: success rises with position; own-goal points lie on 1/(T−t), successes"
-        " a little above.",
-    ),
-    "bits": (
-        "15 个比特：带 HER 的 DQN 成功率很快升到接近 1，没有 HER 的一直贴着 0。",
-        "15 bits: with HER, DQN's success rate soon climbs close to 1; without, it stays at 0.",
-    ),
-    "inputs": (
-        "两幅直方图。左：统计自原来的目标，大多数输入挤在左端，四分之一以上被截在 −5。右：统计自网络实际输"
-        "入，分布居中，没有截断。",
-        "Two histograms. Left, fitted on desired goals: most inputs crowd to the left and over a quarter are "
-        "cut at −5. Right, fitted on what the network is fed: centred, nothing cut.",
-    ),
-    "reach": (
-        "绕墙：带 HER 的 DDPG 成功率爬到高处，途中有起伏；没有 HER 的一直在 0 附近。",
-        "Around the wall: with HER, DDPG's success rate climbs high, with dips on the way; without, it stays near 0.",
-    ),
-    "values": (
-        "竞技场的价值热图，目标在墙右上方。亮处从目标向下漫到墙中间的缺口，再穿到左边；墙左上角的 M 离目标"
-        "近却很暗，箭头都指向缺口。",
-        "A heat map of values over the arena, the goal top right behind the wall. Brightness spreads from the"
-        " goal down to the gap and through it; M, upper left, is dark though near, and the arrows point to "
-        "the gap.",
-    ),
-    "mistakes": (
-        "两幅学习曲线，黑线没有错误，很快升到接近 1。左：照抄旧奖励的贴着 0；忘了下一状态的目标，只爬到一成左右；"
-        "重标注一律算成功，爬到四成多。右：动作之前的奖励晚了一大截；时间当终点的略慢；四舍五入只略慢一点。",
-        "Two panels of learning curves; black, without a mistake, soon nears 1. Left: old rewards stay at 0, an old "
-        "next goal climbs to about a tenth, all successes to somewhat over 40 %. Right: rewards from before the action "
-        "come much later, a time limit as an end is a little slower, and rounding only a touch slower.",
-    ),
-    "walk": (
-        "动画，四列两排。上排没有 HER，点各自跑偏；下排带 HER，点绕过墙上的缺口，停进绿圈。",
-        "Animation, four columns and two rows. Above, without HER, the points go astray; below, with HER, "
-        "they go around through the gap and stop in their green rings.",
-    ),
-}
-
-
-def alt(figure: str, lang: str) -> str:
-    """The text alternative of one of the chapter's figures."""
-    return text(lang, *_ALTERNATIVES[figure])
 
 
 def draw_arena(ax: Axes) -> Axes:

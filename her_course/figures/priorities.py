@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +12,10 @@ from matplotlib.patches import Annulus, Circle
 from her.envs.push import GOAL_AWAY
 from her.plots.curves import draw_curve, label_success_axes
 from her.plots.style import COLORS, text
+from her_course.figures.alternatives import alternative
 from her_course.figures.implementation import draw_arena
+
+alt = partial(alternative, "priorities")
 
 #: one look for each variant of the measured table, the same in every figure of the chapter
 VARIANTS = {
@@ -21,66 +25,6 @@ VARIANTS = {
     "reach": {"color": COLORS["green"], "linestyle": ":"},
     "cher": {"color": COLORS["purple"], "linestyle": (0, (5, 1))},
 }
-
-#: for each figure of the chapter, what there is to see, in Chinese and in English
-_ALTERNATIVES = {
-    "tree": (
-        "八片叶子的二叉求和树：叶子是 3、1、4、1、5、9、2、6，每个父节点是两个孩子的和，根是 31。一条加粗的路从根走到"
-        "数值为 9 的叶子。",
-        "A binary sum tree with eight leaves: 3, 1, 4, 1, 5, 9, 2, 6; each parent holds the sum of its children, the "
-        "root 31. A thick path leads from the root to the leaf of value 9.",
-    ),
-    "replayed": (
-        "左：批次里出自“冰球动过”的回合的份额，均匀最低，TD 误差高一些，能量高得多。右：每个回合被重放的倍数对它的"
-        "能量，能量抽样沿一条上升的线，TD 误差抽样是散开的一团。",
-        "Left: the share of a batch that comes from episodes in which the puck moved: least under uniform sampling, "
-        "more by TD error, most by energy. Right: how often each episode is replayed, by its energy: a rising line "
-        "for energy, a loose cloud for TD error.",
-    ),
-    "stale": (
-        "两幅点图，每点一个种子。推冰球：同一目标、旧一轮的网络，相关很高；换一个目标，相关掉到一半以下。翻比特：三项都"
-        "低，存着的优先级与新误差几乎无关。",
-        "Two dot plots, a dot per seed. Push: with the same goal and a network one round older the correlation is "
-        "high; with another goal it falls to less than half. Bit flipping: all three are low, stored priorities "
-        "hardly correlate with fresh errors.",
-    ),
-    "reach": (
-        "三个种子的“够得着的距离”随步数上升：先贴着容差那条线爬行，十万步以后先后陡然升高，穿过任务用的 0.3–0.6 米带。",
-        "The distance within reach, for three seeds: it first crawls along the tolerance, from some 100 k steps on "
-        "rises steeply, one seed after another, and passes through the band of 0.3 to 0.6 m that the task uses.",
-    ),
-    "stages": (
-        "两行三列的圆形靶图。上排：早期只有中心的点是绿的，中期绿点零星散到了圆心以外，后期任务的环里几乎全绿。下排：训练"
-        "真正练过的目标，早期多在环以内，后期散得很开，有些在环外。",
-        "Round maps, two rows and three columns. Above: early, only the dots in the centre are green; in the middle "
-        "some farther out are green; late, nearly all of the task's ring is green. Below: the goals that were "
-        "really practised, mostly inside the ring early, all over the disc late.",
-    ),
-    "film": (
-        "动画，三排四列推冰球，同样的起点和目标。上排是早期，没有一个圆盘把冰球推向绿圈；中排是中期，推动了几个，"
-        "多半没推到位；下排是后期，冰球都停进绿圈。",
-        "Animation of Push, three rows and four columns with the same starts and goals. Above, early, no disc pushes "
-        "its puck towards the goal; in the middle some pucks are moved, mostly not all the way; below, late, they stop "
-        "in their green rings.",
-    ),
-    "cher": (
-        "三幅带墙的场地，候选目标是灰点，星是想去的地方。左：随机挑的有几个挨着。中：λ=0 挑的散布各处，隔得最开。右：λ"
-        " 大，挑的都离星近。",
-        "The arena with its wall three times; candidates are grey dots, the star is the desired goal. Left, picked at "
-        "random, some of them touching; middle, λ = 0, spread out the most; right, a large λ, close to the star.",
-    ),
-    "variants": (
-        "左：翻比特，几条线和带子叠在一起。右：推冰球，能量最先起飞，TD 误差其次，由近及远再次，CHER 和均匀的最晚。",
-        "Left, bit flipping: all lines and bands on top of one another. Right, Push: energy takes off first, then TD "
-        "error, then the curriculum of reach; CHER and uniform come last.",
-    ),
-}
-
-
-def alt(figure: str, lang: str) -> str:
-    """The text alternative of one of the chapter's figures."""
-    return text(lang, *_ALTERNATIVES[figure])
-
 
 # ------------------------------------------------------------------------------------------------------- the sum tree
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,74 +15,11 @@ from PIL import Image
 
 from her.episodes import Episode
 from her.plots.style import COLORS, strategy_style, text
+from her_course.figures.alternatives import alternative
 from her_course.figures.display import show
 from her_course.figures.implementation import draw_arena
 
-#: for each figure of the chapter, what there is to see, in Chinese and in English
-_ALTERNATIVES = {
-    "moved": (
-        "两幅同样的场地，同一条折线。左：目标圈在墙的右边，离终点很远。右：目标圈移到了折线的末端，折线一点没变。",
-        "The same arena and the same path twice. Left: the goal ring is right of the wall, far from the path's end. "
-        "Right: the ring has moved to the path's end; the path is the same.",
-    ),
-    "steps": (
-        "八幅小图，同一条八步的路线。每幅里加粗的箭头是这一步；候选目标从八个逐幅减少到一个，抽中的画成实心点；"
-        "恰好抽中自己刚到的地方时，那一点是绿的。",
-        "Eight small panels of one path of eight steps. The thick arrow is the step at hand; the candidates shrink "
-        "from eight to one, and the drawn ones are filled, green where the step drew the very place it reached.",
-    ),
-    "explore": (
-        "一条路线，一步加粗；它和它以后到达的地方是空心的候选点，抽中的是实心的。",
-        "A path with one step in bold; the places it reached by then and later are hollow candidates, those drawn are "
-        "filled.",
-    ),
-    "triangle": (
-        "两张八乘八的三角形表。左：第 t 行每格都是 1/(8−t)，对角线加框。右：库里数出来的份额，和左边几乎一样。",
-        "Two triangular tables of eight by eight. Left: every cell of row t holds 1/(8−t), the diagonal framed. "
-        "Right: the shares counted from the library, almost the same.",
-    ),
-    "shares": (
-        "左：重标注里成功的份额随回合长度下降，实测点落在 H_T/T 的曲线上，T=50 时只有 0.09。右：传说中的 k/(k+1) "
-        "升向 1，实测的成功份额停在 0.09 以下。",
-        "Left: the share of successes among relabelled transitions falls with the length of the episode; counted dots "
-        "lie on the curve H_T/T, 0.09 at T = 50. Right: the folklore's k/(k+1) rises to 1, the counted share of "
-        "successes stays below 0.09.",
-    ),
-    "touched": (
-        "两张九乘九的表，一个回合碰到的格子涂了色。左：没有 HER，只有一行。右：有 HER，涂色的格子分布在许多行。",
-        "Two tables of nine by nine with the cells coloured that one episode touched. Left, without HER: in one row. "
-        "Right, with HER: in many rows.",
-    ),
-    "tables": (
-        "两张九乘九的价值表。左：没有 HER，81 格全是 −10。右：有 HER，对角线和紧邻处是 0，越远越低，最远 −5.2。",
-        "Two tables of values, nine by nine. Left, without HER: all 81 are −10. Right, with HER: 0 on the diagonal and "
-        "beside it, lower the farther away, −5.2 at the far corners.",
-    ),
-    "film": (
-        "动画：两张价值表，每行一个智能体，都从中间那格出发。左边没有 HER，全表一个颜色，九个智能体来回晃；右边有 "
-        "HER，每一个都朝自己那行的绿圈走过去，停住。",
-        "Animation: two tables of values, an agent in each row, all starting in the middle cell. Left, without HER, "
-        "the table has one colour and the nine agents dither; right, with HER, each walks to the green ring of its "
-        "row and stays.",
-    ),
-    "needed": (
-        "对数纵轴：学会全部目标要的回合数，随走廊的长度上升。没有 HER 的线升得陡，11 格时要几千个回合；有 HER 的线平缓"
-        "得多。",
-        "On a log axis, the episodes needed to master every goal, by the length of the corridor. The line without HER "
-        "climbs steeply, to thousands at 11 cells; the one with HER climbs much less.",
-    ),
-    "estimates": (
-        "按目标的远近，四条线。乱走策略的真值最低；拿重标注的回合算平均分，处处比它高出一截；Q 学习的点落在最优策略"
-        "的线上，比两者都高。",
-        "Four lines by how far the goal is. The random policy's true value is lowest; averaging relabelled returns "
-        "lands well above it everywhere; the dots of Q-learning lie on the line of the perfect policy, above both.",
-    ),
-}
-
-
-def alt(figure: str, lang: str) -> str:
-    """The text alternative of one of the chapter's figures."""
-    return text(lang, *_ALTERNATIVES[figure])
+alt = partial(alternative, "relabelling")
 
 
 # ---------------------------------------------------------------------------------------------- relabelled step by step
