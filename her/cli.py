@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 
 import click
@@ -41,6 +43,7 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="her-course", prog_name="her")
 def main() -> None:
     """Hindsight Experience Replay: train agents, run the course, see that everything is in order."""
+    sys.path.append(os.getcwd())  # where a module with an environment of the user's own may lie
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ class CurriculumHER(HindsightExperienceReplay):
     Any curriculum combines with any priority, since which transition is drawn is a choice of its own: ``transitions``.
 
     Args:
-        capacity, state_dim, action_dim, goal_dim, config, seed, transitions: see `HindsightExperienceReplay`.
+        capacity, state_dim, action_dim, goal_dim, config, goal_dtype, seed, transitions: as in the parent class.
         curriculum: "reach" (`ReachGoals`) or "cher" (`Cher`); either starts from what the strategy of ``config`` draws.
         settings: of that curriculum.
 
@@ -44,6 +44,7 @@ class CurriculumHER(HindsightExperienceReplay):
         config,
         *,
         curriculum="reach",
+        goal_dtype=np.float32,
         seed=None,
         transitions=None,
         **settings,
@@ -52,7 +53,7 @@ class CurriculumHER(HindsightExperienceReplay):
             raise ValueError(f"curriculum: expected one of {', '.join(map(repr, CURRICULA))}, got {curriculum!r}")
         goals = CURRICULA[curriculum](check_instance("config", config, HERConfig).strategy, **settings)
         dims = capacity, state_dim, action_dim, goal_dim
-        super().__init__(*dims, config, seed=seed, transitions=transitions, goals=goals)
+        super().__init__(*dims, config, goal_dtype=goal_dtype, seed=seed, transitions=transitions, goals=goals)
 
     def rollout_goals(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
         """Goals for n episodes about to begin: see `ReachGoals.propose`. With "cher" they are the environment's own.
@@ -62,12 +63,14 @@ class CurriculumHER(HindsightExperienceReplay):
             desired: (n, goal_dim) the goals that the environment has set.
 
         Returns:
-            (n, goal_dim) float32, for environments that take ``reset(options={"goal": …})``.
+            (n, goal_dim) of the dtype of the goals, for environments that take ``reset(options={"goal": …})``.
 
         Raises:
             ValueError: a wrong shape, no rows, or a number that is not finite.
         """
-        achieved, desired = as_array("achieved", achieved), as_array("desired", desired)
+        achieved, desired = (
+            as_array(*given, self.goal_dtype) for given in (("achieved", achieved), ("desired", desired))
+        )
         for name, goals in (("achieved", achieved), ("desired", desired)):
             if goals.shape != (*desired.shape[:1], self.goal_dim) or not len(goals):
                 raise ValueError(f"{name}: expected shape (n, goal_dim={self.goal_dim}), got {goals.shape}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from her.energy import EnergyTransitions, MovedTransitions
 from her.hindsight import HindsightExperienceReplay
 from her.replay import TransitionSampler
@@ -35,7 +37,7 @@ class PrioritizedHER(HindsightExperienceReplay):
     Any goal strategy combines with any priority: which transition is drawn and which goal it gets are two choices.
 
     Args:
-        capacity, state_dim, action_dim, goal_dim, config, seed, goals: see `HindsightExperienceReplay`.
+        capacity, state_dim, action_dim, goal_dim, config, goal_dtype, seed, goals: see `HindsightExperienceReplay`.
         priority: "td" (`ProportionalTransitions`), "rank" (`RankTransitions`), "energy" (`EnergyTransitions`) or
             "moved" (`MovedTransitions`).
         settings: of that sampler. "energy" needs ``position`` and ``dt``, "moved" needs ``position``.
@@ -46,10 +48,21 @@ class PrioritizedHER(HindsightExperienceReplay):
     """
 
     def __init__(
-        self, capacity, state_dim, action_dim, goal_dim, config, *, priority="td", seed=None, goals=None, **settings
+        self,
+        capacity,
+        state_dim,
+        action_dim,
+        goal_dim,
+        config,
+        *,
+        priority="td",
+        goal_dtype=np.float32,
+        seed=None,
+        goals=None,
+        **settings,
     ):
         transitions, dims = transition_sampler(priority, **settings), (capacity, state_dim, action_dim, goal_dim)
-        super().__init__(*dims, config, seed=seed, transitions=transitions, goals=goals)
+        super().__init__(*dims, config, goal_dtype=goal_dtype, seed=seed, transitions=transitions, goals=goals)
 
     def report(self) -> dict[str, float]:
         """How the priorities stand; see the sampler's ``report``."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -82,12 +83,22 @@ class _Episodes:
     task: GoalTask
     _state: np.ndarray | None = None
     _goal: np.ndarray | None = None
-    _elapsed: int = 0
+    _elapsed: int | np.ndarray = 0
+    _spec: gym.envs.registration.EnvSpec | None = None
 
     @property
     def horizon(self) -> int:
         """Steps in an episode."""
         return self.task.horizon
+
+    @property
+    def spec(self) -> gym.envs.registration.EnvSpec | None:
+        """How Gymnasium made it. The time limit is in `max_episode_steps`, although it is registered with none."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: gym.envs.registration.EnvSpec | None) -> None:
+        self._spec = spec and replace(spec, max_episode_steps=self.horizon)
 
     def compute_reward(self, achieved_goal, desired_goal, info=None) -> np.ndarray:
         """The sparse reward: 0.0 where the goal is reached and -1.0 elsewhere, float32.
@@ -118,7 +129,8 @@ class _Episodes:
         self.np_random.bit_generator.state = saved["rng"]
         self._state, self._goal, self._elapsed = (deepcopy(saved[key]) for key in ("state", "goal", "elapsed"))
 
-    def _begin(self, n: int, options: Mapping[str, Any] | None = None) -> None:
+    def _draw(self, n: int, options: Mapping[str, Any] | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """States and goals with which n episodes begin: drawn, or from the options."""
         options = dict(options or {})
         state, goal = options.pop("state", None), options.pop("goal", None)
         if options:
@@ -134,7 +146,7 @@ class _Episodes:
             state = task.start(self.np_random, n)
         if goal is None:
             goal = task.draw_goal(self.np_random, state)
-        self._state, self._goal, self._elapsed = state, goal.astype(np.float32), 0
+        return state, goal.astype(np.float32)
 
     def _advance(self, action: Any) -> None:
         if self._state is None:
@@ -142,7 +154,7 @@ class _Episodes:
         action = _valid_action(action, self.action_space, self.task.action_space)
         rows = action.reshape(len(self._state), *self.task.action_space.shape)
         self._state = self.task.move(self._state, rows)
-        self._elapsed += 1
+        self._elapsed = self._elapsed + 1
 
     def _observations(self) -> Observation:
         return {
@@ -176,7 +188,8 @@ class GoalEnv(_Episodes, gym.Env):
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None):
         super().reset(seed=seed)
-        self._begin(1, options)
+        self._state, self._goal = self._draw(1, options)
+        self._elapsed = 0
         observation, success = self._look()
         return observation, {"is_success": success, "elapsed": 0}
 
@@ -199,13 +212,13 @@ class GoalEnv(_Episodes, gym.Env):
 class GoalVectorEnv(_Episodes, VectorEnv):
     """`num_envs` copies of a task stepped as one array, as a `gymnasium.vector.VectorEnv`.
 
-    All episodes have the same length, so all end in the same step. That step resets them
-    (`AutoresetMode.SAME_STEP`): the observations it returns are the first ones of the next episodes, and the
-    last ones of the old episodes are in `infos["final_obs"]`, a dictionary of arrays (num_envs, …), with the
-    mask `infos["_final_obs"]`. `infos["is_success"]` and `infos["elapsed"]`, (num_envs,) each, always speak
-    of the step just taken.
+    The step that ends an episode begins the next (`AutoresetMode.SAME_STEP`): the observations it returns are the first
+    ones of the next episodes, and the last ones of the old episodes are in `infos["final_obs"]`, a dictionary of arrays
+    (num_envs, …), with the mask `infos["_final_obs"]`. `infos["is_success"]` and `infos["elapsed"]`, (num_envs,) each,
+    always speak of the step just taken. All episodes have the same length, so all end in the same step, unless
+    some were begun anew by `reset(options={"reset_mask": mask})`, (num_envs,) bool.
 
-    `reset(options={"state": …, "goal": …})` takes a row for each copy, (num_envs, size), or one for all,
+    `reset(options={"state": …, "goal": …})` takes a row for each copy that is reset, (n, size), or one for all,
     (size,).
     """
 
@@ -220,7 +233,13 @@ class GoalVectorEnv(_Episodes, VectorEnv):
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None):
         super().reset(seed=seed)
-        self._begin(self.num_envs, options)
+        options = dict(options or {})
+        mask = options.pop("reset_mask", None)
+        if mask is None:
+            self._state, self._goal = self._draw(self.num_envs, options)
+            self._elapsed = np.zeros(self.num_envs, int)
+        else:
+            self._begin(self._checked(mask), options)
         observations = self._observations()
         return observations, self._infos(observations)
 
@@ -229,11 +248,11 @@ class GoalVectorEnv(_Episodes, VectorEnv):
         observations = self._observations()
         infos = self._infos(observations)
         rewards = infos["is_success"] - 1.0
-        truncated = np.full(self.num_envs, self._elapsed >= self.horizon)
-        if truncated[0]:
+        truncated = self._elapsed >= self.horizon
+        if truncated.any():
             infos |= {"final_obs": observations, "_final_obs": truncated.copy()}
             infos |= {"final_info": self._infos(observations), "_final_info": truncated.copy()}
-            self._begin(self.num_envs)
+            self._begin(truncated)
             observations = self._observations()
         return observations, rewards, np.zeros(self.num_envs, bool), truncated, infos
 
@@ -243,7 +262,21 @@ class GoalVectorEnv(_Episodes, VectorEnv):
 
     def _infos(self, observations: Observation) -> dict[str, np.ndarray]:
         success = self.task.success(observations["achieved_goal"], observations["desired_goal"])
-        return {"is_success": success, "elapsed": np.full(self.num_envs, self._elapsed)}
+        infos, all_told = {"is_success": success, "elapsed": self._elapsed.copy()}, np.ones(self.num_envs, bool)
+        return infos | {f"_{key}": all_told.copy() for key in infos}
+
+    def _checked(self, mask: np.ndarray) -> np.ndarray:
+        if not isinstance(mask, np.ndarray) or mask.shape != (self.num_envs,) or mask.dtype != bool or not mask.any():
+            raise ValueError(f"reset_mask: expected shape ({self.num_envs},), bool, with a True in it, got {mask!r}")
+        if self._state is None:
+            raise gym.error.ResetNeeded("reset all copies before some of them")
+        return mask
+
+    def _begin(self, mask: np.ndarray, options: Mapping[str, Any] | None = None) -> None:
+        """New episodes in these copies."""
+        state, goal = self._draw(np.count_nonzero(mask), options)
+        self._state, self._goal, self._elapsed = self._state.copy(), self._goal.copy(), self._elapsed.copy()
+        self._state[mask], self._goal[mask], self._elapsed[mask] = state, goal, 0
 
 
 def goal_spaces(observation: spaces.Box, goal: spaces.Box) -> spaces.Dict:

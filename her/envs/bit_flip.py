@@ -102,7 +102,7 @@ class BitFlipEnv(GoalEnv):
 
 
 class BitFlipVectorEnv(GoalVectorEnv):
-    """`num_envs` copies of `BitFlipEnv` in one array."""
+    """`num_envs` copies of `BitFlipEnv` in one array; `max_episode_steps` is Gymnasium's word for the horizon."""
 
     metadata: ClassVar[dict[str, Any]] = GoalVectorEnv.metadata | {"render_fps": 4}
 
@@ -113,5 +113,6 @@ class BitFlipVectorEnv(GoalVectorEnv):
         encoding: str = "signed",
         horizon: int | None = None,
         render_mode: str | None = None,
+        max_episode_steps: int | None = None,
     ):
-        super().__init__(BitFlip(n_bits, encoding, horizon), num_envs, render_mode)
+        super().__init__(BitFlip(n_bits, encoding, max_episode_steps or horizon), num_envs, render_mode)

@@ -149,7 +149,14 @@ class PushEnv(_Layout, GoalEnv):
 
 
 class PushVectorEnv(_Layout, GoalVectorEnv):
-    """`num_envs` copies of `PushEnv` in one array."""
+    """`num_envs` copies of `PushEnv` in one array; `max_episode_steps` is Gymnasium's word for the horizon."""
 
-    def __init__(self, num_envs: int = 1, threshold: float = 0.08, horizon: int = 50, render_mode: str | None = None):
-        super().__init__(Push(threshold, horizon), num_envs, render_mode)
+    def __init__(
+        self,
+        num_envs: int = 1,
+        threshold: float = 0.08,
+        horizon: int = 50,
+        render_mode: str | None = None,
+        max_episode_steps: int | None = None,
+    ):
+        super().__init__(Push(threshold, max_episode_steps or horizon), num_envs, render_mode)

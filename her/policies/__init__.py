@@ -120,19 +120,19 @@ def export_policy(run: Path, path: Path, episodes: int = 200, seed: int = 10_000
         path: the ``.npz`` file to write.
         episodes, seed: of the evaluation; starts and goals are drawn for it alone.
     """
-    from her.training.evaluation import evaluate, wilson_interval
+    from her.training.evaluation import evaluate
     from her.training.runs import load_trainer
 
     with load_trainer(run) as trainer:
         config = trainer.config
-        success = evaluate(policy_of(trainer), trainer.envs, seed, episodes).success_rate(config.success_at)
+        evaluation = evaluate(policy_of(trainer), trainer.envs, seed, episodes)
         made = {
             "config": config.to_dict(),
             "env_steps": trainer.env_steps,
             "updates": trainer.updates,
             "cpu_seconds": round(trainer.cpu_seconds, 1),
-            "success_rate": success,
-            "success_interval": wilson_interval(round(success * episodes), episodes),
+            "success_rate": evaluation.success_rate(config.success_at),
+            "success_interval": evaluation.success_interval(config.success_at),
             "success_at": config.success_at,
             "episodes": episodes,
             "evaluation_seed": seed,

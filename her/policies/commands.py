@@ -37,15 +37,14 @@ def play(run: str, episodes: int, seed: int, gif: Path | None, films: int, fps: 
         from her.envs.robotics import is_robotic
         from her.policies import load_policy
         from her.policies import play as film
-        from her.training.evaluation import evaluate, make_envs, wilson_interval
+        from her.training.evaluation import evaluate, make_envs
     with told(ValueError, FileNotFoundError):
         policy = _policy_of_run(Path(run)) if Path(run).is_dir() else load_policy(run)
         n_envs = min(episodes, ROBOTS if is_robotic(policy.env_id) else 100)
         with closing(make_envs(policy.env_id, n_envs, **policy.env_kwargs)) as envs:
             evaluation = evaluate(policy, envs, seed, episodes)
     for at, where in (("end", "at the end"), ("any", "at any step")):
-        rate = evaluation.success_rate(at)
-        low, high = wilson_interval(round(rate * episodes), episodes)
+        rate, (low, high) = evaluation.success_rate(at), evaluation.success_interval(at)
         click.echo(f"success {where}: {rate:.2f} [{low:.2f}, {high:.2f}] of {episodes} episodes")
     if gif:
         with needs("course"), told(RuntimeError, ValueError):

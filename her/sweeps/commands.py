@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -67,7 +68,7 @@ def sweep(what, grid, seeds, env_kwargs, settings, out, results, n_jobs, backend
     if from_file and not file.exists():
         raise click.ClickException(f"no file {what!r}")
     seeds = seeds or [0, 1, 2, 3, 4]
-    task = {"name": what.split("/")[-1], "env_id": what, "env_kwargs": env_kwargs}
+    task = {"name": re.split("[/:]", what)[-1], "env_id": what, "env_kwargs": env_kwargs}
     with told(TypeError, ValueError):
         if from_file:
             jobs, words = read_sweep(file), [file.as_posix()]

@@ -15,7 +15,7 @@ _MODULES = {
     "Trainer": "loop",
     "TrainingConfig": "config",
     "make_buffer": "loop",
-    "reward_of": "loop",
+    "reward_of": "evaluation",
     "settings_for": "config",
     "takes_goals": "loop",
 }

@@ -42,7 +42,7 @@ CURRICULA = click.Choice(["none", "reach", "cher"])
 @click.option("--tensorboard", is_flag=True, help="Also write curves for TensorBoard into --out.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(env_id, env_kwargs, settings, out, resume, checkpoint_seconds, tensorboard, quiet, **options) -> None:
-    """Train an agent on the goal environment ENV_ID.
+    """Train an agent on the goal environment ENV_ID, or MODULE:ENV_ID if the module registers it.
 
     Writes config.json, progress.csv (a row per evaluation), summary.json and a checkpoint into --out. A run that was
     killed goes on with --resume and ends where it would have ended.
@@ -53,6 +53,7 @@ def train(env_id, env_kwargs, settings, out, resume, checkpoint_seconds, tensorb
     her train her/Push-v0 --priority energy --curriculum reach --set curriculum_settings.rollouts=0.5
     her train her/Reach-v0 --set agent_settings.learning_rate=1e-3 --set n_envs=16
     her train FetchPush-v4 --until-success 0.95
+    her train my_module:MyEnv-v0 --env-kwargs max_episode_steps=50
     her train her/Push-v0 --tensorboard --out runs/push && tensorboard --logdir runs
     """
     with needs("train"):
@@ -69,18 +70,20 @@ def train(env_id, env_kwargs, settings, out, resume, checkpoint_seconds, tensorb
         resume = resume and (out / "config.json").exists()
         run = Run(config, out, resume=resume, checkpoint_seconds=checkpoint_seconds)
     with run:
+        click.echo(_plan(run), err=True)
         try:
             summary = _with_progress_bar(run, quiet, tensorboard)
         except (TypeError, ValueError) as error:
             if not re.match(r"\w+: ", str(error)):  # names no argument: a fault of the program
                 raise
             raise click.ClickException(str(error)) from None
-    low, high = summary.success_interval
     judged = "at the end" if summary.success_at == "end" else "at any step"
+    success = "unknown, for nothing tells of it (--set success_function=module:function does)"
+    if summary.success_rate is not None:
+        success = "{:.2f} [{:.2f}, {:.2f}]".format(summary.success_rate, *summary.success_interval)
     click.echo(
-        f"{summary.env_id} {summary.strategy}: success {judged} {summary.success_rate:.2f} [{low:.2f}, {high:.2f}] "
-        f"after {summary.env_steps:,} steps, {summary.updates:,} updates, {summary.cpu_seconds:.1f} CPU-seconds; "
-        f"see {out}"
+        f"{summary.env_id} {summary.strategy}: success {judged} {success} after {summary.env_steps:,} steps, "
+        f"{summary.updates:,} updates, {summary.cpu_seconds:.1f} CPU-seconds; see {out}"
     )
 
 
@@ -90,7 +93,25 @@ def _name(
     """Of a run's folder: what it trains on, and how."""
     arguments = [f"{key}={value}" for key, value in env_kwargs.items()]
     variant = [strategy, priority, curriculum if curriculum != "none" else None]
-    return "-".join([env_id.split("/")[-1], *arguments, *filter(None, variant), f"seed={seed}"])
+    return "-".join([re.split("[/:]", env_id)[-1], *arguments, *filter(None, variant), f"seed={seed}"])
+
+
+def _plan(run: Run) -> str:
+    """What a round costs, and how the learner sees rewards, if not as they are."""
+    trainer, config = run.trainer, run.config
+    together = not hasattr(trainer.envs, "envs")  # natively vectorised: all in the time of one
+    seconds = [n * trainer.horizon * trainer.look.seconds_per_step for n in (config.n_envs, config.evaluation_episodes)]
+    play, judge = (seconds[0] / config.n_envs, seconds[1] / config.evaluation_episodes) if together else seconds
+    text = (
+        f"A round: {config.n_envs} episodes of {trainer.horizon} steps (about {play:.1f} s) and "
+        f"{config.updates_per_round} updates; every {config.evaluate_every} rounds {config.evaluation_episodes} "
+        f"episodes of evaluation (about {judge:.1f} s), at the end twice as many."
+    )
+    scale = trainer.scale
+    if (scale.worst, scale.best) != (-1, 0):
+        clip = "clipped to what they can come to" if scale.bounded else "not clipped"
+        text += f" Rewards from {scale.worst:g} to {scale.best:g} are learned as -1 to 0, targets {clip}."
+    return text
 
 
 def _with_progress_bar(run: Run, quiet: bool, tensorboard: bool) -> Summary:

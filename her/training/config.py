@@ -19,7 +19,7 @@ from her.agents import DDPG, DQN, SAC, DDPGConfig, DQNConfig, SACConfig
 from her.curriculum import CURRICULA
 from her.goals import GoalSelectionStrategy
 from her.prioritized import SAMPLERS
-from her.training.evaluation import make_envs
+from her.training.evaluation import horizon, make_envs
 from her.validation import check_count, check_number, check_positive_integer
 
 AGENTS = {"dqn": (DQN, DQNConfig), "ddpg": (DDPG, DDPGConfig), "sac": (SAC, SACConfig)}
@@ -55,6 +55,8 @@ class TrainingConfig:
         evaluate_every: rounds between evaluations.
         evaluation_episodes: episodes of an evaluation.
         success_at: "end" or "any": what counts as a successful episode.
+        success_function: ``module:function``, an f(achieved, desired) -> bool per row, where the environment's infos do
+            not tell of success and its rewards are not sparse.
     """
 
     env_id: str
@@ -79,6 +81,7 @@ class TrainingConfig:
     evaluate_every: int = 1
     evaluation_episodes: int = 100
     success_at: str = "end"
+    success_function: str | None = None
 
     def __post_init__(self):
         for name in DICTIONARIES:
@@ -123,14 +126,17 @@ def settings_for(env_id: str, env_kwargs: dict[str, Any] | None = None, **change
     """The settings that were found to work on an environment, from ``her/settings/*.toml``, with ``changes``.
 
     A file's ``env_id`` may have an asterisk for any part. An environment without a file gets the defaults of its action
-    space: DQN for discrete actions, DDPG otherwise. Of dictionaries, only the entries that are given change.
+    space, DQN for discrete actions, DDPG otherwise; and, where its episodes are long, fewer of them: about 800 steps
+    a round and 5,000 an evaluation. Of dictionaries, only the entries that are given change.
     """
     env_kwargs = dict(env_kwargs or {})
-    settings = _from_file(env_id)
+    settings = _from_file(env_id.rpartition(":")[2])
     if settings is None:
         with closing(make_envs(env_id, 1, **env_kwargs)) as envs:
             discrete = isinstance(envs.single_action_space, gym.spaces.Discrete)
-        settings = {"agent": "dqn" if discrete else "ddpg"}
+            steps = horizon(envs)
+        settings = {"agent": "dqn" if discrete else "ddpg", "n_envs": min(16, max(1, 800 // steps))}
+        settings["evaluation_episodes"] = min(100, max(10, 5_000 // steps))
     for special in settings.pop("when", []):
         given = {key: value for key, value in env_kwargs.items() if isinstance(value, Real)}  # make_envs names others
         if all(given.get(key, -np.inf) >= least for key, least in special.pop("at_least").items()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from importlib import import_module
 from typing import Any
 
 import gymnasium as gym
@@ -12,46 +13,105 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from her.envs import robotics
 from her.episodes import Episode
+from her.rewards import BatchedReward, RewardFunction
 
 Policy = Callable[[np.ndarray], np.ndarray]
 """(n, state_dim + goal_dim) observations [state, goal] to (n, …) actions."""
+SuccessFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(n, goal_dim) achieved and desired goals to (n,) bool."""
 
 
 def make_envs(env_id: str, n_envs: int, **env_kwargs: Any) -> VectorEnv:
     """``n_envs`` copies of a goal environment, natively vectorised where it can be.
 
     Args:
-        env_id: a registered environment, or one of Gymnasium-Robotics.
+        env_id: a registered environment, one of Gymnasium-Robotics, or ``module:Name-v0``: one that this module
+            registers when it is imported.
         n_envs: how many copies.
-        env_kwargs: of the environment.
+        env_kwargs: of the environment; and ``max_episode_steps``, its time limit.
 
     Raises:
-        ValueError: an unknown environment, arguments it does not take, no goal environment, or a robot without the
-            extra ``robotics`` or with a mujoco that breaks it.
+        ValueError: an unknown environment, arguments it does not take, no goal environment, spaces that cannot be
+            learned in, or a robot without the extra ``robotics`` or with a mujoco that breaks it.
     """
+    module, _, name = env_id.rpartition(":")
     try:
-        if robotics.is_robotic(env_id):
-            envs = robotics.make_robots(env_id, n_envs, **env_kwargs)
+        if module:
+            import_module(module)
+        if robotics.is_robotic(name):
+            envs = robotics.make_robots(name, n_envs, **env_kwargs)
         else:
-            native = gym.spec(env_id).vector_entry_point is not None
+            native = gym.spec(name).vector_entry_point is not None
             mode = "vector_entry_point" if native else "sync"
             extra = {} if native else {"vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP}}
-            envs = gym.make_vec(env_id, num_envs=n_envs, vectorization_mode=mode, **extra, **env_kwargs)
-    except (gym.error.Error, TypeError) as error:
+            envs = gym.make_vec(name, num_envs=n_envs, vectorization_mode=mode, **extra, **env_kwargs)
+    except (gym.error.Error, ImportError, TypeError) as error:
         raise ValueError(f"env_id: cannot make {env_id!r} with {env_kwargs}: {error}") from error
-    keys = {"observation", "achieved_goal", "desired_goal"}
-    space = envs.single_observation_space
-    if not isinstance(space, gym.spaces.Dict) or not keys <= set(space.keys()):
-        raise ValueError(f"env_id: {env_id!r} is no goal environment: expected observations with {sorted(keys)}")
+    check_spaces(env_id, envs.single_observation_space, envs.single_action_space)
     return envs
 
 
+def check_spaces(env_id: str, observations: gym.Space, actions: gym.Space) -> None:
+    """See that an agent can learn in these spaces of a single environment.
+
+    Raises:
+        ValueError: it cannot; the message names the space.
+    """
+    keys = ("observation", "achieved_goal", "desired_goal")
+    if not isinstance(observations, gym.spaces.Dict) or not set(keys) <= set(observations.keys()):
+        raise ValueError(f"env_id: {env_id!r} is no goal environment: expected observations with {sorted(keys)}")
+    for key in keys:
+        space = observations[key]
+        if not isinstance(space, gym.spaces.Box | gym.spaces.MultiBinary) or len(space.shape) != 1:
+            raise ValueError(
+                f"env_id: {env_id!r} has the space {space} as {key}: expected a vector, a Box or MultiBinary of shape "
+                "(n,); flatten or encode it in a wrapper of the environment"
+            )
+    achieved, desired = observations["achieved_goal"].shape, observations["desired_goal"].shape
+    if achieved != desired:
+        raise ValueError(
+            f"env_id: {env_id!r} has goals of two spaces: achieved_goal {achieved}, desired_goal {desired}"
+        )
+    discrete = isinstance(actions, gym.spaces.Discrete) and actions.start == 0
+    box = isinstance(actions, gym.spaces.Box) and len(actions.shape) == 1 and actions.is_bounded()
+    if not discrete and not box:
+        raise ValueError(
+            f"env_id: {env_id!r} has the action space {actions}: expected a bounded Box of shape (n,), or Discrete(n) "
+            "whose actions begin at 0; gymnasium.wrappers.TransformAction makes one of another"
+        )
+
+
 def horizon(envs: VectorEnv) -> int:
-    """Steps after which an episode is cut off."""
-    steps = getattr(envs, "horizon", None) or (envs.spec and envs.spec.max_episode_steps)
+    """Steps after which an episode is cut off.
+
+    Raises:
+        ValueError: the environment has no time limit.
+    """
+    if hasattr(envs, "horizon"):
+        return int(envs.horizon)
+    first = envs.envs[0] if hasattr(envs, "envs") else envs
+    limited = hasattr(first, "has_wrapper_attr") and first.has_wrapper_attr("_max_episode_steps")
+    steps = first.get_wrapper_attr("_max_episode_steps") if limited else envs.spec and envs.spec.max_episode_steps
     if not steps:
-        raise ValueError("env_id: the environment has no time limit; register it with max_episode_steps")
+        raise ValueError(
+            "env_id: the environment has no time limit; give one: max_episode_steps=100 among env_kwargs (her train "
+            "--env-kwargs max_episode_steps=100), or register it with one"
+        )
     return int(steps)
+
+
+def reward_of(envs: VectorEnv) -> RewardFunction:
+    """The environments' own reward function, wrappers included, as f(achieved, desired).
+
+    Raises:
+        ValueError: they have no ``compute_reward``.
+    """
+    owner = envs if hasattr(envs, "compute_reward") else getattr(envs, "envs", [envs])[0]
+    try:
+        compute = owner.compute_reward if owner is envs else owner.get_wrapper_attr("compute_reward")
+    except AttributeError:
+        raise ValueError("env_id: the environment has no compute_reward(achieved, desired, info)") from None
+    return lambda achieved, desired: compute(achieved, desired, {})
 
 
 @dataclass(frozen=True)
@@ -63,8 +123,8 @@ class Rollout:
         actions: (T, N, action_dim) float32.
         rewards: (T, N) float32.
         terminated, ended: (T, N) bool; ended says terminated or truncated.
-        goals, achieved_goals: (T, N, goal_dim) float32.
-        success: (T, N) bool, after the step.
+        goals, achieved_goals: (T, N, goal_dim) of the dtype that goals have in their space.
+        success: (T, N) bool, after the step; NaN where nothing tells of success.
     """
 
     states: np.ndarray
@@ -86,13 +146,24 @@ class Rollout:
             ends = np.union1d(np.flatnonzero(self.ended[:, env]) + 1, steps)
             for begin, end in zip([0, *ends[:-1]], ends, strict=True):
                 rows = slice(begin, end)
-                yield Episode.from_arrays(*(array[rows, env] for array in arrays))
+                yield Episode.from_arrays(*(array[rows, env] for array in arrays), goal_dtype=self.goals.dtype)
 
 
-def rollout(policy: Policy, envs: VectorEnv, steps: int, seed: int, options: dict[str, Any] | None = None) -> Rollout:
-    """Reset all environments with ``seed`` and ``options``, and take ``steps`` steps in each."""
+def rollout(
+    policy: Policy,
+    envs: VectorEnv,
+    steps: int,
+    seed: int,
+    options: dict[str, Any] | None = None,
+    success_function: SuccessFunction | None = None,
+) -> Rollout:
+    """Reset all environments with ``seed`` and ``options``, and take ``steps`` steps in each.
+
+    Success is what ``success_function`` says, or else ``info["is_success"]`` or ``info["success"]``, or else, under
+    sparse rewards, having the reward of a reached goal.
+    """
     observation, _ = envs.reset(seed=seed, options=options)
-    rows = []
+    rows, told = [], []
     for _ in range(steps):
         state, goal = observation["observation"], observation["desired_goal"]
         action = policy(np.concatenate([state, goal], axis=1, dtype=np.float32))
@@ -100,15 +171,34 @@ def rollout(policy: Policy, envs: VectorEnv, steps: int, seed: int, options: dic
         ended = terminated | truncated
         next_state, achieved, success = _after_step(observation, infos, ended)
         action = action.reshape(envs.num_envs, -1)
-        rows.append((state, action, reward, next_state, terminated, ended, goal, achieved, success))
-    arrays = [np.stack(column) for column in zip(*rows, strict=True)]
-    return Rollout(*(array if array.dtype == bool else array.astype(np.float32) for array in arrays))
+        rows.append((state, action, reward, next_state, terminated, ended, goal, achieved))
+        told.append(success)
+    *arrays, terminated, ended, goals, achieved = (np.stack(column) for column in zip(*rows, strict=True))
+    if success_function is None and any(success is not None for success in told):
+        success = np.stack([np.zeros(envs.num_envs, bool) if one is None else one for one in told])
+    else:
+        pairs = (array.reshape(-1, array.shape[-1]) for array in (achieved, goals))
+        success = (success_function or success_by_reward(envs))(*pairs).reshape(ended.shape)
+    numbers = (array.astype(np.float32) for array in arrays)
+    return Rollout(*numbers, terminated, ended, goals, achieved, success)
 
 
-def _after_step(observation: dict, infos: dict, ended: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def success_by_reward(envs: VectorEnv) -> SuccessFunction:
+    """Whether pairs of goals have the reward of a reached goal; NaN for all if there are more than two rewards."""
+    reward = BatchedReward(reward_of(envs))
+
+    def success(achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
+        given, best = reward(achieved, desired), reward(achieved, achieved)
+        is_sparse = len(np.unique(np.concatenate([given, best]))) <= 2 and np.ptp(best) == 0
+        return given == best if is_sparse else np.full(len(given), np.nan, np.float32)
+
+    return success
+
+
+def _after_step(observation: dict, infos: dict, ended: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """What followed the step itself: where an episode has ended, the observation is already the next episode's."""
     state, achieved = observation["observation"], observation["achieved_goal"]
-    success = _success(infos, np.zeros(len(ended), bool))
+    success = _success(infos)
     if ended.any():
         final, state, achieved = infos["final_obs"], state.copy(), achieved.copy()
         if isinstance(final, dict):
@@ -116,13 +206,16 @@ def _after_step(observation: dict, infos: dict, ended: np.ndarray) -> tuple[np.n
         else:  # gymnasium's own vector environments give an object array of dictionaries
             for env in np.flatnonzero(ended):
                 state[env], achieved[env] = final[env]["observation"], final[env]["achieved_goal"]
-        success = np.where(ended, _success(infos.get("final_info", {}), success), success)
+        at_end = _success(infos.get("final_info", {}))
+        if at_end is not None:
+            success = np.where(ended, at_end, False if success is None else success)
     return state, achieved, success
 
 
-def _success(infos: dict, otherwise: np.ndarray) -> np.ndarray:
-    """(n,) bool; mazes say "success" where all others say "is_success"."""
-    return np.asarray(infos.get("is_success", infos.get("success", otherwise)), bool)
+def _success(infos: dict) -> np.ndarray | None:
+    """(n,) bool; mazes say "success" where all others say "is_success". None if neither is there."""
+    told = infos.get("is_success", infos.get("success"))
+    return None if told is None else np.asarray(told, bool)
 
 
 @dataclass(frozen=True)
@@ -131,7 +224,8 @@ class Evaluation:
 
     Attributes:
         success_at_end: (episodes,) bool: whether the goal was reached at the last step. The paper judges robots so.
-        success_at_any: (episodes,) bool: whether it was reached at any step. The paper judges bit flipping so.
+        success_at_any: (episodes,) bool: whether it was reached at any step. The paper judges bit flipping so. Both are
+            NaN where nothing tells of success.
         returns: (episodes,) undiscounted.
     """
 
@@ -140,10 +234,15 @@ class Evaluation:
     returns: np.ndarray
 
     def success_rate(self, at: str) -> float:
-        """The share of successful episodes; ``at`` is "end" or "any"."""
+        """The share of successful episodes, NaN if nothing tells of success; ``at`` is "end" or "any"."""
         if at not in ("end", "any"):
             raise ValueError(f"at: expected 'end' or 'any', got {at!r}")
         return float((self.success_at_end if at == "end" else self.success_at_any).mean())
+
+    def success_interval(self, at: str) -> tuple[float, float]:
+        """The 95 % Wilson interval of `success_rate`."""
+        rate = self.success_rate(at)
+        return (rate, rate) if np.isnan(rate) else wilson_interval(round(rate * len(self)), len(self))
 
     def __len__(self) -> int:
         return len(self.returns)
@@ -155,24 +254,30 @@ class Evaluation:
         return cls(*(np.concatenate(column)[:episodes] for column in columns))
 
 
-def evaluate(policy: Policy, envs: VectorEnv, seed: int, episodes: int | None = None) -> Evaluation:
+def evaluate(
+    policy: Policy,
+    envs: VectorEnv,
+    seed: int,
+    episodes: int | None = None,
+    success_function: SuccessFunction | None = None,
+) -> Evaluation:
     """Episodes with starts and goals that ``seed`` draws: one in each environment, or the first ``episodes`` of as many
-    rounds as that takes."""
+    rounds as that takes. What success means, see `rollout`."""
     if episodes is None:
-        return _one_each(policy, envs, seed)
+        return _one_each(policy, envs, seed, success_function)
     rounds = -(-episodes // envs.num_envs)
     seeds = np.random.SeedSequence(seed).generate_state(rounds)
-    return Evaluation.joined([_one_each(policy, envs, int(s)) for s in seeds], episodes)
+    return Evaluation.joined([_one_each(policy, envs, int(s), success_function) for s in seeds], episodes)
 
 
-def _one_each(policy: Policy, envs: VectorEnv, seed: int) -> Evaluation:
-    steps = rollout(policy, envs, horizon(envs), seed)
+def _one_each(policy: Policy, envs: VectorEnv, seed: int, success_function: SuccessFunction | None) -> Evaluation:
+    steps = rollout(policy, envs, horizon(envs), seed, success_function=success_function)
     ended = np.logical_or.accumulate(steps.ended, axis=0)
     first_episode = np.vstack([np.ones_like(ended[:1]), ~ended[:-1]])  # the step that ends it still belongs to it
     last = first_episode.sum(axis=0) - 1
     return Evaluation(
         success_at_end=steps.success[last, np.arange(envs.num_envs)],
-        success_at_any=(steps.success & first_episode).any(axis=0),
+        success_at_any=np.where(first_episode, steps.success, False).max(axis=0),
         returns=(steps.rewards * first_episode).sum(axis=0),
     )
 

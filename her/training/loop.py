@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import Any
 
 import gymnasium as gym
@@ -20,7 +21,17 @@ from her.hindsight import HERConfig, HindsightExperienceReplay
 from her.prioritized import SAMPLERS
 from her.replay import GoalConditionedReplayBuffer, TransitionSampler
 from her.training.config import AGENTS, TrainingConfig
-from her.training.evaluation import Evaluation, Rollout, evaluate, horizon, make_envs, rollout
+from her.training.evaluation import (
+    Evaluation,
+    Rollout,
+    SuccessFunction,
+    evaluate,
+    horizon,
+    make_envs,
+    reward_of,
+    rollout,
+)
+from her.training.look import UNSCALED, Look, RewardScale, look
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,7 @@ class Progress:
 
     Attributes:
         env_steps, episodes, updates: since the beginning.
-        success_rate: of the round's evaluation, None if there was none.
+        success_rate: of the round's evaluation, None if there was none, NaN if nothing tells of success.
         exploring_success: success rate of the round's own, exploring episodes, whose goals a curriculum may have set.
         td_error: mean absolute TD error of the round's updates.
         cpu_seconds: of this process since the run began, time spent before a resume included.
@@ -59,12 +70,23 @@ class Trainer(AbstractContextManager):
     Raises:
         ValueError: settings that do not fit the environment.
 
+    Attributes:
+        look: what one episode of random actions told of the environment.
+        scale: how the learner sees rewards; as they are if ``target_range`` is a pair of numbers.
+
     >>> with Trainer(settings_for("her/BitFlip-v0", {"n_bits": 8}, until_success=0.95)) as trainer:
     ...     for progress in trainer.run(): ...                                                # doctest: +SKIP
     """
 
     def __init__(self, config: TrainingConfig):
         self.config = config
+        self._success = None if config.success_function is None else _resolve(config.success_function)
+        self.look = look(config, self._success)
+        if not self.look.tells_success and (config.until_success is not None or config.success_ends):
+            raise ValueError(
+                f"success_function: nothing tells when {config.env_id} has succeeded, neither its infos nor its "
+                "rewards, of which there are more than two; until_success and success_ends need one"
+            )
         with ExitStack() as opened:  # which closes the environments if anything below is refused
             envs = make_envs(config.env_id, config.n_envs, **config.env_kwargs)
             self.envs = opened.enter_context(closing(envs))
@@ -80,7 +102,8 @@ class Trainer(AbstractContextManager):
                 )
             if config.reset_options:
                 _check_reset_options(self.envs, config.reset_options)
-            self.agent, self.buffer = make_agent(self.envs, config), make_buffer(self.envs, config)
+            self.scale = reward_scale(self.look, config)
+            self.agent, self.buffer = make_agent(self.envs, config, self.scale), make_buffer(self.envs, config)
             self._sets_goals = isinstance(self.buffer, CurriculumHER) and takes_goals(self.envs)
             self._opened = opened.pop_all()
         self.rounds = self.updates = self.episodes = 0
@@ -128,7 +151,7 @@ class Trainer(AbstractContextManager):
             success_rate = self.evaluate(1).success_rate(config.success_at)
             if config.until_success is not None and success_rate >= config.until_success:
                 solved = self.final_evaluation().success_rate(config.success_at) >= config.until_success
-        explored = steps.success.any(axis=0) if config.success_at == "any" else steps.success[-1]
+        explored = steps.success.max(axis=0) if config.success_at == "any" else steps.success[-1]
         return Progress(
             env_steps=self.env_steps,
             episodes=self.episodes,
@@ -147,7 +170,8 @@ class Trainer(AbstractContextManager):
         if self._sets_goals:
             start, _ = self.envs.reset(seed=seed)  # where the seed lets the episodes start
             options["goal"] = self.buffer.rollout_goals(start["achieved_goal"], start["desired_goal"])
-        steps = rollout(lambda x: self.agent.act(x, explore=True), self.envs, self.horizon, seed, options or None)
+        act, options = lambda x: self.agent.act(x, explore=True), options or None
+        steps = rollout(act, self.envs, self.horizon, seed, options, self._success)
         if config.success_ends:
             steps = dataclasses.replace(steps, terminated=steps.terminated | steps.success)
         return steps
@@ -158,7 +182,7 @@ class Trainer(AbstractContextManager):
         So the normaliser sees both kinds of goals that a batch has, each round once, and no batch is drawn for it.
         """
         goals = [steps.goals] if self.config.strategy == "none" else [steps.goals, steps.achieved_goals]
-        rows = np.concatenate([np.concatenate([steps.states, goal], axis=-1) for goal in goals])
+        rows = np.concatenate([np.concatenate([steps.states, goal], axis=-1, dtype=np.float32) for goal in goals])
         return rows.reshape(-1, rows.shape[-1])
 
     def _learn(self) -> float:
@@ -166,6 +190,7 @@ class Trainer(AbstractContextManager):
         config, total = self.config, 0.0
         for _ in range(config.updates_per_round):
             batch = self.buffer.sample(config.batch_size)
+            batch.rewards = self.scale(batch.rewards, batch.dones)
             errors = self.agent.update(batch.torch())
             if config.priority != "none":
                 self.buffer.update_priorities(batch.indices, errors)
@@ -176,7 +201,7 @@ class Trainer(AbstractContextManager):
     def evaluate(self, which: int) -> Evaluation:
         """Episodes without exploration, with starts and goals drawn for it alone; ``which`` picks one of many draws."""
         episodes = self.config.evaluation_episodes if self.evaluation_envs is self.envs else None
-        return evaluate(self.agent.act, self.evaluation_envs, self._seed(which), episodes)
+        return evaluate(self.agent.act, self.evaluation_envs, self._seed(which), episodes, self._success)
 
     def final_evaluation(self) -> Evaluation:
         """Twice the episodes of the evaluations along the way, and other goals; the same until the next round."""
@@ -208,17 +233,32 @@ class Trainer(AbstractContextManager):
         self._final = None
 
 
-def make_agent(envs: gym.vector.VectorEnv, config: TrainingConfig) -> DQN | DDPG | SAC:
-    """The learner of a config, sized for the environments."""
+def agent_settings(config: TrainingConfig) -> dict[str, Any]:
+    """Of the learner, lists as tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in config.agent_settings.items()}
+
+
+def reward_scale(look: Look, config: TrainingConfig) -> RewardScale:
+    """How the learner of a config sees rewards."""
+    settings = AGENTS[config.agent][1](**agent_settings(config))
+    if isinstance(settings.target_range, tuple):
+        return UNSCALED
+    return RewardScale(look.worst, look.best, look.sparse, settings.gamma)
+
+
+def make_agent(envs: gym.vector.VectorEnv, config: TrainingConfig, scale: RewardScale) -> DQN | DDPG | SAC:
+    """The learner of a config, sized for the environments; "auto" clips its targets only if returns are bounded."""
     spaces, actions = envs.single_observation_space, envs.single_action_space
     observation_dim = spaces["observation"].shape[0] + spaces["desired_goal"].shape[0]
     agent, settings = AGENTS[config.agent]
     discrete = isinstance(actions, gym.spaces.Discrete)
     if discrete != (agent is DQN):
         raise ValueError(f"agent: {config.agent} does not fit the action space {actions} of {config.env_id}")
-    given = {k: tuple(v) if isinstance(v, list) else v for k, v in config.agent_settings.items()}
+    settings = settings(**agent_settings(config))
+    if settings.target_range == "auto" and not scale.bounded:
+        settings = dataclasses.replace(settings, target_range=None)
     shape = (int(actions.n),) if discrete else (actions.low, actions.high)
-    return agent(observation_dim, *shape, settings(**given), seed=config.seed)
+    return agent(observation_dim, *shape, settings, seed=config.seed)
 
 
 def make_buffer(envs: gym.vector.VectorEnv, config: TrainingConfig) -> GoalConditionedReplayBuffer:
@@ -229,7 +269,11 @@ def make_buffer(envs: gym.vector.VectorEnv, config: TrainingConfig) -> GoalCondi
         1 if isinstance(actions, gym.spaces.Discrete) else actions.shape[0],
         spaces["desired_goal"].shape[0],
     )
-    common = {"seed": config.seed, "transitions": make_priority(envs, config)}
+    common = {
+        "seed": config.seed,
+        "transitions": make_priority(envs, config),
+        "goal_dtype": spaces["desired_goal"].dtype,
+    }
     if config.strategy == "none":
         return GoalConditionedReplayBuffer(config.capacity, *dims, **common)
     her = HERConfig(config.strategy, config.k, reward_of(envs))
@@ -270,7 +314,9 @@ def takes_goals(envs: gym.vector.VectorEnv) -> bool:
     return all(np.array_equal(again[key], goals) for key in ("achieved_goal", "desired_goal"))
 
 
-def reward_of(envs: gym.vector.VectorEnv):
-    """The environments' own reward function, as f(achieved, desired)."""
-    owner = envs if hasattr(envs, "compute_reward") else envs.envs[0].unwrapped
-    return lambda achieved, desired: owner.compute_reward(achieved, desired, {})
+def _resolve(name: str) -> SuccessFunction:
+    """The function of this ``module:name``."""
+    try:
+        return resolve_name(name)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise ValueError(f"success_function: cannot import {name!r}: {error}") from None

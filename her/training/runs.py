@@ -12,6 +12,7 @@ import json
 import os
 import pickle
 import platform
+import re
 import shutil
 import subprocess
 import time
@@ -26,7 +27,6 @@ import torch
 
 from her.files import write_atomically
 from her.training.config import TrainingConfig, differences
-from her.training.evaluation import wilson_interval
 from her.training.loop import Progress, Trainer
 
 #: of progress.csv
@@ -41,8 +41,8 @@ class Summary:
 
     Attributes:
         success_rate: of the final evaluation, whose goals were drawn for it alone. If the run was ``solved``, it is
-            this evaluation that ended it.
-        success_interval: 95 % Wilson interval of ``success_rate``.
+            this evaluation that ended it. None if nothing tells of success.
+        success_interval: 95 % Wilson interval of ``success_rate``, or None.
         success_at: whether success means at the "end" of the episode or at "any" step.
         solved: whether ``until_success`` was reached; None if the run had no such aim.
         cpu_seconds, wall_seconds: of training and evaluation, without imports; over all parts of a resumed run.
@@ -55,8 +55,8 @@ class Summary:
     env_steps: int
     episodes: int
     updates: int
-    success_rate: float
-    success_interval: tuple[float, float]
+    success_rate: float | None
+    success_interval: tuple[float, float] | None
     success_at: str
     solved: bool | None
     cpu_seconds: float
@@ -142,7 +142,7 @@ class Run(AbstractContextManager):
     def _summarise(self) -> Summary:
         trainer, config = self.trainer, self.config
         evaluation = trainer.final_evaluation()
-        success, n = evaluation.success_rate(config.success_at), len(evaluation)
+        success, known = evaluation.success_rate(config.success_at), trainer.look.tells_success
         return Summary(
             env_id=config.env_id,
             env_kwargs=config.env_kwargs,
@@ -151,8 +151,8 @@ class Run(AbstractContextManager):
             env_steps=trainer.env_steps,
             episodes=trainer.episodes,
             updates=trainer.updates,
-            success_rate=success,
-            success_interval=wilson_interval(round(success * n), n),
+            success_rate=success if known else None,
+            success_interval=evaluation.success_interval(config.success_at) if known else None,
             success_at=config.success_at,
             solved=None if config.until_success is None else self._solved,
             cpu_seconds=round(trainer.cpu_seconds, 3),
@@ -253,9 +253,9 @@ def load_trainer(folder: str | os.PathLike) -> Trainer:
 
 
 def made_with() -> dict[str, Any]:
-    """What decides what a run comes to: versions, the commit of this repository, and which files differed from it.
+    """What decides what a run comes to: versions, processor, the commit of this repository, and files changed since.
 
-    Where there is no repository, the commit is None.
+    A curve repeats bit for bit on one kind of processor only. Where there is no repository, the commit is None.
     """
     versions = {}
     for name in ("her-course", "numpy", "torch", "gymnasium", "gymnasium-robotics", "mujoco"):
@@ -266,7 +266,17 @@ def made_with() -> dict[str, Any]:
         uncommitted = [line[3:] for line in _git("status", "--porcelain", "--", "her/*.py").splitlines()]
     except (OSError, subprocess.SubprocessError):
         commit, uncommitted = None, []
-    return {"python": platform.python_version(), "versions": versions, "commit": commit, "uncommitted": uncommitted}
+    about = {"python": platform.python_version(), "processor": processor(), "versions": versions}
+    return about | {"commit": commit, "uncommitted": uncommitted}
+
+
+def processor() -> str:
+    """Its name, as the system gives it."""
+    if Path("/proc/cpuinfo").exists():
+        found = re.search(r"^model name\s*: (.+)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        if found:
+            return found[1]
+    return platform.processor() or platform.machine()
 
 
 def _git(*arguments: str) -> str:
