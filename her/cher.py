@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from her.goals import GoalSampler, GoalSelectionStrategy, as_goal_sampler
-from her.reach import NEWEST
 from her.validation import check_number, check_positive_integer, check_state
 
 
@@ -56,7 +55,6 @@ class Cher(GoalSampler):
             raise ValueError(f"candidates: expected at least 2 for each that is picked, got {candidates}")
         self.group = check_positive_integer("group", group)
         self.step = 0
-        self.offered_distance = self.chosen_distance = 0.0
 
     @property
     def weight(self) -> float:
@@ -75,32 +73,18 @@ class Cher(GoalSampler):
             picks = n // len(groups) + (i < n % len(groups))
             picked.append(group[pick_diverse(goals[group], self.weight * distances[group], picks, rng)])
         picked = np.concatenate(picked)
-        if n:
-            self.step += 1
-            rate = max(1 / self.step, NEWEST)
-            self.offered_distance += rate * (float(distances.mean()) - self.offered_distance)
-            self.chosen_distance += rate * (float(distances[picked].mean()) - self.chosen_distance)
+        self.step += bool(n)
         return picked
 
     def report(self) -> dict[str, float]:
-        """How far it has come: the batches so far, λ, and the mean distance of goals to the desired ones.
-
-        Of the latest batches, ``offered_distance`` is that of the candidates, ``chosen_distance`` that of the picked.
-        """
-        return {
-            "step": self.step,
-            "proximity_weight": self.weight,
-            "offered_distance": self.offered_distance,
-            "chosen_distance": self.chosen_distance,
-        }
+        """How far it has come: the batches so far, and λ."""
+        return {"step": self.step, "proximity_weight": self.weight}
 
     def state(self, buffer):
-        return {"progress": np.array([self.step, self.offered_distance, self.chosen_distance])}
+        return {"step": np.array(self.step)}
 
     def restore(self, buffer, state):
-        progress = check_state("progress", state.get("progress", np.zeros(3)), np.zeros(3))
-        step, self.offered_distance, self.chosen_distance = progress.tolist()
-        self.step = int(step)
+        self.step = int(check_state("step", state.get("step", np.zeros(())), 0))
 
 
 def pick_diverse(goals: np.ndarray, cost: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

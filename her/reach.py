@@ -11,9 +11,6 @@ from her.goals import GoalSampler, GoalSelectionStrategy, as_goal_sampler
 from her.replay import GoalConditionedReplayBuffer
 from her.validation import check_number, check_positive_integer, check_state
 
-#: the weight of the newest batch in the averages of a report
-NEWEST = 0.01
-
 
 class Reach:
     """How far the agent reliably reaches: its success rate by distance, measured on real episodes.
@@ -138,7 +135,6 @@ class ReachGoals(GoalSampler):
 
     def _begin(self, reach: Reach) -> None:
         self.reach, self.scale, self.episodes, self.proposes = reach, 0.0, 0, False
-        self.draws, self.offered, self.chosen = 0, np.zeros(3), np.zeros(3)  # shares of easy, middle and hard goals
 
     @np.errstate(under="ignore")
     def draw(self, buffer, rows, rng):
@@ -147,7 +143,6 @@ class ReachGoals(GoalSampler):
         distances = _distances(goals, np.tile(buffer.achieved_goals[rows], (m, 1))).reshape(m, n)
         kept = self._pick(np.maximum(distances - self.reach.distance, 0), rng)
         picked = kept * n + np.arange(n)
-        self._note(distances[0], distances.reshape(-1)[picked])
         return goals[picked], goal_rows[picked]
 
     @np.errstate(under="ignore")
@@ -190,19 +185,15 @@ class ReachGoals(GoalSampler):
 
         Returns:
             ``reach``: the distance within reach. ``scale``: the mean distance of desired goals. ``distances``,
-            ``success``, ``tries``: (bins,) arrays, success NaN where it is not known. ``offered`` and ``chosen``: the
-            shares of easy, middle and hard goals among the latest candidates, and among those kept; these are nearer
-            than a third, nearer than two thirds, and farther than two thirds of ``scale``.
+            ``success``, ``tries``: (bins,) arrays, success NaN where it is not known.
         """
-        reach, names = self.reach, ("easy", "middle", "hard")
+        reach = self.reach
         return {
             "reach": reach.distance,
             "scale": self.scale,
             "distances": reach.distances,
             "success": np.where(reach.known, reach.success, np.nan),
             "tries": reach.tries.copy(),
-            "offered": dict(zip(names, self.offered.tolist(), strict=True)),
-            "chosen": dict(zip(names, self.chosen.tolist(), strict=True)),
         }
 
     def state(self, buffer):
@@ -216,8 +207,8 @@ class ReachGoals(GoalSampler):
 
     def _saved(self) -> list[tuple[str, Any]]:
         """What a file keeps: the names of attributes, and whose they are."""
-        of_goals = ("scale", "episodes", "proposes", "draws", "offered", "chosen")
-        return [(name, self.reach) for name in ("width", "tries", "success")] + [(name, self) for name in of_goals]
+        of_reach, of_goals = ("width", "tries", "success"), ("scale", "episodes", "proposes")
+        return [(name, self.reach) for name in of_reach] + [(name, self) for name in of_goals]
 
     def _measure_scale(self, distances: np.ndarray) -> None:
         self.episodes = min(self.episodes + len(distances), max(self.reach.memory, len(distances)))
@@ -229,13 +220,6 @@ class ReachGoals(GoalSampler):
         weights = self.floor + np.exp((distances.min(axis=0) - distances) / softness)
         sums = weights.cumsum(axis=0)
         return (sums > rng.random(sums.shape[1]) * sums[-1]).argmax(axis=0)
-
-    def _note(self, offered: np.ndarray, chosen: np.ndarray) -> None:
-        self.draws += 1
-        third = self.scale / 3 or 1.0
-        for shares, distances in ((self.offered, offered), (self.chosen, chosen)):
-            thirds = np.bincount(np.minimum(distances / third, 2).astype(np.intp), minlength=3)
-            shares += max(1 / self.draws, NEWEST) * (thirds / len(distances) - shares)
 
 
 def _distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:

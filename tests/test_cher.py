@@ -112,7 +112,6 @@ def test_at_first_diversity_counts_and_later_proximity():
         still[name], distance[name] = (goals == 0).mean(), np.abs(9 - goals).mean()
     assert still["diverse"] < still["plain"] - 0.1  # the many equal goals cover each other
     assert distance["near"] < distance["diverse"] < distance["plain"]
-    assert near.report()["chosen_distance"] < near.report()["offered_distance"] - 1
 
 
 def test_lambda_grows_with_every_batch_and_without_bound_to_memory():

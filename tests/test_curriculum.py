@@ -209,16 +209,24 @@ def test_goals_come_from_where_the_strategy_says(strategy):
 def test_sampling_moves_from_easy_to_hard_as_success_moves_outwards():
     """An agent that moves one unit a step learns, in three stages, to get farther: 4, 12, then all 30 units."""
     buffer = buffer_of("reach", 3000, dims=(1, 1, 1), memory=30)
+    plain = her_buffer(3000, dims=(1, 1, 1))
     rng, hard = np.random.default_rng(0), []
+
+    def shares(of):
+        """Of substitute goals, those within and those beyond a third and two thirds of the mean distance, 15.5."""
+        batches = [of.sample(512) for _ in range(20)]
+        away = np.concatenate([abs(b.goals - b.achieved_goals)[b.relabelled, 0] for b in batches])
+        return {"easy": (away < 15.5 / 3).mean(), "hard": (away >= 15.5 * 2 / 3).mean()}
+
     for farthest in (4, 12, 30):
         for _ in range(400):
             desired = rng.integers(1, 31)
             steps = np.arange(1, 31)
             path = np.minimum(steps, desired) if desired <= farthest else -steps  # lost: away from the goal
-            buffer.store_episode(goals_episode(path, [float(desired)]))
-            buffer.sample(64)
-        report = buffer.report()
-        preferred = {name: report["chosen"][name] / report["offered"][name] for name in ("easy", "hard")}
+            for each in (buffer, plain):
+                each.store_episode(goals_episode(path, [float(desired)]))
+        report, chosen, offered = buffer.report(), shares(buffer), shares(plain)
+        preferred = {name: chosen[name] / offered[name] for name in ("easy", "hard")}
         hard.append(preferred["hard"])
         width = report["distances"][0] * 2
         within = report["distances"] + width / 2 <= farthest
@@ -226,9 +234,7 @@ def test_sampling_moves_from_easy_to_hard_as_success_moves_outwards():
         assert farthest - width < report["reach"] < farthest + width
         if farthest < 30:
             assert preferred["easy"] > 1.02
-        assert sum(report["chosen"].values()) == pytest.approx(1)
-        assert sum(report["offered"].values()) == pytest.approx(1)
-    assert hard[0] + 0.1 < hard[1] < hard[2] - 0.1
+    assert hard[0] + 0.05 < hard[1] < hard[2] - 0.05
     assert preferred == {"easy": pytest.approx(1, abs=0.06), "hard": pytest.approx(1, abs=0.06)}
     assert report["scale"] == pytest.approx(15.5, abs=3)
 
@@ -238,7 +244,6 @@ def test_the_report_can_be_plotted():
     assert report["reach"] == 0
     assert np.isnan(report["success"]).all()
     assert report["distances"].shape == report["success"].shape == report["tries"].shape == (Reach.BINS,)
-    assert report["chosen"] == report["offered"] == {"easy": 0.0, "middle": 0.0, "hard": 0.0}
 
 
 def test_episodes_teach_the_same_whether_stored_whole_or_step_by_step():
@@ -389,13 +394,12 @@ def test_a_curriculum_begins_anew_with_the_file_of_another(tmp_path):
         ("reach", "tries", [1.0, 2.0]),
         ("reach", "success", [math.nan] * Reach.BINS),
         ("reach", "scale", -1.0),
-        ("reach", "draws", [1]),
-        ("cher", "progress", [1]),
-        ("cher", "progress", ["0", "x", "0"]),
-        ("cher", "progress", [0, math.inf, 0.0]),
-        ("cher", "progress", [0, math.nan, 0.0]),
-        ("cher", "progress", [-1, 0.0, 0.0]),
-        ("cher", "progress", 5),
+        ("reach", "episodes", [1]),
+        ("cher", "step", [1]),
+        ("cher", "step", "x"),
+        ("cher", "step", math.inf),
+        ("cher", "step", math.nan),
+        ("cher", "step", -1),
     ],
 )
 def test_a_file_with_a_damaged_curriculum_is_refused_and_changes_nothing(curriculum, name, told, tmp_path):

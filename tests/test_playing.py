@@ -83,7 +83,8 @@ def test_tensorboard_gets_every_evaluation_once_though_the_run_was_interrupted(t
         pass
 
     run = Run(small(evaluate_every=1), tmp_path, checkpoint_seconds=0)
-    log = TensorBoardLog(tmp_path / "tensorboard", run.rows)
+    log = TensorBoardLog(tmp_path / "tensorboard")
+    log.write(run.rows)
 
     def until_half(progress):
         log.write(run.rows)

@@ -80,6 +80,7 @@ class GoalTask(ABC):
 class _Episodes:
     """What both faces share: the running episodes (state, goal, clock) and the goal interface."""
 
+    Task: type[GoalTask]
     task: GoalTask
     _state: np.ndarray | None = None
     _goal: np.ndarray | None = None
@@ -177,12 +178,14 @@ class GoalEnv(_Episodes, gym.Env):
 
     `info` has `is_success` (bool) and `elapsed` (steps since the reset). `reset(options={"state": …, "goal":
     …})` starts from a chosen state, with a chosen goal, or both.
+
+    Arguments beside `render_mode` are those of the task, `Task`.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
 
-    def __init__(self, task: GoalTask, render_mode: str | None = None):
-        self.task = task
+    def __init__(self, *settings: Any, render_mode: str | None = None, **named: Any):
+        self.task = task = self.Task(*settings, **named)
         self.render_mode = _valid_render_mode(render_mode)
         self.action_space, self.observation_space = task.action_space, task.observation_space
 
@@ -219,13 +222,23 @@ class GoalVectorEnv(_Episodes, VectorEnv):
     some were begun anew by `reset(options={"reset_mask": mask})`, (num_envs,) bool.
 
     `reset(options={"state": …, "goal": …})` takes a row for each copy that is reset, (n, size), or one for all,
-    (size,).
+    (size,). Further arguments are those of the task; `max_episode_steps` is Gymnasium's word for its horizon.
     """
 
     metadata: ClassVar[dict[str, Any]] = GoalEnv.metadata | {"autoreset_mode": AutoresetMode.SAME_STEP}
 
-    def __init__(self, task: GoalTask, num_envs: int = 1, render_mode: str | None = None):
-        self.task, self.num_envs = task, check_positive_integer("num_envs", num_envs)
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *settings: Any,
+        render_mode: str | None = None,
+        max_episode_steps: int | None = None,
+        **named: Any,
+    ):
+        if max_episode_steps is not None:
+            named["horizon"] = max_episode_steps
+        self.task = task = self.Task(*settings, **named)
+        self.num_envs = check_positive_integer("num_envs", num_envs)
         self.render_mode = _valid_render_mode(render_mode)
         self.single_action_space, self.single_observation_space = task.action_space, task.observation_space
         self.action_space = batch_space(task.action_space, self.num_envs)

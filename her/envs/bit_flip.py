@@ -95,24 +95,12 @@ class BitFlipEnv(GoalEnv):
 
     metadata: ClassVar[dict[str, Any]] = GoalEnv.metadata | {"render_fps": 4}
 
-    def __init__(
-        self, n_bits: int = 8, encoding: str = "signed", horizon: int | None = None, render_mode: str | None = None
-    ):
-        super().__init__(BitFlip(n_bits, encoding, horizon), render_mode)
+    Task = BitFlip
 
 
 class BitFlipVectorEnv(GoalVectorEnv):
-    """`num_envs` copies of `BitFlipEnv` in one array; `max_episode_steps` is Gymnasium's word for the horizon."""
+    """`num_envs` copies of `BitFlipEnv` in one array."""
 
     metadata: ClassVar[dict[str, Any]] = GoalVectorEnv.metadata | {"render_fps": 4}
 
-    def __init__(
-        self,
-        num_envs: int = 1,
-        n_bits: int = 8,
-        encoding: str = "signed",
-        horizon: int | None = None,
-        render_mode: str | None = None,
-        max_episode_steps: int | None = None,
-    ):
-        super().__init__(BitFlip(n_bits, encoding, max_episode_steps or horizon), num_envs, render_mode)
+    Task = BitFlip

@@ -144,19 +144,10 @@ class PushEnv(_Layout, GoalEnv):
     seconds.
     """
 
-    def __init__(self, threshold: float = 0.08, horizon: int = 50, render_mode: str | None = None):
-        super().__init__(Push(threshold, horizon), render_mode)
+    Task = Push
 
 
 class PushVectorEnv(_Layout, GoalVectorEnv):
-    """`num_envs` copies of `PushEnv` in one array; `max_episode_steps` is Gymnasium's word for the horizon."""
+    """`num_envs` copies of `PushEnv` in one array."""
 
-    def __init__(
-        self,
-        num_envs: int = 1,
-        threshold: float = 0.08,
-        horizon: int = 50,
-        render_mode: str | None = None,
-        max_episode_steps: int | None = None,
-    ):
-        super().__init__(Push(threshold, max_episode_steps or horizon), num_envs, render_mode)
+    Task = Push

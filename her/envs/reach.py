@@ -115,19 +115,10 @@ class ReachEnv(GoalEnv):
     lasts `horizon` steps of `DT` seconds.
     """
 
-    def __init__(self, threshold: float = 0.06, horizon: int = 50, render_mode: str | None = None):
-        super().__init__(Reach(threshold, horizon), render_mode)
+    Task = Reach
 
 
 class ReachVectorEnv(GoalVectorEnv):
-    """`num_envs` copies of `ReachEnv` in one array; `max_episode_steps` is Gymnasium's word for the horizon."""
+    """`num_envs` copies of `ReachEnv` in one array."""
 
-    def __init__(
-        self,
-        num_envs: int = 1,
-        threshold: float = 0.06,
-        horizon: int = 50,
-        render_mode: str | None = None,
-        max_episode_steps: int | None = None,
-    ):
-        super().__init__(Reach(threshold, max_episode_steps or horizon), num_envs, render_mode)
+    Task = Reach

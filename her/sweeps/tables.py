@@ -63,8 +63,11 @@ class RunRecord:
 
     @property
     def final(self) -> float | None:
-        """Success rate of the final evaluation, None if the run has not ended."""
-        return float(self.result["success_rate"]) if self.result else None
+        """Success rate of the final evaluation; None if the run has not ended, NaN if nothing tells of success."""
+        if not self.result:
+            return None
+        rate = self.result["success_rate"]
+        return float("nan" if rate in (None, "") else rate)
 
     @property
     def status(self) -> str:

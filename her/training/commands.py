@@ -124,7 +124,8 @@ def _with_progress_bar(run: Run, quiet: bool, tensorboard: bool) -> Summary:
         if tensorboard:
             with needs("tensorboard"):
                 from her.training.tensorboard import TensorBoardLog
-            log = opened.enter_context(closing(TensorBoardLog(run.folder / "tensorboard", run.rows)))
+            log = opened.enter_context(closing(TensorBoardLog(run.folder / "tensorboard")))
+            log.write(run.rows)
         bar = opened.enter_context(tqdm(total=total, unit="step", unit_scale=True, disable=quiet, file=sys.stderr))
         bar.update(min(run.trainer.env_steps, total))
 

@@ -16,7 +16,6 @@ import torch
 
 from her.agents import DDPG, DQN, SAC
 from her.curriculum import CurriculumHER
-from her.envs.robotics import is_robotic
 from her.hindsight import HERConfig, HindsightExperienceReplay
 from her.prioritized import SAMPLERS
 from her.replay import GoalConditionedReplayBuffer, TransitionSampler
@@ -90,7 +89,9 @@ class Trainer(AbstractContextManager):
         with ExitStack() as opened:  # which closes the environments if anything below is refused
             envs = make_envs(config.env_id, config.n_envs, **config.env_kwargs)
             self.envs = opened.enter_context(closing(envs))
-            if is_robotic(config.env_id):  # a robot takes 12 MB: those that explore are evaluated with, in rounds
+            if hasattr(
+                envs, "envs"
+            ):  # objects, such as robots of 12 MB: the exploring ones are evaluated with, in rounds
                 self.evaluation_envs = self.envs
             else:
                 envs = make_envs(config.env_id, config.evaluation_episodes, **config.env_kwargs)

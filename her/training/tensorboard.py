@@ -4,40 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from tensorboardX import SummaryWriter
 
 
-class TensorBoardLog:
+class TensorBoardLog(SummaryWriter):
     """Writes every evaluation of a run as points over environment steps.
 
-    A run that goes on from a checkpoint repeats the evaluations that came after it. The log is therefore written anew
-    from the rows that the checkpoint kept, and no point comes twice.
-
-    Args:
-        folder: of the event file; what it holds already is replaced.
-        rows: of the run so far, as in progress.csv.
+    A run that goes on from a checkpoint repeats the evaluations that came after it. The log is therefore written anew,
+    what ``folder`` held is replaced, and no point comes twice.
     """
 
-    def __init__(self, folder: str | os.PathLike, rows: Sequence[dict[str, Any]] = ()):
+    def __init__(self, folder: str | os.PathLike):
         shutil.rmtree(folder, ignore_errors=True)
-        self._writer = SummaryWriter(str(Path(folder)))
-        self._written = 0
-        self.write(rows)
+        super().__init__(str(folder))
+        self.written = 0
 
-    def write(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Add the rows that were not there the last time."""
-        for row in rows[self._written :]:
-            for name, value in row.items():
-                if name != "env_steps":
-                    self._writer.add_scalar(name, value, global_step=row["env_steps"])
-        if len(rows) > self._written:
-            self._writer.flush()
-        self._written = len(rows)
-
-    def close(self) -> None:
-        """Wait until all points are in the file."""
-        self._writer.close()
+    def write(self, rows: list[dict[str, Any]]) -> None:
+        """Add those of a run's rows, as in progress.csv, that were not there the last time."""
+        for row in rows[self.written :]:
+            for name in row.keys() - {"env_steps"}:
+                self.add_scalar(name, row[name], global_step=row["env_steps"])
+        self.written = len(rows)
+        self.flush()
