@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from her.files import write_atomically
 from her_course.exercises.running import end_with_parent
 from her_course.grading.archives import open_safely
 from her_course.grading.confinement import COURSE
@@ -79,15 +80,16 @@ class Grading:
         require(self.kind)
         self.results = self.out / ".grading" / "results"
         path = self.out / "run.json"
-        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        if kept is not None and not self.resume:
-            raise FileExistsError(
-                f"out: {str(self.out)!r} holds a grading already; go on with it (--resume) or choose another folder"
-            )
-        if kept is not None and self.seed not in (None, kept["seed"]):
-            raise ValueError(f"seed: the grading in {str(self.out)!r} has the seed {kept['seed']}, not {self.seed}")
-        if self.seed is None:
-            self.seed = kept["seed"] if kept else secrets.randbelow(2**62)
+        out = repr(str(self.out))
+        if path.exists():
+            seed = json.loads(path.read_text(encoding="utf-8"))["seed"]
+            if not self.resume:
+                raise FileExistsError(f"out: {out} holds a grading; go on with it (--resume) or choose another folder")
+            if self.seed not in (None, seed):
+                raise ValueError(f"seed: the grading in {out} has the seed {seed}, not {self.seed}")
+            self.seed = seed
+        elif self.seed is None:
+            self.seed = secrets.randbelow(2**62)
         self.results.mkdir(parents=True, exist_ok=True)
         if os.name == "posix":
             (self.out / ".grading").chmod(0o700)
@@ -162,20 +164,18 @@ class Grading:
         """Where the result goes: of these very bytes, this seed, and this version of the exercises."""
         key = submission.student, submission.chapter
         if key not in self._paths:
-            self._paths[key] = self._new_path(submission)
+            said = [*key, submission.problem, submission.digest(), self.seed, self.hidden, self.kind]
+            said += [asdict(self.limits), self.registry, _version()]
+            self._paths[key] = self.results / f"{hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]}.json"
         return self._paths[key]
-
-    def _new_path(self, submission: Submission) -> Path:
-        said = [submission.student, submission.chapter, submission.problem, _digest(submission)]
-        said += [self.seed, self.hidden, self.kind, asdict(self.limits), self.registry, _version()]
-        return self.results / f"{hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]}.json"
 
     # ----------------------------------------------------------------------------------------------------- what came
 
     def records(self, student: str) -> list[dict[str, Any]]:
         """A student's chapters in order, with ``late``, and each row with the ``score`` that the rules give it."""
         records = []
-        for submission in self._of(student):
+        begin = self.students.index(student) * len(self.chapters)
+        for submission in self.found[begin : begin + len(self.chapters)]:
             record = json.loads(self._path(submission).read_text(encoding="utf-8"))
             deadline = self.rules.deadline
             files = submission.files
@@ -187,11 +187,6 @@ class Grading:
                 row["score"] = None if blank else round(score, 2)
             records.append(record)
         return records
-
-    def _of(self, student: str) -> Sequence[Submission]:
-        n = len(self.chapters)
-        begin = self.students.index(student) * n
-        return self.found[begin : begin + n]
 
 
 def _task(
@@ -218,13 +213,6 @@ def _contents(submission: Submission) -> list[bytes | None]:
     return contents
 
 
-def _digest(submission: Submission) -> str:
-    try:
-        return submission.digest()
-    except OSError:
-        return "unreadable"
-
-
 @cache
 def _version() -> str:
     """Of the exercises and of the grader: a grade given by others is given again."""
@@ -237,7 +225,6 @@ def _version() -> str:
 
 
 def write(path: Path, text: str, encoding: str = "utf-8") -> None:
-    """Write a text file at once: whoever reads it finds the old one or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding=encoding, errors="replace", newline="")
-    os.replace(temporary, path)
+    """Write a text file at once; what strangers wrote may hold what no encoding has."""
+    with write_atomically(path, "wb") as file:
+        file.write(text.encode(encoding, "replace"))

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,17 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from her_course.exercises import registry
-from her_course.exercises.model import (
-    Call,
-    Case,
-    CaseResult,
-    Exercise,
-    Outcome,
-    Problem,
-    Text,
-    Verdict,
-    judge_exercise,
-)
+from her_course.exercises.model import Call, Case, CaseResult, Exercise, Outcome, Problem, Text, Verdict, judge_exercise
 from her_course.exercises.running import lost
 from her_course.grading.archives import open_safely
 from her_course.grading.sandbox import Limits, Sandbox, Task, shared
@@ -68,17 +58,6 @@ class Settings:
         return shared(repr(self), lambda: Sandbox(hide, self.limits, self.kind))
 
 
-class _Guarded(Exercise):
-    """An exercise whose cases are made once for all submissions, and whose judges survive any value."""
-
-    def cases(self, rng: np.random.Generator, hidden: bool = False) -> list[Case]:
-        kept = self.__dict__.get("_kept")
-        if kept is None:
-            kept = [replace(case, judge=_surviving(case.judge)) for case in super().cases(rng, hidden)]
-            object.__setattr__(self, "_kept", kept)
-        return kept
-
-
 def _surviving(judge: Callable[[Sequence[Outcome]], Verdict]) -> Callable[[Sequence[Outcome]], Verdict]:
     @functools.wraps(judge)
     def survive(outcomes: Sequence[Outcome]) -> Verdict:
@@ -93,9 +72,12 @@ def _surviving(judge: Callable[[Sequence[Outcome]], Verdict]) -> Callable[[Seque
 
 
 class _Prepared(NamedTuple):
-    """An exercise, the calls of its public and of its hidden cases, and the points of a right answer."""
+    """An exercise, the calls of its public and of its hidden cases, and the points of a right answer.
 
-    exercise: _Guarded
+    The exercise has the hidden cases among its public ones. All are made once, for all submissions.
+    """
+
+    exercise: Exercise
     public: Task
     hidden: Task
     points: float
@@ -104,17 +86,23 @@ class _Prepared(NamedTuple):
 @lru_cache(maxsize=64)
 def _prepared(settings: Settings, chapter: int, name: str) -> _Prepared:
     exercise = next(exercise for exercise in settings.exercises(chapter) if exercise.name == name)
-    guarded = _Guarded(**{f.name: getattr(exercise, f.name) for f in fields(Exercise)})
+    cases: list[Case] = []
     calls: list[Call] = []
+
+    def make(rng: np.random.Generator) -> list[Case]:
+        if not cases:
+            cases.extend(replace(case, judge=_surviving(case.judge)) for case in exercise.cases(rng, settings.hidden))
+        return cases
 
     def note(asked: Sequence[Call]) -> list[Outcome]:
         calls.extend(asked)
         return [lost("not_run")] * len(asked)
 
-    points = judge_exercise(guarded, note, settings.seed, settings.hidden).max_points
-    public = sum(len(case.calls) for case in guarded.cases(np.random.default_rng(0)) if not case.hidden)
+    prepared = replace(exercise, public=make)
+    points = judge_exercise(prepared, note, settings.seed, hidden=False).max_points
+    public = sum(len(case.calls) for case in cases if not case.hidden)
     tasks = (Task.of(name, exercise.seconds, part) for part in (calls[:public], calls[public:]))
-    return _Prepared(guarded, *tasks, points)
+    return _Prepared(prepared, *tasks, points)
 
 
 def mark(submission: Submission, settings: Settings, data: Sequence[bytes | None] | None = None) -> dict[str, Any]:
@@ -237,11 +225,11 @@ def _absent(
     return _empty(settings, chapter, name, "missing")
 
 
-def _judged(exercise: _Guarded, outcomes: Sequence[Outcome], settings: Settings) -> dict[str, Any]:
+def _judged(exercise: Exercise, outcomes: Sequence[Outcome], settings: Settings) -> dict[str, Any]:
     """The row of an exercise whose function was called."""
     row = _empty(settings, exercise.chapter, exercise.name, "grader_error")
     try:
-        result = judge_exercise(exercise, lambda calls: outcomes, settings.seed, settings.hidden)
+        result = judge_exercise(exercise, lambda calls: outcomes, settings.seed, hidden=False)
     except Exception as error:
         return row | {"problem": _both(f"{type(error).__name__}: {error}")}
     partly = result.status == "failed" and result.points > 0

@@ -30,7 +30,7 @@ from markupsafe import Markup
 from her_course.exercises.model import Exercise, Text
 from her_course.grading.classes import Grading, write
 from her_course.grading.summary import Class
-from her_course.grading.texts import FILE_PROBLEMS, STATUSES, TEXTS
+from her_course.grading.texts import FILE_PROBLEMS, PAGES, STATUSES
 
 COLUMNS = ("student", "chapter", "exercise", "score", "max", "status", "seconds")
 
@@ -72,7 +72,7 @@ def _environment(lang: str) -> jinja2.Environment:
     loader = jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8"))
     options = {"trim_blocks": True, "undefined": jinja2.StrictUndefined, "finalize": _visible}
     environment = jinja2.Environment(loader=loader, autoescape=True, **options)
-    texts = SimpleNamespace(**{name: text.of(lang) for name, text in TEXTS.items()})
+    texts = SimpleNamespace(**{name: text.of(lang) for name, text in PAGES.items()})
     environment.filters["prose"] = _prose
     environment.globals |= {"lang": lang, "t": texts, "style": Markup(style)}
     return environment
@@ -119,7 +119,7 @@ def _harmless(text: str) -> str:
 def _similar_table(count: Class) -> _Table:
     table = _Table(("chapter", "students", "functions"))
     for pair in count.similar():
-        people = [*map(_harmless, pair["students"]), *(f"({TEXTS[source].en})" for source in pair["own"])]
+        people = [*map(_harmless, pair["students"]), *(f"({PAGES[source].en})" for source in pair["own"])]
         table.add(pair["chapter"], "; ".join(people), " ".join(pair["functions"]))
     return table
 
@@ -175,7 +175,7 @@ def _feedback(student: str, records: list[dict], exercises: dict[str, Exercise],
                 "score": _number(sum(row["score"] or 0 for row in rows)),
                 "max": _number(sum(row["max"] for row in rows)),
                 "file_problem": STATUSES[problem].of(lang) if problem else None,
-                "failed": [TEXTS["cell_failed"].of(lang).format(cell, text) for cell, text in failed[:5]],
+                "failed": [PAGES["cell_failed"].of(lang).format(cell, text) for cell, text in failed[:5]],
                 "rows": [_card(row, exercises[row["exercise"]], lang, silent) for row in rows],
             }
         )
@@ -199,7 +199,7 @@ def _card(row: dict[str, Any], exercise: Exercise, lang: str, silent: bool) -> d
     failed = [case for case in public if not case["passed"]][:2]  # the others mostly fail alike
     cases = []
     for case in public:
-        got = TEXTS["not_shown"].of(lang) if silent else case["got"][which]
+        got = PAGES["not_shown"].of(lang) if silent else case["got"][which]
         shown = {"name": case["name"][which], "expected": case["expected"][which], "got": got, "call": case["call"]}
         printed = "" if silent else case["printed"].strip()[:300]
         cases.append(shown | {"passed": case["passed"], "detail": case in failed, "printed": printed})

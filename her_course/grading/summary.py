@@ -11,7 +11,7 @@ from her_course.exercises.model import Exercise, Text
 from her_course.grading.classes import Grading
 from her_course.grading.confinement import COURSE
 from her_course.grading.reading import fingerprints
-from her_course.grading.texts import FILE_PROBLEMS, REASONS, STATUSES, TEXTS, isolation
+from her_course.grading.texts import FILE_PROBLEMS, PAGES, REASONS, STATUSES, isolation
 
 NEEDS_HELP = 0.5  # of all points
 SMALL = 40  # nodes of a syntax tree; below, answers are alike by nature
@@ -100,7 +100,7 @@ class Class:
     def summary(self, lang: str) -> dict[str, Any]:
         similar = self.similar()
         for pair in similar:
-            pair["own"] = [TEXTS[source].of(lang) for source in pair["own"]]
+            pair["own"] = [PAGES[source].of(lang) for source in pair["own"]]
             pair["more"] = max(0, len(pair["students"]) - 12)
             pair["students"] = pair["students"][:12]
         needy = sorted(self.needy, key=lambda one: one["share"])
@@ -108,20 +108,13 @@ class Class:
             {"count": n, "exercise": exercise, "text": self.exercises[exercise].text(idea).of(lang)}
             for (exercise, idea), n in sorted(self.ideas.items(), key=lambda pair: (-pair[1], pair[0]))[:20]
         ]
-        warnings = []
-        if self.errors:
-            zh, en = (
-                f"{self.errors} 处评分程序自己出错，请人工看。",
-                f"{self.errors} errors of the grader itself: look at them.",
-            )
-            warnings.append(Text(zh, en).of(lang))
         return {
             "students": self.students,
             "handed_in": self.handed_in,
             "expected": self.expected,
             "mean": f"{self.share / max(1, self.students):.0%}",
             "isolation": {"full": not self.open, "text": self.isolation().of(lang)},
-            "warnings": warnings,
+            "errors": self.errors,
             "exercises": [self._exercise(exercise, lang) for exercise in self.exercises.values()],
             "ideas": ideas,
             "needy": [one | {"share": f"{one['share']:.0%}", "file": self.files_of[one["student"]]} for one in needy],
