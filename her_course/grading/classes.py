@@ -6,6 +6,7 @@ submission that is done), and once all are done what `reports` writes. Each file
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -25,9 +26,6 @@ from her_course.grading.marking import Settings, mark
 from her_course.grading.process import require
 from her_course.grading.sandbox import Limits
 from her_course.grading.submissions import Submission, discover
-
-SENT = 8 * 2**20  # bytes of a submission that is sent to another machine; larger ones are marked on this one
-AT_ONCE = 64  # submissions given out at a time where results cannot be taken one by one
 
 
 @dataclass(frozen=True)
@@ -130,35 +128,22 @@ class Grading:
     def _marked(
         self, todo: Sequence[Submission], jobs: int, backend: str | None, scheduler: str | None
     ) -> Iterator[tuple[Submission, str]]:
-        if backend == "dask":
-            yield from self._marked_by_dask(todo, scheduler)
-        elif jobs == 1 or not todo:
-            for i, submission in enumerate(todo):
-                yield submission, _task(i, submission, self.settings)[1]
-        else:
-            from joblib import Parallel, delayed
-
-            parallel = Parallel(jobs, backend=backend or "loky", return_as="generator_unordered", batch_size=1)
-            tasks = (delayed(_task)(i, submission, self.settings, None, True) for i, submission in enumerate(todo))
-            for i, text in parallel(tasks):
-                yield todo[i], text
-
-    def _marked_by_dask(self, todo: Sequence[Submission], scheduler: str | None) -> Iterator[tuple[Submission, str]]:
-        from dask.distributed import Client
+        if not todo or (jobs == 1 and backend != "dask"):
+            yield from ((submission, _task(0, submission, self.settings)[1]) for submission in todo)
+            return
         from joblib import Parallel, delayed, parallel_config
 
-        small, large = [], []
-        for submission in todo:
-            size = sum(file.path.stat().st_size for file in submission.files)
-            (small if size <= SENT else large).append(submission)
-        with Client(scheduler) as client, parallel_config("dask", client=client, wait_for_workers_timeout=60):
-            for begin in range(0, len(small), AT_ONCE):
-                some = small[begin : begin + AT_ONCE]
-                tasks = [delayed(_task)(i, s, self.settings, _contents(s)) for i, s in enumerate(some)]
-                for i, text in Parallel(n_jobs=-1, batch_size=1)(tasks):
-                    yield some[i], text
-        for i, submission in enumerate(large):
-            yield submission, _task(i, submission, self.settings)[1]
+        with contextlib.ExitStack() as stack:
+            tasks = (delayed(_task)(i, one, self.settings, worker=True) for i, one in enumerate(todo))
+            if backend == "dask":
+                from dask.distributed import Client
+
+                client = stack.enter_context(Client(scheduler))
+                stack.enter_context(parallel_config("dask", client=client, wait_for_workers_timeout=60))
+                tasks = (delayed(_task)(i, one, self.settings, _contents(one)) for i, one in enumerate(todo))
+                jobs = -1
+            for i, text in Parallel(jobs, return_as="generator_unordered", batch_size=1)(tasks):
+                yield todo[i], text
 
     def _path(self, submission: Submission) -> Path:
         """Where the result goes: of these very bytes, this seed, and this version of the exercises."""
@@ -193,23 +178,23 @@ def _task(
     number: int,
     submission: Submission,
     settings: Settings,
-    data: Sequence[bytes | None] | None = None,
+    data: Sequence[bytes] | None = None,
     worker: bool = False,
 ) -> tuple[int, str]:
-    """In a worker, which is not to outlive the grader."""
-    if worker:
+    if worker:  # which is not to outlive the grader
         end_with_parent()
     return number, json.dumps(mark(submission, settings, data), ensure_ascii=False)
 
 
-def _contents(submission: Submission) -> list[bytes | None]:
-    contents: list[bytes | None] = []
+def _contents(submission: Submission) -> list[bytes]:
+    """Of its files, for a machine that does not have them; a file that is gone by now is as an empty one."""
+    contents = []
     for file in submission.files:
         try:
             with open(open_safely(file.path), "rb") as opened:
-                contents.append(opened.read(SENT))
+                contents.append(opened.read())
         except OSError:
-            contents.append(None)
+            contents.append(b"")
     return contents
 
 

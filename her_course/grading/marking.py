@@ -105,7 +105,7 @@ def _prepared(settings: Settings, chapter: int, name: str) -> _Prepared:
     return _Prepared(prepared, *tasks, points)
 
 
-def mark(submission: Submission, settings: Settings, data: Sequence[bytes | None] | None = None) -> dict[str, Any]:
+def mark(submission: Submission, settings: Settings, data: Sequence[bytes] | None = None) -> dict[str, Any]:
     """What a submission is worth, exercise by exercise.
 
     Args:
@@ -123,7 +123,7 @@ def mark(submission: Submission, settings: Settings, data: Sequence[bytes | None
     if submission.problem is not None:
         return record | {"rows": [_empty(settings, submission.chapter, name, submission.problem) for name in names]}
     sandbox = settings.sandbox()
-    record["isolation"] = {"kind": sandbox.isolation.kind, "open": list(sandbox.isolation.open)}
+    record["isolation"] = sandbox.isolation._asdict()
     found = []
     for i, file in enumerate(submission.files):
         with _opened(file.path, data[i] if data else None) as descriptor:
@@ -265,18 +265,15 @@ def _both(text: Text | str) -> list[str]:
 @contextlib.contextmanager
 def _opened(path: Path, data: bytes | None) -> Iterator[int | None]:
     """A descriptor of a file that was handed in; None if it is no longer there, or no longer a file."""
-    if data is not None:
-        with tempfile.TemporaryFile() as file:
+    with contextlib.ExitStack() as stack:
+        descriptor = None
+        if data is not None:
+            file = stack.enter_context(tempfile.TemporaryFile())
             file.write(data)
-            file.seek(0)
-            yield file.fileno()
-        return
-    try:
-        descriptor = open_safely(path)
-    except OSError:
-        yield None
-        return
-    try:
+            file.flush()
+            descriptor = file.fileno()
+        else:
+            with contextlib.suppress(OSError):
+                descriptor = open_safely(path)
+                stack.callback(os.close, descriptor)
         yield descriptor
-    finally:
-        os.close(descriptor)
