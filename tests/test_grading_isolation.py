@@ -263,8 +263,7 @@ def test_an_answer_sees_the_inputs_of_its_hidden_cases_in_no_public_call(brought
 # ------------------------------------------------------------------------------------------- it ends with the grader
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(("how", "jobs"), [(signal.SIGKILL, 2), (signal.SIGTERM, 1)])
 def test_all_processes_end_with_the_grader(how, jobs, tmp_path):
     code = "import os, time\ndef sparse_reward(a, d, t):\n    if os.fork() == 0: os.setsid()\n    time.sleep(1000)\n"
     for i in range(3):
