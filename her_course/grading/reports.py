@@ -21,7 +21,6 @@ import shutil
 import unicodedata
 from collections.abc import Callable, Iterable
 from importlib import resources
-from types import SimpleNamespace
 from typing import Any
 
 import jinja2
@@ -44,7 +43,8 @@ def write_all(grading: Grading, lang: str = "en", on_student: Callable[[], Any] 
     templates = _environment(lang)
     names = file_names(grading.students)
     count = Class(grading, exercises, names)
-    grades, wide, seconds = _Table(COLUMNS), _Table(_wide_columns(grading)), _Table(("student", "exercise", "seconds"))
+    grades, seconds = _Table(COLUMNS), _Table(("student", "exercise", "seconds"))
+    wide = _Table(["student", *(f"ch{chapter}" for chapter in grading.chapters), "total", "max"])
     for student in grading.students:
         records = grading.records(student)
         page = templates.get_template("feedback.html").render(_feedback(student, records, exercises, lang))
@@ -52,12 +52,8 @@ def write_all(grading: Grading, lang: str = "en", on_student: Callable[[], Any] 
         _tables(student, records, grades, wide, seconds)
         count.add(student, records)
         on_student()
-    for name, table in (
-        ("grades", grades),
-        ("chapters", wide),
-        ("seconds", seconds),
-        ("similar", _similar_table(count)),
-    ):
+    tables = {"grades": grades, "chapters": wide, "seconds": seconds, "similar": _similar_table(count)}
+    for name, table in tables.items():
         write(grading.out / f"{name}.csv", table.text(), "utf-8-sig")  # the mark tells a spreadsheet what it is
     final = grading.out / "feedback"
     shutil.rmtree(final, ignore_errors=True)
@@ -72,9 +68,9 @@ def _environment(lang: str) -> jinja2.Environment:
     loader = jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8"))
     options = {"trim_blocks": True, "undefined": jinja2.StrictUndefined, "finalize": _visible}
     environment = jinja2.Environment(loader=loader, autoescape=True, **options)
-    texts = SimpleNamespace(**{name: text.of(lang) for name, text in PAGES.items()})
     environment.filters["prose"] = _prose
-    environment.globals |= {"lang": lang, "t": texts, "style": Markup(style)}
+    environment.globals |= {"lang": lang, "t": {name: text.of(lang) for name, text in PAGES.items()}}
+    environment.globals["style"] = Markup(style)
     return environment
 
 
@@ -122,10 +118,6 @@ def _similar_table(count: Class) -> _Table:
         people = [*map(_harmless, pair["students"]), *(f"({PAGES[source].en})" for source in pair["own"])]
         table.add(pair["chapter"], "; ".join(people), " ".join(pair["functions"]))
     return table
-
-
-def _wide_columns(grading: Grading) -> list[str]:
-    return ["student", *(f"ch{chapter}" for chapter in grading.chapters), "total", "max"]
 
 
 def _tables(student: str, records: list[dict], grades: _Table, wide: _Table, seconds: _Table) -> None:
