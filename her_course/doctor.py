@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -200,13 +200,4 @@ def _mujoco() -> Iterator[Finding]:
         yield Finding("mujoco", "warn", needed, "pip install mujoco==3.10.0")
 
 
-CHECKS: list[Callable[[], Iterator[Finding]]] = [
-    _python,
-    _packages,
-    _torch,
-    _kernel,
-    _chapters,
-    _font,
-    _environments,
-    _mujoco,
-]
+CHECKS = [_python, _packages, _torch, _kernel, _chapters, _font, _environments, _mujoco]

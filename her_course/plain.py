@@ -29,6 +29,7 @@ import numpy as np
 
 from her.episodes import Episode, Transition
 from her.goals import GoalSelectionStrategy
+from her_course.exercises.saying import FIELDS
 
 MAX_BYTES = 16 * 2**20
 MAX_DEPTH = 24
@@ -39,8 +40,6 @@ MAX_DIMENSIONS = 16
 _NUMBERS = [np.dtype(code) for code in "?bBhHiIlLqQefdFD"]  # two of them may be alike, as l and q are on Linux
 _SCALARS = {dtype.type for dtype in _NUMBERS}
 _DTYPES = {dtype.str: np.dtype(dtype.str) for dtype in _NUMBERS}
-_TRANSITION = ("state", "action", "reward", "next_state", "done", "goal", "achieved_goal")
-_EPISODE = ("states", "actions", "rewards", "next_states", "dones", "goals", "achieved_goals", "goal")
 
 _functions: dict[str, Callable] = {}
 
@@ -182,9 +181,9 @@ class _Writer:
             return b"g", [("", np.array(value))]
         if _is_tensor(kind):
             return self._tensor(value, where)
-        if kind is Transition or kind is Episode:
-            names = _TRANSITION if kind is Transition else _EPISODE
-            return b"T" if kind is Transition else b"E", [(f".{name}", getattr(value, name, None)) for name in names]
+        if kind in FIELDS:
+            parts = [(f".{name}", getattr(value, name, None)) for name in FIELDS[kind]]
+            return b"T" if kind is Transition else b"E", parts
         if kind is GoalSelectionStrategy:
             return b"S", [("", value.value)]
         if kind is np.random.Generator:
@@ -326,7 +325,7 @@ def _scalar(array: Any) -> np.generic:
 
 
 def _episode(*values: Any) -> Episode:
-    fields = {name: _exactly(value, np.ndarray) for name, value in zip(_EPISODE, values, strict=True)}
+    fields = {name: _exactly(value, np.ndarray) for name, value in zip(FIELDS[Episode], values, strict=True)}
     goal, goals = fields.pop("goal"), fields.pop("goals")
     episode = Episode.from_arrays(**fields, goal=goals)
     if goal.shape != episode.goal.shape:

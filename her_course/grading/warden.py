@@ -27,7 +27,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, BinaryIO
 
 from her_course import plain
@@ -220,9 +219,6 @@ def _keep_only(descriptors: list[int]) -> None:
     for target, source in ((0, null), (1, null), (2, null), (3, given), (4, send)):
         os.dup2(source, target)
     os.closerange(5, 4096)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115
-    sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.__stderr__ = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _send(data: bytes) -> None:
@@ -292,10 +288,10 @@ def _inspect(request: dict) -> dict[str, Any]:
 def _probe(scratch: str, hide: list[str], secret: str) -> dict[str, list[str]]:
     """What is within a submission's reach, and what an answer needs and does not get; both found out by trying."""
     elsewhere = ("/", "/tmp", "/var/tmp", "/dev", os.path.dirname(__file__), os.path.expanduser("~root"))
-    answers = ("her_course.exercises.reference", "her_course.exercises.hidden.ch1")
+    exercises = os.path.join(os.path.dirname(plain.__file__), "exercises")
     within_reach = {
         "user": _readable(secret),
-        "answers": any(_readable(getattr(_spec(name), "origin", None)) for name in answers),
+        "answers": any(_readable(os.path.join(exercises, name)) for name in ("reference.py", "hidden")),
         "submissions": any(map(_readable, hide)),
         "network": any(name != "lo" for _, name in socket.if_nameindex()) or _vsock(),
         "processes": not _LINUX or os.path.isdir(f"/proc/{os.getppid()}"),
@@ -313,19 +309,12 @@ def _probe(scratch: str, hide: list[str], secret: str) -> dict[str, list[str]]:
     }
 
 
-def _spec(module: str) -> Any:
-    try:
-        return find_spec(module)
-    except (ImportError, OSError):
-        return None
-
-
-def _readable(path: str | None) -> bool:
+def _readable(path: str) -> bool:
     """Whether something can be read there: a file that is not empty, or the names in a folder."""
     try:
-        if path and os.path.isdir(path):
+        if os.path.isdir(path):
             return bool(os.listdir(path))
-        with open(path or "", "rb") as file:
+        with open(path, "rb") as file:
             return bool(file.read(1))
     except OSError:
         return False
