@@ -92,17 +92,16 @@ def chapters() -> None:
 @_profile("full")
 def execute(numbers: tuple[int, ...], lang: str, profile: str) -> None:
     """Execute the sources and write the notebooks that are committed, outputs and all."""
-    from tqdm import tqdm
+    _execute(_sources(lang, numbers), profile)
 
+
+def _execute(paths: list[Path], profile: str) -> None:
     notebooks = _course("notebooks")
-    paths = _sources(lang, numbers)
-    with tqdm(total=sum(notebooks.code_cells(notebooks.read(path)) for path in paths), unit="cell") as bar:
-        for path in paths:
-            bar.set_description(notebooks.name_of(path))
-            try:
-                notebooks.execute_to_committed(path, profile, bar.update)
-            except notebooks.ChapterFailed as error:
-                raise click.ClickException(str(error)) from None
+    for path in paths:
+        try:
+            notebooks.execute_to_committed(path, profile)
+        except notebooks.ChapterFailed as error:
+            raise click.ClickException(str(error)) from None
 
 
 @chapters.command()
@@ -173,13 +172,7 @@ def make_exercises(numbers: tuple[int, ...]) -> None:
 @_profile("full")
 def execute_solutions(numbers: tuple[int, ...], profile: str) -> None:
     """Execute the solutions into the notebooks beside them, every check included."""
-    notebooks = _course("notebooks")
-    for path in _solutions(numbers):
-        try:
-            notebooks.execute_to_committed(path, profile)
-        except notebooks.ChapterFailed as error:
-            raise click.ClickException(str(error)) from None
-        click.echo(notebooks.name_of(path))
+    _execute(_solutions(numbers), profile)
 
 
 def _solutions(numbers: tuple[int, ...]) -> list[Path]:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -36,10 +36,12 @@ def diagnose() -> list[Finding]:
     """Look at everything. A check that breaks becomes a finding itself: this function raises nothing."""
     findings = []
     for check in CHECKS:
+        name = check.__name__.strip("_").replace("_", " ")
         try:
             findings.extend(check())
+        except ModuleNotFoundError as error:
+            findings.append(Finding(name, "missing", f"{error.name} is not installed", _install("course")))
         except Exception as error:
-            name = check.__name__.strip("_").replace("_", " ")
             findings.append(Finding(name, "missing", f"{type(error).__name__}: {error}", _install("course")))
     return findings
 
@@ -50,9 +52,8 @@ def render(findings: list[Finding]) -> str:
     width = max(len(finding.name) for finding in findings)
     lines = []
     for finding in findings:
-        lines.append(
-            f"{click.style(f'{finding.status:8}', fg=colours[finding.status])} {finding.name:{width}}  {finding.detail}"
-        )
+        status = click.style(f"{finding.status:8}", fg=colours[finding.status])
+        lines.append(f"{status} {finding.name:{width}}  {finding.detail}")
         if finding.remedy:
             lines.append(f"{'':8} {'':{width}}  → {finding.remedy}")
     broken = sum(finding.status == "missing" for finding in findings)
@@ -72,20 +73,16 @@ def _packages() -> Iterator[Finding]:
     except metadata.PackageNotFoundError:
         yield Finding(DISTRIBUTION, "missing", "not installed", "pip install -e '.[course]'")
         return
-    faults = _faults("")
-    yield Finding(DISTRIBUTION, *_verdict(faults, version, "missing"), _install("") if faults else "")
+    yield _extra("", DISTRIBUTION, version, "missing")
     for extra in REQUIRED_EXTRAS:
-        faults = _faults(extra)
-        yield Finding(f"[{extra}]", *_verdict(faults, "installed", "missing"), _install(extra) if faults else "")
+        yield _extra(extra, f"[{extra}]", "installed", "missing")
     for extra, what in OPTIONAL_EXTRAS.items():
-        faults = _faults(extra)
-        yield Finding(
-            f"[{extra}]", *_verdict(faults, f"{what}: installed", "optional"), _install(extra) if faults else ""
-        )
+        yield _extra(extra, f"[{extra}]", f"{what}: installed", "optional")
 
 
-def _verdict(faults: list[str], fine: str, otherwise: str) -> tuple[str, str]:
-    return (otherwise, ", ".join(faults)) if faults else ("ok", fine)
+def _extra(extra: str, name: str, fine: str, otherwise: Literal["missing", "optional"]) -> Finding:
+    faults = _faults(extra)
+    return Finding(name, otherwise, ", ".join(faults), _install(extra)) if faults else Finding(name, "ok", fine)
 
 
 def _faults(extra: str) -> list[str]:
@@ -120,52 +117,35 @@ def _install(extra: str) -> str:
 
 
 def _torch() -> Iterator[Finding]:
-    try:
-        import torch
-    except ModuleNotFoundError:
-        yield Finding("torch", "missing", "not installed: agents cannot be trained", _install("train"))
-        return
+    import torch
+
     float((torch.ones(2, 2) @ torch.ones(2, 2)).sum())
     threads = torch.get_num_threads()
-    yield Finding(
-        "torch", "ok", f"{torch.__version__} computes, {threads} thread{'s' * (threads > 1)} unless told otherwise"
-    )
+    yield Finding("torch", "ok", f"{torch.__version__} computes, threads unless told otherwise: {threads}")
 
 
 def _kernel() -> Iterator[Finding]:
+    import ipykernel
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
     remedy = f"{sys.executable} -m ipykernel install --sys-prefix"
-    try:
-        import ipykernel
-        from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
-    except ModuleNotFoundError as error:
-        yield Finding("kernel", "missing", f"{error.name} is not installed", _install("course"))
-        return
     try:
         spec = KernelSpecManager().get_kernel_spec("python3")
     except NoSuchKernel:
         yield Finding("kernel", "missing", "no kernel python3", remedy)
         return
     program = spec.argv[0]
-    if program not in ("python", "python3", f"python3.{sys.version_info[1]}") and not _same_file(
-        program, sys.executable
-    ):
+    any_python = program in ("python", "python3", f"python3.{sys.version_info[1]}")
+    if not any_python and Path(program).absolute() != Path(sys.executable).absolute():  # links are not followed
         yield Finding("kernel", "missing", f"python3 belongs to another environment: {program}", remedy)
     else:
         yield Finding("kernel", "ok", f"python3, ipykernel {ipykernel.__version__}, of this environment")
 
 
-def _same_file(one: str, other: str) -> bool:
-    """The same program of the same environment: links are not followed, for a venv's python is one."""
-    return os.path.normcase(os.path.abspath(one)) == os.path.normcase(os.path.abspath(other))
-
-
 def _chapters() -> Iterator[Finding]:
-    try:
-        from her_course.consistency import check_pair
-        from her_course.notebooks import LANGUAGES, discover, find_chapters
-    except ModuleNotFoundError as error:
-        yield Finding("chapters", "missing", f"cannot be read: {error.name} is not installed", _install("course"))
-        return
+    from her_course.consistency import check_pair
+    from her_course.notebooks import LANGUAGES, discover, find_chapters
+
     try:
         folder = find_chapters()
     except FileNotFoundError as error:
@@ -183,20 +163,16 @@ def _chapters() -> Iterator[Finding]:
 
 
 def _font() -> Iterator[Finding]:
-    try:
-        from matplotlib.ft2font import FT2Font
+    from matplotlib.ft2font import FT2Font
 
-        from her_course.figures.style import FAMILY, FONT
-    except ModuleNotFoundError as error:
-        yield Finding("font", "missing", f"{error.name} is not installed", _install("course"))
-        return
+    from her_course.figures.style import FAMILY, FONT
+
     if not FONT.exists():
         yield Finding("font", "missing", f"{FONT} is not there", f"git checkout -- {FONT}")
-        return
-    if not FT2Font(FONT).get_char_index(ord("重")):
+    elif not FT2Font(FONT).get_char_index(ord("重")):
         yield Finding("font", "missing", f"{FAMILY} has no Chinese", f"git checkout -- {FONT}")
-        return
-    yield Finding("font", "ok", f"{FAMILY} draws Chinese")
+    else:
+        yield Finding("font", "ok", f"{FAMILY} draws Chinese")
 
 
 def _environments() -> Iterator[Finding]:
@@ -220,18 +196,8 @@ def _mujoco() -> Iterator[Finding]:
     if version.startswith(MUJOCO):
         yield Finding("mujoco", "ok", version)
     else:
-        yield Finding(
-            "mujoco", "warn", f"{version}: the Fetch environments need {MUJOCO}x", "pip install mujoco==3.10.0"
-        )
+        needed = f"{version}: the Fetch environments need {MUJOCO}x"
+        yield Finding("mujoco", "warn", needed, "pip install mujoco==3.10.0")
 
 
-CHECKS: list[Callable[[], Iterator[Finding]]] = [
-    _python,
-    _packages,
-    _torch,
-    _kernel,
-    _chapters,
-    _font,
-    _environments,
-    _mujoco,
-]
+CHECKS = [_python, _packages, _torch, _kernel, _chapters, _font, _environments, _mujoco]

@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from her_course.notebooks import find_chapters, read, source_text, write_notebook
+from her_course.notebooks import find_chapters, read, write_notebook, write_source
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STUB = ("# 在这里写 / your code here", "raise NotImplementedError")
@@ -109,10 +109,10 @@ def without_solutions(notebook: NotebookNode) -> NotebookNode:
 def make(solution: Path, exercises: Path) -> Path:
     """Write ``exercises/chN.py`` and ``.ipynb`` from ``solutions/chN.py``, which gets its metadata, if need be."""
     notebook = with_metadata(read(solution))
-    _write_if_changed(solution, source_text(notebook, solution))
+    write_source(notebook, solution)
     exercise = exercises / solution.name
     stripped = without_solutions(notebook)
-    _write_if_changed(exercise, source_text(stripped, exercise))
+    write_source(stripped, exercise)
     write_notebook(stripped, exercise.with_suffix(".ipynb"))
     return exercise
 
@@ -132,8 +132,3 @@ def release(repository: Path, out: Path) -> None:
             shutil.copytree(source, out / name, ignore=shutil.ignore_patterns(*KEPT_BACK))
         elif source.is_file():
             shutil.copy2(source, out / name)
-
-
-def _write_if_changed(path: Path, text: str) -> None:
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")

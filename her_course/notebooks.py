@@ -7,9 +7,10 @@ The percent-format ``.py`` is the source of a chapter. The ``.ipynb`` beside it 
 import hashlib
 import os
 import re
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +18,14 @@ from pathlib import Path
 import jupytext
 import nbformat
 from jupytext.config import load_jupytext_config
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
 from her_course.headless import environment
 
 LANGUAGES = ("zh", "en")
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-KERNEL_OPTIONS = ["--log-level=ERROR"]
 CELL_TIMEOUT = 1200  # seconds
-BROKEN = (CellExecutionError, CellTimeoutError, DeadKernelError)
-ENGINE = "her"
 _COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -137,6 +134,13 @@ def write_notebook(notebook: NotebookNode, path: Path) -> None:
     path.write_text(nbformat.writes(clean) + "\n", encoding="utf-8")
 
 
+def write_source(notebook: NotebookNode, path: Path) -> None:
+    """Write the percent-format source ``path`` as JupyterLab would; a file that has this text is left alone."""
+    text = source_text(notebook, path)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
 def _cell_id(cell: NotebookNode, seen: Counter) -> str:
     """An id made from what the cell says: the same cell has the same id in every execution and on every machine."""
     text = f"{cell.cell_type}\n{cell.source}"
@@ -154,7 +158,7 @@ def _clean_output(output: NotebookNode) -> NotebookNode:
 
 
 @contextmanager
-def _environment(profile: str, seed: int = 0) -> Iterator[None]:
+def _environment(profile: str, seed: int) -> Iterator[None]:
     """Let kernels inherit the headless environment; the language is the chapter's own, whatever HER_LANG says."""
     before = dict(os.environ)
     os.environ.update(environment(profile), HER_SEED=str(seed))
@@ -166,41 +170,48 @@ def _environment(profile: str, seed: int = 0) -> Iterator[None]:
         os.environ.update(before)
 
 
-def code_cells(notebook: NotebookNode) -> int:
-    """The number of code cells that have something to execute."""
-    return sum(map(_is_executable, notebook.cells))
+def _execute(path: Path, target: Path, profile: str, seed: int = 0, progress: bool = True) -> NotebookNode:
+    """Execute the source `path` with papermill, which writes what came of it into `target`.
+
+    Raises:
+        ChapterFailed: a cell broke; cells before it have their outputs in `target`.
+    """
+    import papermill
+    import tqdm.auto  # noqa: F401  here, because the environment of the kernels would turn papermill's bar off
+    from papermill.exceptions import PapermillExecutionError
+
+    options = {"extra_arguments": ["--log-level=ERROR"], "coalesce_streams": True, "store_widget_state": False}
+    try:
+        with _environment(profile, seed):
+            return papermill.execute_notebook(
+                read(path),
+                target,
+                kernel_name=KERNEL["name"],
+                cwd=path.parent,
+                progress_bar={"desc": name_of(path)} if progress else False,
+                execution_timeout=CELL_TIMEOUT,
+                **options,
+            )
+    except PapermillExecutionError as error:
+        traceback = _COLOUR_CODES.sub("", "\n".join(error.traceback))
+        said = _COLOUR_CODES.sub("", f"{error.ename}: {error.evalue}")
+        failure = CellFailure(error.cell_index + 1, error.source, said, traceback)
+    except (CellTimeoutError, DeadKernelError) as error:
+        cells = enumerate(read(target).cells, start=1)
+        number, cell = [(i, cell) for i, cell in cells if cell.metadata.papermill.start_time][-1]
+        failure = CellFailure(number, cell.source, f"{type(error).__name__}: {error}", "")
+    raise ChapterFailed(name_of(path), failure)
 
 
-def _is_executable(cell: NotebookNode) -> bool:
-    return cell.cell_type == "code" and bool(cell.source.strip())
-
-
-def execute_to_committed(path: Path, profile: str = "full", on_cell: Callable[[], None] = lambda: None) -> Path:
+def execute_to_committed(path: Path, profile: str = "full") -> Path:
     """Execute the source `path` and write the notebook beside it; return the notebook's path.
 
     The source is rewritten as JupyterLab would, if it differs (spacing between cells, order of tags). On a broken cell
-    :class:`ChapterFailed` says which, and no file is touched. `on_cell` is called after each code cell.
+    :class:`ChapterFailed` says which, and no file is touched.
     """
-    notebook = read(path)
-    place = _Place(on_cell)
-    client = NotebookClient(
-        notebook,
-        timeout=CELL_TIMEOUT,
-        kernel_name=KERNEL["name"],
-        extra_arguments=KERNEL_OPTIONS,
-        resources={"metadata": {"path": str(path.parent)}},
-        record_timing=False,
-        store_widget_state=False,
-        coalesce_streams=True,
-        on_cell_start=lambda cell, cell_index: place.enter(cell_index),
-        on_cell_complete=lambda cell, cell_index: place.leave(cell),
-    )
-    try:
-        with _environment(profile):
-            client.execute()
-    except BROKEN as error:
-        raise ChapterFailed(name_of(path), _failure(notebook, place.index, error)) from None
-    _write_if_changed(path, source_text(notebook, path))
+    with tempfile.TemporaryDirectory() as folder:
+        notebook = _execute(path, Path(folder, "executed.ipynb"), profile)
+    write_source(read(path), path)
     write_notebook(notebook, path.with_suffix(".ipynb"))
     return path.with_suffix(".ipynb")
 
@@ -217,7 +228,7 @@ def refresh(path: Path) -> bool:
         return False
     for cell, old in zip(code, stored, strict=True):
         cell.outputs, cell.execution_count = old.outputs, old.execution_count
-    _write_if_changed(path, source_text(notebook, path))
+    write_source(notebook, path)
     write_notebook(notebook, path.with_suffix(".ipynb"))
     return True
 
@@ -225,94 +236,20 @@ def refresh(path: Path) -> bool:
 def run(
     paths: Sequence[Path], profile: str = "quick", out: Path = Path("build"), progress: bool = True, seed: int = 0
 ) -> list[Result]:
-    """Execute chapters through papermill into ``OUT/PROFILE/LANG/NAME.ipynb``, each to its end or first broken cell.
+    """Execute chapters into ``OUT/PROFILE/LANG/NAME.ipynb``, each to its end or first broken cell.
 
-    The chapters' own files are not touched. A progress bar counts the code cells of all of them. ``seed`` is the first
-    of the seeds that they train with.
+    The chapters' own files are not touched. Each chapter has a progress bar. ``seed`` is the first of the seeds that
+    they train with.
     """
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
-    from tqdm import tqdm
-
-    notebooks = {path: read(path) for path in paths}
     results = []
-    _register_engine()
-    total = sum(map(code_cells, notebooks.values()))
-    with _environment(profile, seed), tqdm(total=total, unit="cell", disable=not progress) as bar:
-        for path, notebook in notebooks.items():
-            bar.set_description(name_of(path))
-            target = Path(out, profile, name_of(path)).with_suffix(".ipynb")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            place, done = _Place(bar.update), bar.n
-            start, failure = time.perf_counter(), None
-            try:
-                papermill.execute_notebook(
-                    notebook,
-                    str(target),
-                    engine_name=ENGINE,
-                    kernel_name=KERNEL["name"],
-                    extra_arguments=KERNEL_OPTIONS,
-                    cwd=str(path.parent),
-                    progress_bar=False,
-                    execution_timeout=CELL_TIMEOUT,
-                    place=place,
-                )
-            except (PapermillExecutionError, *BROKEN) as error:
-                failure = _failure(notebook, place.index, error)
-            results.append(Result(name_of(path), time.perf_counter() - start, code_cells(notebook), failure))
-            bar.update(done + code_cells(notebook) - bar.n)
+    for path in paths:
+        target = Path(out, profile, name_of(path)).with_suffix(".ipynb")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        start, failure = time.perf_counter(), None
+        try:
+            _execute(path, target, profile, seed, progress)
+        except ChapterFailed as failed:
+            failure = failed.failure
+        cells = sum(cell.cell_type == "code" for cell in read(path).cells)
+        results.append(Result(name_of(path), time.perf_counter() - start, cells, failure))
     return results
-
-
-def _register_engine() -> None:
-    """Teach papermill an engine that says where it is, for one progress bar over many notebooks."""
-    from papermill.engines import NBClientEngine, papermill_engines
-
-    class TellingEngine(NBClientEngine):
-        @classmethod
-        def execute_managed_notebook(cls, nb_man, kernel_name, place, **options):
-            start, complete = nb_man.cell_start, nb_man.cell_complete
-
-            def cell_start(cell, index):
-                place.enter(index)
-                start(cell, index)
-
-            def cell_complete(cell, cell_index):
-                complete(cell, cell_index)
-                place.leave(cell)
-
-            nb_man.cell_start, nb_man.cell_complete = cell_start, cell_complete
-            super().execute_managed_notebook(nb_man, kernel_name, **options)
-
-    papermill_engines.register(ENGINE, TellingEngine)
-
-
-class _Place:
-    """Where an execution is: the cell entered last. Calls `on_cell` after each code cell."""
-
-    def __init__(self, on_cell: Callable[[], None]):
-        self.index = 0
-        self.on_cell = on_cell
-
-    def enter(self, index: int) -> None:
-        self.index = index
-
-    def leave(self, cell: NotebookNode) -> None:
-        if _is_executable(cell):
-            self.on_cell()
-
-
-def _failure(notebook: NotebookNode, index: int, error: Exception) -> CellFailure:
-    """What nbclient's or papermill's `error` says about cell `index`."""
-    cell = notebook.cells[index]
-    traceback = getattr(error, "traceback", [])
-    if isinstance(traceback, str):  # nbclient's tells the source once more
-        traceback = [line for output in cell.outputs for line in output.get("traceback", [])]
-    name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
-    text = _COLOUR_CODES.sub("", "\n".join(traceback))
-    return CellFailure(index + 1, cell.source, _COLOUR_CODES.sub("", f"{name}: {value}"), text)
-
-
-def _write_if_changed(path: Path, text: str) -> None:
-    if path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")

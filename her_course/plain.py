@@ -29,6 +29,7 @@ import numpy as np
 
 from her.episodes import Episode, Transition
 from her.goals import GoalSelectionStrategy
+from her_course.exercises.saying import FIELDS
 
 MAX_BYTES = 16 * 2**20
 MAX_DEPTH = 24
@@ -39,8 +40,6 @@ MAX_DIMENSIONS = 16
 _NUMBERS = [np.dtype(code) for code in "?bBhHiIlLqQefdFD"]  # two of them may be alike, as l and q are on Linux
 _SCALARS = {dtype.type for dtype in _NUMBERS}
 _DTYPES = {dtype.str: np.dtype(dtype.str) for dtype in _NUMBERS}
-_TRANSITION = ("state", "action", "reward", "next_state", "done", "goal", "achieved_goal")
-_EPISODE = ("states", "actions", "rewards", "next_states", "dones", "goals", "achieved_goals", "goal")
 
 _functions: dict[str, Callable] = {}
 
@@ -120,7 +119,7 @@ def decode(data: bytes) -> Any:
 
 
 # ---------------------------------------------------------------------------------------------------- the format
-# A tag of one byte, then what it needs: numbers in eight bytes, contents with their length before them.
+# A tag of one byte, then nothing, bytes, or values, of which there are so many: counts take eight bytes.
 
 
 class _Writer:
@@ -144,73 +143,72 @@ class _Writer:
         if value is None or value is True or value is False:
             self.put(where, {None: b"n", True: b"t", False: b"f"}[value])
         elif kind is int:
-            self.put(where, b"i", _int_bytes(value, where))
+            data = self._int(value, where)
+            self.put(where, b"i", _count(len(data)), data)
         elif kind is float:
             self.put(where, b"d", struct.pack("<d", value))
-        elif kind is complex:
-            self.put(where, b"c", struct.pack("<dd", value.real, value.imag))
         elif kind is str or kind is bytes:
             self._length(len(value), where)
             data = value if kind is bytes else value.encode("utf-8", "replace")
             self.put(where, b"s" if kind is str else b"b", _count(len(data)), data)
-        elif kind is list or issubclass(kind, tuple):
-            self._length(len(value) if kind is list else tuple.__len__(value), where)
-            items = value if kind is list else tuple(tuple.__iter__(value))
-            self.put(where, b"l" if kind is list else b"u", _count(len(items)))
-            for i, item in enumerate(items):
-                self.write(item, f"{where}[{i}]", depth + 1)
-        elif kind is range:
-            self._length(_range_length(value), where)
-            self.write(list(value), where, depth)
-        elif issubclass(kind, dict):
-            self._length(dict.__len__(value), where)
-            self.put(where, b"m", _count(dict.__len__(value)))
-            for key, item in dict.items(value):
-                self._key(key, where)
-                self.write(item, f"{where}[{key!r:.40}]", depth + 1)
-        elif kind is set or kind is frozenset:
-            self._length(len(value), where)
-            self.put(where, b"e" if kind is set else b"z", _count(len(value)))
-            for item in value:
-                self._key(item, where)
         elif kind is np.ndarray:
-            self._array(b"a", value, where)
-        elif kind in _SCALARS:
-            self._array(b"g", np.array(value), where)
-        elif _is_tensor(kind):
-            self._tensor(value, where)
-        elif kind is Transition:
-            self.put(where, b"T")
-            for name in _TRANSITION:
-                self.write(getattr(value, name, None), f"{where}.{name}", depth + 1)
-        elif kind is Episode:
-            self.put(where, b"E")
-            for name in _EPISODE:
-                self.write(getattr(value, name, None), f"{where}.{name}", depth + 1)
-        elif kind is GoalSelectionStrategy:
-            self.put(where, b"S")
-            self.write(value.value, where, depth + 1)
-        elif kind is np.random.Generator:
-            self._generator(value, where, depth)
-        elif name := next((name for name, function in _functions.items() if function is value), None):
-            self.put(where, b"F")
-            self.write(name, where, depth + 1)
+            self._array(value, where)
         else:
-            raise NotPlain("type", where, f"a value of type {kind.__name__}")
+            tag, parts = self._parts(value, kind, where)
+            self.put(where, tag, _count(len(parts)))
+            for label, part in parts:
+                self.write(part, where + label, depth + 1)
+
+    def _parts(self, value: Any, kind: type, where: str) -> tuple[bytes, list[tuple[str, Any]]]:
+        """The tag of a value that consists of others; these, and where each is to be found in it."""
+        if kind is list or issubclass(kind, tuple):
+            self._length(len(value) if kind is list else tuple.__len__(value), where)
+            items = value if kind is list else tuple.__iter__(value)
+            return b"l" if kind is list else b"u", [(f"[{i}]", item) for i, item in enumerate(items)]
+        if kind is range:
+            self._length(_range_length(value), where)
+            return b"l", [("", item) for item in value]
+        if issubclass(kind, dict):
+            self._length(dict.__len__(value), where)
+            pairs = [(self._key(key, where), f"[{key!r:.40}]", item) for key, item in dict.items(value)]
+            return b"m", [part for key, label, item in pairs for part in (("", key), (label, item))]
+        if kind is set or kind is frozenset:
+            self._length(len(value), where)
+            return b"e" if kind is set else b"z", [("", self._key(item, where)) for item in value]
+        if kind is complex:
+            return b"c", [("", value.real), ("", value.imag)]
+        if kind in _SCALARS:
+            return b"g", [("", np.array(value))]
+        if _is_tensor(kind):
+            return self._tensor(value, where)
+        if kind in FIELDS:
+            parts = [(f".{name}", getattr(value, name, None)) for name in FIELDS[kind]]
+            return b"T" if kind is Transition else b"E", parts
+        if kind is GoalSelectionStrategy:
+            return b"S", [("", value.value)]
+        if kind is np.random.Generator:
+            return self._generator(value, where)
+        if name := next((name for name, function in _functions.items() if function is value), None):
+            return b"F", [("", name)]
+        raise NotPlain("type", where, f"a value of type {kind.__name__}")
 
     def _length(self, length: int, where: str) -> None:
         if length > self.limit:
             raise NotPlain("size", where, f"a length of {length}")
 
-    def _key(self, key: Any, where: str) -> None:
-        if type(key) is not str:
-            if isinstance(key, np.integer) and type(key) in _SCALARS:
-                key = int(key)
-            if type(key) is not int or abs(key) >= 2**60:
-                raise NotPlain("type", where, f"a key of type {type(key).__name__}")
-        self.write(key, where, MAX_DEPTH)
+    def _int(self, value: int, where: str) -> bytes:
+        if value.bit_length() > MAX_INT_BITS:
+            raise NotPlain("size", where, f"an int of {value.bit_length()} bits")
+        return value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
 
-    def _array(self, tag: bytes, array: np.ndarray, where: str) -> None:
+    def _key(self, key: Any, where: str) -> str | int:
+        if isinstance(key, np.integer) and type(key) in _SCALARS:
+            key = int(key)
+        if not _is_key(key):
+            raise NotPlain("type", where, f"a key of type {type(key).__name__}")
+        return key
+
+    def _array(self, array: np.ndarray, where: str) -> None:
         if array.dtype.str not in _DTYPES:
             native = array.dtype.newbyteorder("=")
             if native.str not in _DTYPES:
@@ -222,32 +220,29 @@ class _Writer:
             raise NotPlain("size", where, f"an array of shape {array.shape}")
         dtype = array.dtype.str.encode().ljust(4)
         shape = _count(array.ndim) + b"".join(map(_count, array.shape))
-        self.put(where, tag, dtype, shape, array.tobytes())
+        self.put(where, b"a", dtype, shape, array.tobytes())
 
-    def _tensor(self, tensor: Any, where: str) -> None:
+    def _tensor(self, tensor: Any, where: str) -> tuple[bytes, list[tuple[str, Any]]]:
         import torch
 
         if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
             raise NotPlain("type", where, "a tensor that is not dense, or not in main memory")
         if tensor.numel() * tensor.element_size() > self.limit:  # before anything is copied: it may be expanded
             raise NotPlain("size", where, f"a tensor of shape {tuple(tensor.shape)}")
-        flags = 2 * (type(tensor) is torch.nn.Parameter) + bool(tensor.requires_grad)
         data = tensor.detach().resolve_conj().resolve_neg()
         data = data.float() if data.dtype is torch.bfloat16 else data
         try:
             array = data.numpy()
         except TypeError:
             raise NotPlain("type", where, f"a tensor of dtype {tensor.dtype}") from None
-        self.put(where, b"p", bytes([flags]))
-        self._array(b"a", array, where)
+        return b"p", [("", type(tensor) is torch.nn.Parameter), ("", bool(tensor.requires_grad)), ("", array)]
 
-    def _generator(self, rng: np.random.Generator, where: str, depth: int) -> None:
-        state = rng.bit_generator.state
+    def _generator(self, rng: np.random.Generator, where: str) -> tuple[bytes, list[tuple[str, Any]]]:
         if type(rng.bit_generator) is not np.random.PCG64:
             raise NotPlain("type", where, f"a generator of kind {type(rng.bit_generator).__name__}")
-        self.put(where, b"R")
+        state = rng.bit_generator.state
         numbers = [state["state"]["state"], state["state"]["inc"], state["has_uint32"], state["uinteger"]]
-        self.write(numbers, where, depth + 1)
+        return b"R", [("", number) for number in numbers]
 
 
 class _Reader:
@@ -271,8 +266,7 @@ class _Reader:
         self.items += 1
         if depth > MAX_DEPTH + 1 or self.items > MAX_ITEMS:
             raise Malformed("data: too deep, or too many items")
-        tag = bytes(self.take(1))
-        match tag:
+        match tag := bytes(self.take(1)):
             case b"n":
                 return None
             case b"t":
@@ -280,117 +274,105 @@ class _Reader:
             case b"f":
                 return False
             case b"i":
-                return self._int()
+                value = int.from_bytes(self.take(self.count()), "little", signed=True)
+                return value if value.bit_length() <= MAX_INT_BITS else _refuse("an int")
             case b"d":
                 return struct.unpack("<d", self.take(8))[0]
-            case b"c":
-                return complex(*struct.unpack("<dd", self.take(16)))
             case b"s":
                 return str(self.take(self.count()), "utf-8")
             case b"b":
                 return bytes(self.take(self.count()))
-            case b"l":
-                return [self.read(depth + 1) for _ in range(self.count())]
-            case b"u":
-                return tuple([self.read(depth + 1) for _ in range(self.count())])
-            case b"m":
-                return {self._key(): self.read(depth + 1) for _ in range(self.count())}
-            case b"e":
-                return {self._key() for _ in range(self.count())}
-            case b"z":
-                return frozenset([self._key() for _ in range(self.count())])
             case b"a":
                 return self._array()
-            case b"g":
-                array = self._array()
-                return array[()] if array.shape == () else self._refuse("a scalar")
-            case b"p":
-                return self._tensor()
-            case b"T":
-                return Transition(*[self.read(depth + 1) for _ in _TRANSITION])
-            case b"E":
-                return self._episode(depth)
-            case b"S":
-                return GoalSelectionStrategy(self._exactly(str, depth))
-            case b"R":
-                return self._generator(depth)
-            case b"F":
-                return _functions[self._exactly(str, depth)]
-        return self._refuse(f"tag {tag!r}")
-
-    def _refuse(self, what: str) -> Any:
-        raise Malformed(f"data: {what} is not well made, at byte {self.at}")
-
-    def _exactly(self, kind: type, depth: int) -> Any:
-        value = self.read(depth + 1)
-        return value if type(value) is kind else self._refuse(f"a {kind.__name__}")
-
-    def _int(self) -> int:
-        value = int.from_bytes(self.take(self.take(1)[0]), "little", signed=True)
-        return value if value.bit_length() <= MAX_INT_BITS else self._refuse("an int")
-
-    def _key(self) -> str | int:
-        key = self.read(MAX_DEPTH)
-        # Larger ints may be chosen to have one hash, and a dict of them would take minutes.
-        return key if type(key) is str or (type(key) is int and abs(key) < 2**60) else self._refuse("a key")
+        make = _MAKE.get(tag) or _refuse(f"tag {tag!r}")
+        return make(*[self.read(depth + 1) for _ in range(self.count())])
 
     def _array(self) -> np.ndarray:
         dtype = _DTYPES[str(self.take(4), "ascii").strip()]
         ndim = self.count()
         if ndim > MAX_DIMENSIONS:
-            self._refuse("a shape")
+            _refuse("a shape")
         shape = tuple(self.count() for _ in range(ndim))
         data = self.take(math.prod(shape) * dtype.itemsize)
         if dtype.kind == "b":  # a boolean that is neither 0 nor 1 obeys no rule
             return (np.frombuffer(data, np.uint8) != 0).reshape(shape)
         return np.frombuffer(data, dtype).reshape(shape).copy()
 
-    def _tensor(self) -> Any:
-        import torch
 
-        flags = self.take(1)[0]
-        if flags > 3 or bytes(self.take(1)) != b"a":
-            self._refuse("a tensor")
-        tensor = torch.from_numpy(self._array())
-        if flags & 2:
-            return torch.nn.Parameter(tensor, requires_grad=bool(flags & 1))
-        return tensor.requires_grad_(bool(flags & 1))
+def _refuse(what: str) -> Any:
+    raise Malformed(f"data: {what} is not well made")
 
-    def _episode(self, depth: int) -> Episode:
-        fields = dict(zip(_EPISODE, [self.read(depth + 1) for _ in _EPISODE], strict=True))
-        if any(type(value) is not np.ndarray for value in fields.values()):
-            self._refuse("an episode")
-        goal, goals = fields.pop("goal"), fields.pop("goals")
-        episode = Episode.from_arrays(**fields, goal=goals)
-        if goal.shape != episode.goal.shape:
-            self._refuse("an episode")
-        episode.goal = goal.astype(np.float32)
-        return episode
 
-    def _generator(self, depth: int) -> np.random.Generator:
-        numbers = self._exactly(list, depth)
-        if len(numbers) != 4 or any(type(n) is not int or not 0 <= n < 2**128 for n in numbers):
-            self._refuse("a generator")
-        bits = np.random.PCG64(0)
-        state, inc, has_uint32, uinteger = numbers
-        bits.state = {
-            "bit_generator": "PCG64",
-            "state": {"state": state, "inc": inc},
-            "has_uint32": has_uint32 & 1,
-            "uinteger": uinteger & 0xFFFFFFFF,
-        }
-        return np.random.Generator(bits)
+def _exactly(value: Any, kind: type) -> Any:
+    return value if type(value) is kind else _refuse(f"a {kind.__name__}")
+
+
+def _keys(*keys: Any) -> tuple[str | int, ...]:
+    return keys if all(map(_is_key, keys)) else _refuse("a key")
+
+
+def _tensor(is_parameter: Any, requires_grad: Any, array: Any) -> Any:
+    import torch
+
+    tensor = torch.from_numpy(_exactly(array, np.ndarray))
+    if _exactly(is_parameter, bool):
+        return torch.nn.Parameter(tensor, requires_grad=_exactly(requires_grad, bool))
+    return tensor.requires_grad_(_exactly(requires_grad, bool))
+
+
+def _scalar(array: Any) -> np.generic:
+    return array[()] if _exactly(array, np.ndarray).shape == () else _refuse("a scalar")
+
+
+def _episode(*values: Any) -> Episode:
+    fields = {name: _exactly(value, np.ndarray) for name, value in zip(FIELDS[Episode], values, strict=True)}
+    goal, goals = fields.pop("goal"), fields.pop("goals")
+    episode = Episode.from_arrays(**fields, goal=goals)
+    if goal.shape != episode.goal.shape:
+        _refuse("an episode")
+    episode.goal = goal.astype(np.float32)
+    return episode
+
+
+def _generator(*numbers: Any) -> np.random.Generator:
+    if len(numbers) != 4 or any(type(n) is not int or not 0 <= n < 2**128 for n in numbers):
+        _refuse("a generator")
+    bits = np.random.PCG64(0)
+    state, inc, has_uint32, uinteger = numbers
+    bits.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": state, "inc": inc},
+        "has_uint32": has_uint32 & 1,
+        "uinteger": uinteger & 0xFFFFFFFF,
+    }
+    return np.random.Generator(bits)
+
+
+#: by tag, what makes a value of those that it consists of
+_MAKE: dict[bytes, Callable] = {
+    b"l": lambda *items: list(items),
+    b"u": lambda *items: items,
+    b"m": lambda *items: dict(zip(_keys(*items[::2]), items[1::2], strict=True)),
+    b"e": lambda *items: set(_keys(*items)),
+    b"z": lambda *items: frozenset(_keys(*items)),
+    b"c": lambda real, imag: complex(_exactly(real, float), _exactly(imag, float)),
+    b"g": _scalar,
+    b"p": _tensor,
+    b"T": Transition,
+    b"E": _episode,
+    b"S": lambda name: GoalSelectionStrategy(_exactly(name, str)),
+    b"R": _generator,
+    b"F": lambda name: _functions[_exactly(name, str)],
+}
+
+
+def _is_key(key: Any) -> bool:
+    """Whether it can be a key. Larger ints may be chosen to have one hash, and a dict of them would take minutes."""
+    return type(key) is str or (type(key) is int and abs(key) < 2**60)
 
 
 def _count(n: int) -> bytes:
     return struct.pack("<Q", n)
-
-
-def _int_bytes(value: int, where: str) -> bytes:
-    if value.bit_length() > MAX_INT_BITS:
-        raise NotPlain("size", where, f"an int of {value.bit_length()} bits")
-    data = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
-    return bytes([len(data)]) + data
 
 
 def _range_length(value: range) -> int:

@@ -6,13 +6,13 @@ written, and the records live as long as the process.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from her.files import write_atomically
 
 if TYPE_CHECKING:
     from her_course.exercises.model import Result
@@ -40,15 +40,8 @@ def read() -> dict[str, dict[str, Any]]:
     path = file()
     if path is None:
         return {name: dict(record) for name, record in _in_memory.items()}
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(kept, dict):
-        return {}
-    return {
-        name: record for name, record in kept.items() if isinstance(record, dict) and _EMPTY.keys() <= record.keys()
-    }
+    kept = _stored(path) or {}
+    return {n: record for n, record in kept.items() if isinstance(record, dict) and _EMPTY.keys() <= record.keys()}
 
 
 def note_check(result: Result) -> None:
@@ -86,23 +79,18 @@ def _write(kept: dict[str, dict[str, Any]]) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not _readable(path):
+        if path.exists() and _stored(path) is None:
             os.replace(path, path.with_suffix(".damaged.json"))
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".progress-", suffix=".json")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump(kept, stream, indent=2)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        with write_atomically(path) as stream:
+            json.dump(kept, stream, indent=2)
     except OSError as error:
         print(f"(progress could not be kept in {path}: {error.strerror})")
 
 
-def _readable(path: Path) -> bool:
+def _stored(path: Path) -> dict[str, Any] | None:
+    """What the file holds; None if it cannot be read as what this module writes."""
     try:
-        return isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
-    except ValueError:
-        return False
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return kept if isinstance(kept, dict) else None

@@ -55,9 +55,9 @@ def differences(expected: dict, grading: Grading) -> list:
 
 @pytest.fixture(scope="module")
 def small_class(tmp_path_factory):
-    """Ten students, three chapters, graded once: submissions, what is expected, and the grading."""
+    """Ten students, two chapters, graded once: submissions, what is expected, and the grading."""
     folder = tmp_path_factory.mktemp("class")
-    chapters = [1, 2, 5]
+    chapters = [1, 5]
     expected = samples.write_class(folder / "submissions", 10, chapters, SEED)
     grading = Grading(folder / "submissions", folder / "out", chapters, seed=SEED, kind=samples.KIND)
     grading.run(jobs=2)
@@ -71,20 +71,11 @@ def test_every_student_gets_the_grade_that_is_due(small_class):
     assert differences(expected, grading) == []
 
 
-def test_equal_submissions_and_seeds_give_equal_files_whatever_runs_at_once(small_class, tmp_path):
-    folder, chapters, _, grading = small_class
-    again = Grading(folder / "submissions", tmp_path / "again", chapters, seed=SEED, kind=samples.KIND)
-    again.run(jobs=1)
-    write_all(again, "zh")
-    for name in ("grades.csv", "chapters.csv", "similar.csv", "summary.html"):
-        assert (again.out / name).read_bytes() == (grading.out / name).read_bytes()
-
-
-def test_killed_in_the_middle_and_started_again_the_grades_are_the_same(small_class, tmp_path):
+def test_killed_and_gone_on_with_the_grades_are_the_same_whatever_runs_at_once(small_class, tmp_path):
     folder, chapters, _, grading = small_class
     out = tmp_path / "out"
     command = [sys.executable, "-m", "her.cli", "grade", str(folder / "submissions"), "--out", str(out), "--lang", "zh"]
-    command += ["--seed", str(SEED), "--jobs", "2", "--quiet", *(f"--chapter={c}" for c in chapters)]
+    command += ["--seed", str(SEED), "--jobs", "1", "--quiet", *(f"--chapter={c}" for c in chapters)]
     command += ["--sandbox", samples.KIND]
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
@@ -101,7 +92,7 @@ def test_killed_in_the_middle_and_started_again_the_grades_are_the_same(small_cl
     assert refused.returncode == 1
     assert "--resume" in refused.stderr
     subprocess.run([*command, "--resume"], check=True, stdout=subprocess.DEVNULL)
-    for name in ("grades.csv", "chapters.csv", "summary.html"):
+    for name in ("grades.csv", "chapters.csv", "similar.csv", "summary.html"):
         assert (out / name).read_bytes() == (grading.out / name).read_bytes()
 
 
@@ -133,25 +124,15 @@ def test_seeds_are_secret_and_differ_unless_given(tmp_path):
 def test_a_cluster_gives_the_same_grades(small_class, tmp_path):
     distributed = pytest.importorskip("distributed")
     folder, chapters, _, grading = small_class
+    options = [f"--chapter={chapters[0]}", f"--seed={SEED}", f"--sandbox={samples.KIND}", "--quiet", "--backend=dask"]
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=tmp_path
     ) as cluster:
-        ours = [
-            "--seed",
-            str(SEED),
-            "--lang",
-            "zh",
-            "--quiet",
-            "--sandbox",
-            samples.KIND,
-            *(f"--chapter={c}" for c in chapters),
-        ]
-        there = ["--backend", "dask", "--scheduler", cluster.scheduler_address]
-        done = CliRunner().invoke(
-            main, ["grade", f"{folder / 'submissions'}", "--out", f"{tmp_path / 'out'}", *ours, *there]
-        )
+        options += ["--out", f"{tmp_path / 'out'}", "--scheduler", cluster.scheduler_address]
+        done = CliRunner().invoke(main, ["grade", f"{folder / 'submissions'}", *options])
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "out" / "grades.csv").read_bytes() == (grading.out / "grades.csv").read_bytes()
+    rows = {key: row for key, row in grades(grading.out).items() if key[1] == chapters[0]}
+    assert grades(tmp_path / "out") == rows
 
 
 def test_notebooks_as_handed_out_are_not_done_and_the_solutions_are_right(tmp_path):
@@ -194,18 +175,15 @@ def test_late_and_missing_submissions_count_as_the_rules_say(tmp_path):
     assert row["none"]["status"] == row["nobody"]["status"] == "no_file"
 
 
-def test_the_grade_can_leave_out_the_hidden_cases(tmp_path):
+def test_the_grade_can_leave_out_the_hidden_cases(small_class, tmp_path):
     (tmp_path / "s" / "ann").mkdir(parents=True)
     (tmp_path / "s" / "ann" / "ch1.py").write_text("\n".join(samples.right_answers(1).values()))
-    maxima = []
-    for i, hidden in enumerate((True, False)):
-        grading = Grading(tmp_path / "s", tmp_path / f"out{i}", [1], hidden=hidden, kind=samples.KIND)
-        grading.run()
-        rows = grading.records("ann")[0]["rows"]
-        assert {row["status"] for row in rows} == {"passed"}
-        assert any(case["hidden"] for row in rows for case in row["cases"]) is hidden
-        maxima.append(rows[0]["max"])
-    assert maxima[0] > maxima[1]
+    without = Grading(tmp_path / "s", tmp_path / "out", [1], hidden=False, kind=samples.KIND)
+    without.run()
+    rows = without.records("ann")[0]["rows"]
+    assert {row["status"] for row in rows} == {"passed"}
+    assert not any(case["hidden"] for row in rows for case in row["cases"])
+    assert rows[0]["max"] < small_class[3].records(small_class[3].students[0])[0]["rows"][0]["max"]
 
 
 @pytest.mark.parametrize(
@@ -255,7 +233,7 @@ def success_rate(episodes, at):
             assert f'lang="{"zh-CN" if lang == "zh" else "en"}"' in text
         record = grading.records(grading.students[0])[0]
         shown = pages[1].read_text(encoding="utf-8")
-        assert "&lt;script&gt;alert(3)" in shown
+        assert ("&lt;script&gt;alert(3)" in shown) == (samples.KIND == "bubblewrap")  # else nothing it said is shown
         for row in record["rows"]:
             for case in (case for case in row["cases"] if case["hidden"]):
                 assert case["name"][lang == "en"] not in shown

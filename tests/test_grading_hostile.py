@@ -87,6 +87,9 @@ TRICKS = {
     "calls home": ("played.clear(); import socket; socket.create_connection(('1.1.1.1', 53), timeout=0.3)", {"failed"}),
 }
 
+# What limits of time, memory and output alone do not stop.
+UNSTOPPED = {"writes a gigabyte", "calls home"}
+
 # Each looks for what it must not see, and is right if it finds nothing.
 PRYING = {
     "solutions": """
@@ -249,12 +252,11 @@ def test_hostile_submissions_get_what_they_deserve_and_keep_what_is_right(graded
     rows = {row["exercise"]: row for row in grading.records(student)[0]["rows"]}
     row = rows.pop("sparse_reward")
     said = row["status"], row["problem"], [case["got"][1] for case in row["cases"] if not case["passed"]][:2]
-    isolation = grading.records(student)[0]["isolation"]
-    if student.startswith("pries") and isolation["kind"] == "limits":
-        pytest.skip("nothing here can hide files and processes")
+    assert {name: row["status"] for name, row in rows.items()} == dict.fromkeys(rows, "passed")
+    if samples.KIND == "limits" and (student.startswith("pries") or student in UNSTOPPED):
+        pytest.skip("nothing here hides files and processes, bounds a folder or closes the network")
     assert row["status"] in wanted[student], said
     assert row["points"] < row["max"] or row["status"] == "passed"
-    assert {name: row["status"] for name, row in rows.items()} == dict.fromkeys(rows, "passed")
 
 
 def test_the_honest_ones_among_them_get_all_points(graded):
@@ -301,6 +303,22 @@ def test_nothing_outlives_its_call_in_any_sandbox(sandbox):
         assert not left
     good = ask(sandbox, ["def double(x):\n    return 2 * x"], "double", Call((np.ones(3),)))
     assert good[0].value.tolist() == [2.0, 2.0, 2.0]
+
+
+def test_what_a_call_forks_leaves_room_for_the_next_function(sandbox):
+    cell = """
+import os, time
+def crowd():
+    while True:
+        try: os.fork()
+        except OSError: time.sleep(0.001)
+def good():
+    return 1
+"""
+    tasks = [Task.of("crowd", 1.0, [Call()]), Task.of("good", 5.0, [Call()])]
+    (_, (crowd,), _), (_, (good,), _) = sandbox.run([cell], tasks)
+    assert crowd.timed_out
+    assert good.value == 1
 
 
 def below(sandbox: Sandbox) -> list[psutil.Process]:

@@ -162,8 +162,9 @@ def each_forked(
             strikes += lost_one
         finally:
             os.close(pipe)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
+            for kill in (os.killpg, os.kill):  # all that it forked too, if `settle` made it the leader of a group
+                with contextlib.suppress(ProcessLookupError):
+                    kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
     yield from [lost("not_run")] * (len(calls) - done)
 

@@ -1,15 +1,6 @@
 """What there is to see in each figure, in words: ``alternatives.toml``, by chapter and figure."""
 
-import tomllib
-from functools import cache
-from importlib import resources
-
-from her.plots.style import text
-
-
-@cache
-def _texts() -> dict[str, dict[str, dict[str, str]]]:
-    return tomllib.loads(resources.files(__package__).joinpath("alternatives.toml").read_text(encoding="utf-8"))
+from her_course.texts import read
 
 
 def alternative(chapter: str, figure: str, lang: str) -> str:
@@ -18,4 +9,4 @@ def alternative(chapter: str, figure: str, lang: str) -> str:
     Raises:
         KeyError: there is no such chapter or figure.
     """
-    return text(lang, **_texts()[chapter][figure])
+    return read(__package__, "alternatives")[chapter][figure].of(lang)

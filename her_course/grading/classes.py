@@ -6,6 +6,7 @@ submission that is done), and once all are done what `reports` writes. Each file
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from her.files import write_atomically
 from her_course.exercises.running import end_with_parent
 from her_course.grading.archives import open_safely
 from her_course.grading.confinement import COURSE
@@ -24,9 +26,6 @@ from her_course.grading.marking import Settings, mark
 from her_course.grading.process import require
 from her_course.grading.sandbox import Limits
 from her_course.grading.submissions import Submission, discover
-
-SENT = 8 * 2**20  # bytes of a submission that is sent to another machine; larger ones are marked on this one
-AT_ONCE = 64  # submissions given out at a time where results cannot be taken one by one
 
 
 @dataclass(frozen=True)
@@ -79,15 +78,16 @@ class Grading:
         require(self.kind)
         self.results = self.out / ".grading" / "results"
         path = self.out / "run.json"
-        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        if kept is not None and not self.resume:
-            raise FileExistsError(
-                f"out: {str(self.out)!r} holds a grading already; go on with it (--resume) or choose another folder"
-            )
-        if kept is not None and self.seed not in (None, kept["seed"]):
-            raise ValueError(f"seed: the grading in {str(self.out)!r} has the seed {kept['seed']}, not {self.seed}")
-        if self.seed is None:
-            self.seed = kept["seed"] if kept else secrets.randbelow(2**62)
+        out = repr(str(self.out))
+        if path.exists():
+            seed = json.loads(path.read_text(encoding="utf-8"))["seed"]
+            if not self.resume:
+                raise FileExistsError(f"out: {out} holds a grading; go on with it (--resume) or choose another folder")
+            if self.seed not in (None, seed):
+                raise ValueError(f"seed: the grading in {out} has the seed {seed}, not {self.seed}")
+            self.seed = seed
+        elif self.seed is None:
+            self.seed = secrets.randbelow(2**62)
         self.results.mkdir(parents=True, exist_ok=True)
         if os.name == "posix":
             (self.out / ".grading").chmod(0o700)
@@ -128,54 +128,39 @@ class Grading:
     def _marked(
         self, todo: Sequence[Submission], jobs: int, backend: str | None, scheduler: str | None
     ) -> Iterator[tuple[Submission, str]]:
-        if backend == "dask":
-            yield from self._marked_by_dask(todo, scheduler)
-        elif jobs == 1 or not todo:
-            for i, submission in enumerate(todo):
-                yield submission, _task(i, submission, self.settings)[1]
-        else:
-            from joblib import Parallel, delayed
-
-            parallel = Parallel(jobs, backend=backend or "loky", return_as="generator_unordered", batch_size=1)
-            tasks = (delayed(_task)(i, submission, self.settings, None, True) for i, submission in enumerate(todo))
-            for i, text in parallel(tasks):
-                yield todo[i], text
-
-    def _marked_by_dask(self, todo: Sequence[Submission], scheduler: str | None) -> Iterator[tuple[Submission, str]]:
-        from dask.distributed import Client
+        if not todo or (jobs == 1 and backend != "dask"):
+            yield from ((submission, _task(0, submission, self.settings)[1]) for submission in todo)
+            return
         from joblib import Parallel, delayed, parallel_config
 
-        small, large = [], []
-        for submission in todo:
-            size = sum(file.path.stat().st_size for file in submission.files)
-            (small if size <= SENT else large).append(submission)
-        with Client(scheduler) as client, parallel_config("dask", client=client, wait_for_workers_timeout=60):
-            for begin in range(0, len(small), AT_ONCE):
-                some = small[begin : begin + AT_ONCE]
-                tasks = [delayed(_task)(i, s, self.settings, _contents(s)) for i, s in enumerate(some)]
-                for i, text in Parallel(n_jobs=-1, batch_size=1)(tasks):
-                    yield some[i], text
-        for i, submission in enumerate(large):
-            yield submission, _task(i, submission, self.settings)[1]
+        with contextlib.ExitStack() as stack:
+            tasks = (delayed(_task)(i, one, self.settings, worker=True) for i, one in enumerate(todo))
+            if backend == "dask":
+                from dask.distributed import Client
+
+                client = stack.enter_context(Client(scheduler))
+                stack.enter_context(parallel_config("dask", client=client, wait_for_workers_timeout=60))
+                tasks = (delayed(_task)(i, one, self.settings, _contents(one)) for i, one in enumerate(todo))
+                jobs = -1
+            for i, text in Parallel(jobs, return_as="generator_unordered", batch_size=1)(tasks):
+                yield todo[i], text
 
     def _path(self, submission: Submission) -> Path:
         """Where the result goes: of these very bytes, this seed, and this version of the exercises."""
         key = submission.student, submission.chapter
         if key not in self._paths:
-            self._paths[key] = self._new_path(submission)
+            said = [*key, submission.problem, submission.digest(), self.seed, self.hidden, self.kind]
+            said += [asdict(self.limits), self.registry, _version()]
+            self._paths[key] = self.results / f"{hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]}.json"
         return self._paths[key]
-
-    def _new_path(self, submission: Submission) -> Path:
-        said = [submission.student, submission.chapter, submission.problem, _digest(submission)]
-        said += [self.seed, self.hidden, self.kind, asdict(self.limits), self.registry, _version()]
-        return self.results / f"{hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]}.json"
 
     # ----------------------------------------------------------------------------------------------------- what came
 
     def records(self, student: str) -> list[dict[str, Any]]:
         """A student's chapters in order, with ``late``, and each row with the ``score`` that the rules give it."""
         records = []
-        for submission in self._of(student):
+        begin = self.students.index(student) * len(self.chapters)
+        for submission in self.found[begin : begin + len(self.chapters)]:
             record = json.loads(self._path(submission).read_text(encoding="utf-8"))
             deadline = self.rules.deadline
             files = submission.files
@@ -188,41 +173,29 @@ class Grading:
             records.append(record)
         return records
 
-    def _of(self, student: str) -> Sequence[Submission]:
-        n = len(self.chapters)
-        begin = self.students.index(student) * n
-        return self.found[begin : begin + n]
-
 
 def _task(
     number: int,
     submission: Submission,
     settings: Settings,
-    data: Sequence[bytes | None] | None = None,
+    data: Sequence[bytes] | None = None,
     worker: bool = False,
 ) -> tuple[int, str]:
-    """In a worker, which is not to outlive the grader."""
-    if worker:
+    if worker:  # which is not to outlive the grader
         end_with_parent()
     return number, json.dumps(mark(submission, settings, data), ensure_ascii=False)
 
 
-def _contents(submission: Submission) -> list[bytes | None]:
-    contents: list[bytes | None] = []
+def _contents(submission: Submission) -> list[bytes]:
+    """Of its files, for a machine that does not have them; a file that is gone by now is as an empty one."""
+    contents = []
     for file in submission.files:
         try:
             with open(open_safely(file.path), "rb") as opened:
-                contents.append(opened.read(SENT))
+                contents.append(opened.read())
         except OSError:
-            contents.append(None)
+            contents.append(b"")
     return contents
-
-
-def _digest(submission: Submission) -> str:
-    try:
-        return submission.digest()
-    except OSError:
-        return "unreadable"
 
 
 @cache
@@ -237,7 +210,6 @@ def _version() -> str:
 
 
 def write(path: Path, text: str, encoding: str = "utf-8") -> None:
-    """Write a text file at once: whoever reads it finds the old one or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding=encoding, errors="replace", newline="")
-    os.replace(temporary, path)
+    """Write a text file at once; what strangers wrote may hold what no encoding has."""
+    with write_atomically(path, "wb") as file:
+        file.write(text.encode(encoding, "replace"))

@@ -9,8 +9,9 @@ import re
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,17 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from her_course.exercises import registry
-from her_course.exercises.model import (
-    Call,
-    Case,
-    CaseResult,
-    Exercise,
-    Outcome,
-    Problem,
-    Text,
-    Verdict,
-    judge_exercise,
-)
+from her_course.exercises.model import Call, Case, CaseResult, Exercise, Outcome, Problem, Text, Verdict, judge_exercise
 from her_course.exercises.running import lost
 from her_course.grading.archives import open_safely
 from her_course.grading.sandbox import Limits, Sandbox, Task, shared
@@ -68,17 +59,6 @@ class Settings:
         return shared(repr(self), lambda: Sandbox(hide, self.limits, self.kind))
 
 
-class _Guarded(Exercise):
-    """An exercise whose cases are made once for all submissions, and whose judges survive any value."""
-
-    def cases(self, rng: np.random.Generator, hidden: bool = False) -> list[Case]:
-        kept = self.__dict__.get("_kept")
-        if kept is None:
-            kept = [replace(case, judge=_surviving(case.judge)) for case in super().cases(rng, hidden)]
-            object.__setattr__(self, "_kept", kept)
-        return kept
-
-
 def _surviving(judge: Callable[[Sequence[Outcome]], Verdict]) -> Callable[[Sequence[Outcome]], Verdict]:
     @functools.wraps(judge)
     def survive(outcomes: Sequence[Outcome]) -> Verdict:
@@ -93,31 +73,54 @@ def _surviving(judge: Callable[[Sequence[Outcome]], Verdict]) -> Callable[[Seque
 
 
 class _Prepared(NamedTuple):
-    """An exercise, the calls of its public and of its hidden cases, and the points of a right answer."""
+    """An exercise, the calls of its public and of its hidden cases, and the points of a right answer.
 
-    exercise: _Guarded
+    The exercise has the hidden cases among its public ones. All are made once, for all submissions.
+    """
+
+    exercise: Exercise
     public: Task
     hidden: Task
     points: float
+
+    def row(self, status: str, problem: Text | str = "") -> dict[str, Any]:
+        """The row of an answer of which nothing was run."""
+        return {
+            "exercise": self.exercise.name,
+            "points": 0.0,
+            "max": self.points,
+            "status": status,
+            "problem": _both(problem),
+            "seconds": 0,
+            "wall": 0.0,
+            "misconception": None,
+            "cases": [],
+        }
 
 
 @lru_cache(maxsize=64)
 def _prepared(settings: Settings, chapter: int, name: str) -> _Prepared:
     exercise = next(exercise for exercise in settings.exercises(chapter) if exercise.name == name)
-    guarded = _Guarded(**{f.name: getattr(exercise, f.name) for f in fields(Exercise)})
+    cases: list[Case] = []
     calls: list[Call] = []
+
+    def make(rng: np.random.Generator) -> list[Case]:
+        if not cases:
+            cases.extend(replace(case, judge=_surviving(case.judge)) for case in exercise.cases(rng, settings.hidden))
+        return cases
 
     def note(asked: Sequence[Call]) -> list[Outcome]:
         calls.extend(asked)
         return [lost("not_run")] * len(asked)
 
-    points = judge_exercise(guarded, note, settings.seed, settings.hidden).max_points
-    public = sum(len(case.calls) for case in guarded.cases(np.random.default_rng(0)) if not case.hidden)
+    prepared = replace(exercise, public=make)
+    points = judge_exercise(prepared, note, settings.seed, hidden=False).max_points
+    public = sum(len(case.calls) for case in cases if not case.hidden)
     tasks = (Task.of(name, exercise.seconds, part) for part in (calls[:public], calls[public:]))
-    return _Prepared(guarded, *tasks, points)
+    return _Prepared(prepared, *tasks, points)
 
 
-def mark(submission: Submission, settings: Settings, data: Sequence[bytes | None] | None = None) -> dict[str, Any]:
+def mark(submission: Submission, settings: Settings, data: Sequence[bytes] | None = None) -> dict[str, Any]:
     """What a submission is worth, exercise by exercise.
 
     Args:
@@ -130,12 +133,13 @@ def mark(submission: Submission, settings: Settings, data: Sequence[bytes | None
         ``misconception``, ``cases``, …
     """
     names = [exercise.name for exercise in settings.exercises(submission.chapter)]
+    prepared = [_prepared(settings, submission.chapter, name) for name in names]
     record: dict[str, Any] = {"student": submission.student, "chapter": submission.chapter, "isolation": None}
     record |= {"used": 0, "modules": [], "failed": [], "reference": False}
     if submission.problem is not None:
-        return record | {"rows": [_empty(settings, submission.chapter, name, submission.problem) for name in names]}
+        return record | {"rows": [one.row(submission.problem) for one in prepared]}
     sandbox = settings.sandbox()
-    record["isolation"] = {"kind": sandbox.isolation.kind, "open": list(sandbox.isolation.open)}
+    record["isolation"] = sandbox.isolation._asdict()
     found = []
     for i, file in enumerate(submission.files):
         with _opened(file.path, data[i] if data else None) as descriptor:
@@ -146,17 +150,14 @@ def mark(submission: Submission, settings: Settings, data: Sequence[bytes | None
     record["used"] = used = written.index(max(written))
     there = found[used]
     if "found" not in there:
-        return record | {"rows": [_empty(settings, submission.chapter, name, there["status"]) for name in names]}
-    return record | _mark_cells(sandbox, there, names, submission.chapter, settings)
+        return record | {"rows": [one.row(there["status"]) for one in prepared]}
+    return record | _mark_cells(sandbox, there, prepared, settings.seed)
 
 
-def _mark_cells(
-    sandbox: Sandbox, there: dict[str, Any], names: Sequence[str], chapter: int, settings: Settings
-) -> dict[str, Any]:
-    prepared = [_prepared(settings, chapter, name) for name in names]
+def _mark_cells(sandbox: Sandbox, there: dict[str, Any], prepared: Sequence[_Prepared], seed: int) -> dict[str, Any]:
     came: dict[str, list[Outcome]] = {}
     failed: dict[int, str] = {}
-    seconds = dict.fromkeys(names, 0.0)
+    seconds: dict[str, float] = defaultdict(float)
 
     def tasks() -> Iterator[Task]:
         """All public calls, and only when their outcomes are here the hidden ones, of functions that are written."""
@@ -176,13 +177,13 @@ def _mark_cells(
         name = one.exercise.name
         found, outcomes = there["found"][name], came[name]
         if not outcomes:
-            row = _absent(settings, chapter, name, found, failed, there["python"])
+            row = _absent(one, found, failed, there["python"])
         elif not _is_written(outcomes):
-            row = _empty(settings, chapter, name, "not_done")
+            row = one.row("not_done")
         else:
             missing = len(one.public.encoded) + len(one.hidden.encoded) - len(outcomes)
             outcomes = [_explained(outcome, nowhere) for outcome in outcomes] + [lost("not_run")] * missing
-            row = _judged(one.exercise, outcomes, settings) | {"wall": round(seconds[name], 3)}
+            row = _judged(one, outcomes, seed) | {"wall": round(seconds[name], 3)}
         rows.append(row | {"fingerprint": found["fingerprint"], "size": found["size"]})
     imports = {cell: text for cell, text in failed.items() if re.match(r"ModuleNotFound|ImportError", text)}
     modules = {name for text in imports.values() for name in re.findall(r"No module named '([\w.]{1,60})'", text)}
@@ -207,51 +208,33 @@ def _explained(outcome: Outcome, nowhere: dict[str, str]) -> Outcome:
     return replace(outcome, error=Problem(outcome.error.kind, nowhere[found[1]]))
 
 
-def _empty(settings: Settings, chapter: int, name: str, status: str, problem: Text | str = "") -> dict[str, Any]:
-    """The row of an exercise of which nothing was run."""
-    return {
-        "exercise": name,
-        "points": 0.0,
-        "max": _prepared(settings, chapter, name).points,
-        "status": status,
-        "problem": _both(problem),
-        "seconds": 0,
-        "wall": 0.0,
-        "misconception": None,
-        "cases": [],
-    }
-
-
-def _absent(
-    settings: Settings, chapter: int, name: str, found: dict[str, Any], failed: dict[int, str], python: str
-) -> dict[str, Any]:
+def _absent(one: _Prepared, found: dict[str, Any], failed: dict[int, str], python: str) -> dict[str, Any]:
     """The row of an exercise whose function is not there once all cells have run."""
     if found["problem"]:
         here = ".".join(map(str, sys.version_info[:2]))
         zh, en = f"{found['problem']}（评分用的是 Python {here}", f"{found['problem']} (graded by Python {here}"
         if python:
             zh, en = f"{zh}，这份 notebook 是 Python {python} 写的", f"{en}; the notebook was written with {python}"
-        return _empty(settings, chapter, name, "syntax_error", Text(f"{zh}）", f"{en})"))
+        return one.row("syntax_error", Text(f"{zh}）", f"{en})"))
     if found["cell"] in failed:
-        return _empty(settings, chapter, name, "raised", failed[found["cell"]])
-    return _empty(settings, chapter, name, "missing")
+        return one.row("raised", failed[found["cell"]])
+    return one.row("missing")
 
 
-def _judged(exercise: _Guarded, outcomes: Sequence[Outcome], settings: Settings) -> dict[str, Any]:
+def _judged(one: _Prepared, outcomes: Sequence[Outcome], seed: int) -> dict[str, Any]:
     """The row of an exercise whose function was called."""
-    row = _empty(settings, exercise.chapter, exercise.name, "grader_error")
     try:
-        result = judge_exercise(exercise, lambda calls: outcomes, settings.seed, settings.hidden)
+        result = judge_exercise(one.exercise, lambda calls: outcomes, seed, hidden=False)
     except Exception as error:
-        return row | {"problem": _both(f"{type(error).__name__}: {error}")}
+        return one.row("grader_error", f"{type(error).__name__}: {error}")
     partly = result.status == "failed" and result.points > 0
-    row["status"] = "partial" if partly else result.status
-    row["points"] = round(result.points, 6)
-    row["misconception"] = result.misconception
-    # What was lost to the limit alone: measured times differ from run to run, and so stand in another file.
-    row["seconds"] = round(exercise.seconds * sum(outcome.timed_out for outcome in outcomes))
-    row["cases"] = [_case(case) for case in result.cases]
-    return row
+    return one.row("partial" if partly else result.status) | {
+        "points": round(result.points, 6),
+        "misconception": result.misconception,
+        # What was lost to the limit alone: measured times differ from run to run, and so stand in another file.
+        "seconds": round(one.exercise.seconds * sum(outcome.timed_out for outcome in outcomes)),
+        "cases": [_case(case) for case in result.cases],
+    }
 
 
 def _case(case: CaseResult) -> dict[str, Any]:
@@ -277,18 +260,15 @@ def _both(text: Text | str) -> list[str]:
 @contextlib.contextmanager
 def _opened(path: Path, data: bytes | None) -> Iterator[int | None]:
     """A descriptor of a file that was handed in; None if it is no longer there, or no longer a file."""
-    if data is not None:
-        with tempfile.TemporaryFile() as file:
+    with contextlib.ExitStack() as stack:
+        descriptor = None
+        if data is not None:
+            file = stack.enter_context(tempfile.TemporaryFile())
             file.write(data)
-            file.seek(0)
-            yield file.fileno()
-        return
-    try:
-        descriptor = open_safely(path)
-    except OSError:
-        yield None
-        return
-    try:
+            file.flush()
+            descriptor = file.fileno()
+        else:
+            with contextlib.suppress(OSError):
+                descriptor = open_safely(path)
+                stack.callback(os.close, descriptor)
         yield descriptor
-    finally:
-        os.close(descriptor)

@@ -21,7 +21,6 @@ import shutil
 import unicodedata
 from collections.abc import Callable, Iterable
 from importlib import resources
-from types import SimpleNamespace
 from typing import Any
 
 import jinja2
@@ -30,7 +29,7 @@ from markupsafe import Markup
 from her_course.exercises.model import Exercise, Text
 from her_course.grading.classes import Grading, write
 from her_course.grading.summary import Class
-from her_course.grading.texts import FILE_PROBLEMS, STATUSES, TEXTS
+from her_course.grading.texts import FILE_PROBLEMS, PAGES, STATUSES
 
 COLUMNS = ("student", "chapter", "exercise", "score", "max", "status", "seconds")
 
@@ -44,7 +43,8 @@ def write_all(grading: Grading, lang: str = "en", on_student: Callable[[], Any] 
     templates = _environment(lang)
     names = file_names(grading.students)
     count = Class(grading, exercises, names)
-    grades, wide, seconds = _Table(COLUMNS), _Table(_wide_columns(grading)), _Table(("student", "exercise", "seconds"))
+    grades, seconds = _Table(COLUMNS), _Table(("student", "exercise", "seconds"))
+    wide = _Table(["student", *(f"ch{chapter}" for chapter in grading.chapters), "total", "max"])
     for student in grading.students:
         records = grading.records(student)
         page = templates.get_template("feedback.html").render(_feedback(student, records, exercises, lang))
@@ -52,12 +52,8 @@ def write_all(grading: Grading, lang: str = "en", on_student: Callable[[], Any] 
         _tables(student, records, grades, wide, seconds)
         count.add(student, records)
         on_student()
-    for name, table in (
-        ("grades", grades),
-        ("chapters", wide),
-        ("seconds", seconds),
-        ("similar", _similar_table(count)),
-    ):
+    tables = {"grades": grades, "chapters": wide, "seconds": seconds, "similar": _similar_table(count)}
+    for name, table in tables.items():
         write(grading.out / f"{name}.csv", table.text(), "utf-8-sig")  # the mark tells a spreadsheet what it is
     final = grading.out / "feedback"
     shutil.rmtree(final, ignore_errors=True)
@@ -72,9 +68,9 @@ def _environment(lang: str) -> jinja2.Environment:
     loader = jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8"))
     options = {"trim_blocks": True, "undefined": jinja2.StrictUndefined, "finalize": _visible}
     environment = jinja2.Environment(loader=loader, autoescape=True, **options)
-    texts = SimpleNamespace(**{name: text.of(lang) for name, text in TEXTS.items()})
     environment.filters["prose"] = _prose
-    environment.globals |= {"lang": lang, "t": texts, "style": Markup(style)}
+    environment.globals |= {"lang": lang, "t": {name: text.of(lang) for name, text in PAGES.items()}}
+    environment.globals["style"] = Markup(style)
     return environment
 
 
@@ -119,13 +115,9 @@ def _harmless(text: str) -> str:
 def _similar_table(count: Class) -> _Table:
     table = _Table(("chapter", "students", "functions"))
     for pair in count.similar():
-        people = [*map(_harmless, pair["students"]), *(f"({TEXTS[source].en})" for source in pair["own"])]
+        people = [*map(_harmless, pair["students"]), *(f"({PAGES[source].en})" for source in pair["own"])]
         table.add(pair["chapter"], "; ".join(people), " ".join(pair["functions"]))
     return table
-
-
-def _wide_columns(grading: Grading) -> list[str]:
-    return ["student", *(f"ch{chapter}" for chapter in grading.chapters), "total", "max"]
 
 
 def _tables(student: str, records: list[dict], grades: _Table, wide: _Table, seconds: _Table) -> None:
@@ -175,7 +167,7 @@ def _feedback(student: str, records: list[dict], exercises: dict[str, Exercise],
                 "score": _number(sum(row["score"] or 0 for row in rows)),
                 "max": _number(sum(row["max"] for row in rows)),
                 "file_problem": STATUSES[problem].of(lang) if problem else None,
-                "failed": [TEXTS["cell_failed"].of(lang).format(cell, text) for cell, text in failed[:5]],
+                "failed": [PAGES["cell_failed"].of(lang).format(cell, text) for cell, text in failed[:5]],
                 "rows": [_card(row, exercises[row["exercise"]], lang, silent) for row in rows],
             }
         )
@@ -199,7 +191,7 @@ def _card(row: dict[str, Any], exercise: Exercise, lang: str, silent: bool) -> d
     failed = [case for case in public if not case["passed"]][:2]  # the others mostly fail alike
     cases = []
     for case in public:
-        got = TEXTS["not_shown"].of(lang) if silent else case["got"][which]
+        got = PAGES["not_shown"].of(lang) if silent else case["got"][which]
         shown = {"name": case["name"][which], "expected": case["expected"][which], "got": got, "call": case["call"]}
         printed = "" if silent else case["printed"].strip()[:300]
         cases.append(shown | {"passed": case["passed"], "detail": case in failed, "printed": printed})

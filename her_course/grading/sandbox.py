@@ -6,7 +6,6 @@ ran in, which is thrown away then; the next one gets a new one.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import sys
@@ -93,7 +92,6 @@ class Sandbox:
         self._current: Process | None = None
         self._closed = False
         self.isolation = self._probe()
-        _open.add(self)
 
     @property
     def process_id(self) -> int:
@@ -105,7 +103,6 @@ class Sandbox:
         self._closed = True
         if self._current is not None:
             self._current.end()
-        _open.discard(self)
 
     def __enter__(self) -> Sandbox:
         return self
@@ -237,24 +234,17 @@ def _texts(failed: Any) -> dict[int, str]:
     return {cell: text[:300] for cell, text in failed.items() if type(cell) is int and type(text) is str}
 
 
-# ------------------------------------------------------------------------------------------------- one for each thread
-
-_open: set[Sandbox] = set()
 _local = threading.local()
 
 
 def shared(key: str, make: Callable[[], Sandbox]) -> Sandbox:
-    """This thread's sandbox of that key, made if there is none: it serves one submission after the other."""
-    sandboxes = _local.__dict__.setdefault("sandboxes", {})
-    if key not in sandboxes:
-        for old in sandboxes.values():
-            old.close()
-        sandboxes.clear()
-        sandboxes[key] = make()
-    return sandboxes[key]
+    """This thread's sandbox of that key, made if there is none: it serves one submission after the other.
 
-
-@atexit.register
-def _close_all() -> None:
-    for sandbox in list(_open):
-        sandbox.close()
+    Its process ends when this one does, whose end of their socket it reads from.
+    """
+    mine = vars(_local)
+    if key not in mine:
+        while mine:
+            mine.popitem()[1].close()
+        mine[key] = make()
+    return mine[key]

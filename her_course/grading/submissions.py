@@ -72,12 +72,15 @@ class Submission:
     problem: str | None = None
 
     def digest(self) -> str:
-        """Of the files' bytes, and of their kinds."""
+        """Of the files' bytes, and of their kinds; "unreadable" if one of them is gone by now."""
         digest = hashlib.sha256()
         for file in self.files:
             digest.update(file.suffix.encode())
-            with open(open_safely(file.path), "rb") as opened:
-                digest.update(hashlib.file_digest(opened, "sha256").digest())
+            try:
+                with open(open_safely(file.path), "rb") as opened:
+                    digest.update(hashlib.file_digest(opened, "sha256").digest())
+            except OSError:
+                return "unreadable"
         return digest.hexdigest()
 
 

@@ -11,7 +11,7 @@ from her_course.exercises.model import Exercise, Text
 from her_course.grading.classes import Grading
 from her_course.grading.confinement import COURSE
 from her_course.grading.reading import fingerprints
-from her_course.grading.texts import FILE_PROBLEMS, REASONS, STATUSES, TEXTS, isolation
+from her_course.grading.texts import FILE_PROBLEMS, REASONS, STATUSES, isolation
 
 NEEDS_HELP = 0.5  # of all points
 SMALL = 40  # nodes of a syntax tree; below, answers are alike by nature
@@ -24,7 +24,6 @@ class Class:
 
     def __init__(self, grading: Grading, exercises: dict[str, Exercise], files: dict[str, str]):
         self.grading, self.exercises, self.files_of = grading, exercises, files
-        self.bins = {name: [0] * len(BINS) for name in exercises}
         self.shares: dict[str, list[float]] = {name: [] for name in exercises}
         self.ideas: Counter[tuple[str, str]] = Counter()
         self.needy: list[dict[str, Any]] = []
@@ -72,7 +71,6 @@ class Class:
                 if row["misconception"]:
                     self.ideas[row["exercise"], row["misconception"]] += 1
                 if row["status"] not in FILE_PROBLEMS:
-                    self.bins[row["exercise"]][_bin(share)] += 1
                     self.shares[row["exercise"]].append(share)
                     weak.append((share, row["exercise"]))
                 if row.get("size", 0) >= SMALL:
@@ -98,35 +96,23 @@ class Class:
         return sorted(found, key=lambda p: (not p["own"], p["chapter"], -len(p["functions"]), len(p["students"])))
 
     def summary(self, lang: str) -> dict[str, Any]:
-        similar = self.similar()
-        for pair in similar:
-            pair["own"] = [TEXTS[source].of(lang) for source in pair["own"]]
-            pair["more"] = max(0, len(pair["students"]) - 12)
-            pair["students"] = pair["students"][:12]
         needy = sorted(self.needy, key=lambda one: one["share"])
         ideas = [
             {"count": n, "exercise": exercise, "text": self.exercises[exercise].text(idea).of(lang)}
             for (exercise, idea), n in sorted(self.ideas.items(), key=lambda pair: (-pair[1], pair[0]))[:20]
         ]
-        warnings = []
-        if self.errors:
-            zh, en = (
-                f"{self.errors} 处评分程序自己出错，请人工看。",
-                f"{self.errors} errors of the grader itself: look at them.",
-            )
-            warnings.append(Text(zh, en).of(lang))
         return {
             "students": self.students,
             "handed_in": self.handed_in,
             "expected": self.expected,
             "mean": f"{self.share / max(1, self.students):.0%}",
             "isolation": {"full": not self.open, "text": self.isolation().of(lang)},
-            "warnings": warnings,
+            "errors": self.errors,
             "exercises": [self._exercise(exercise, lang) for exercise in self.exercises.values()],
             "ideas": ideas,
             "needy": [one | {"share": f"{one['share']:.0%}", "file": self.files_of[one["student"]]} for one in needy],
             "files": [{"student": s, "chapter": c, "problem": STATUSES[p].of(lang)} for s, c, p in self.files],
-            "similar": similar[:50],
+            "similar": self.similar()[:50],
             "unused": self._unused(lang),
             "lost": self.grading.lost,
             "modules": sorted(self.modules.items()),
@@ -148,7 +134,9 @@ class Class:
         return sorted(unused, key=lambda one: (one["student"], one["file"]))
 
     def _exercise(self, exercise: Exercise, lang: str) -> dict[str, Any]:
-        counts, shares = self.bins[exercise.name], self.shares[exercise.name]
+        shares = self.shares[exercise.name]
+        counted = Counter(map(_bin, shares))
+        counts = [counted[i] for i in range(len(BINS))]
         tallest = max([1, *counts])
         labels = [f"{label} {count}" for label, count in zip(BINS, counts, strict=True)]
         return {

@@ -24,9 +24,10 @@ import struct
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
+from typing import Any, BinaryIO
 
 from her_course import plain
 from her_course.exercises.running import Capped, end_with_parent
@@ -122,13 +123,11 @@ def _kill_all(child: int, settings: dict) -> bool:
     """End the child and whatever it started; whether nothing is left."""
     deadline = time.monotonic() + 2
     while time.monotonic() < deadline:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if settings["bubblewrap"]:
-                os.kill(-1, signal.SIGKILL)  # all there are but this process
-            elif os.geteuid() == 0:
-                _kill_user(settings["identity"])
-            else:
-                _kill_descendants(child)
+        if settings["bubblewrap"]:
+            _signal(os.kill, -1, signal.SIGKILL)  # all there are but this process
+        else:
+            _signal(os.killpg, child, signal.SIGKILL)
+            _kill_descendants()
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 continue
@@ -138,28 +137,21 @@ def _kill_all(child: int, settings: dict) -> bool:
     return False
 
 
-def _kill_user(identity: int) -> None:
-    """End all processes of a user at once: faster than they can fork."""
-    if not os.fork():
-        try:
-            os.setresuid(identity, identity, identity)
-            os.kill(-1, signal.SIGKILL)
-        finally:
-            os._exit(0)
-
-
-def _kill_descendants(child: int) -> None:
-    """End the child's group and all that descends from here, stopped first, so that nothing more is forked."""
-    os.killpg(child, signal.SIGKILL)
+def _kill_descendants() -> None:
+    """End all that descends from here, stopped first, so that nothing more is forked."""
     stopped: set[int] = set()
     while new := _descendants() - stopped:
         stopped |= new
         for pid in new:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGSTOP)
+            _signal(os.kill, pid, signal.SIGSTOP)
     for pid in stopped:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
+        _signal(os.kill, pid, signal.SIGKILL)
+
+
+def _signal(kill: Callable[[int, int], None], target: int, number: int) -> None:
+    """Send a signal, if whoever is to have it is still there."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        kill(target, number)
 
 
 def _descendants() -> set[int]:
@@ -213,7 +205,8 @@ def _child(request: dict, settings: dict, descriptors: list[int], scratch: str, 
             from her_course.grading import world
 
             sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = Capped()
-            world.serve(shell, _receive, _send, settings["limits"])
+            with open(3, "rb", closefd=False) as requests:
+                world.serve(shell, partial(_receive, requests), _send, settings["limits"])
         code = 0
     finally:
         os._exit(code)
@@ -226,28 +219,17 @@ def _keep_only(descriptors: list[int]) -> None:
     for target, source in ((0, null), (1, null), (2, null), (3, given), (4, send)):
         os.dup2(source, target)
     os.closerange(5, 4096)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115
-    sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.__stderr__ = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _send(data: bytes) -> None:
-    frame = memoryview(struct.pack("<Q", len(data)) + data)
-    while frame:
-        frame = frame[os.write(4, frame) :]
+    with open(4, "wb", closefd=False) as file:
+        file.write(struct.pack("<Q", len(data)) + data)
 
 
-def _receive() -> bytes:
+def _receive(requests: BinaryIO) -> bytes:
     """The next frame from the grader, or b"" when there are no more."""
-    data, need = bytearray(), 8
-    while len(data) < need:
-        part = os.read(3, need - len(data))
-        if not part:
-            return b""
-        data += part
-        if len(data) == need == 8:
-            need += struct.unpack("<Q", data)[0]
-    return bytes(data[8:])
+    header = requests.read(8)
+    return requests.read(*struct.unpack("<Q", header)) if header else b""
 
 
 def _drop_privileges(identity: int, keep_reading: bool) -> None:
@@ -306,10 +288,10 @@ def _inspect(request: dict) -> dict[str, Any]:
 def _probe(scratch: str, hide: list[str], secret: str) -> dict[str, list[str]]:
     """What is within a submission's reach, and what an answer needs and does not get; both found out by trying."""
     elsewhere = ("/", "/tmp", "/var/tmp", "/dev", os.path.dirname(__file__), os.path.expanduser("~root"))
-    answers = ("her_course.exercises.reference", "her_course.exercises.hidden.ch1")
+    exercises = os.path.join(os.path.dirname(plain.__file__), "exercises")
     within_reach = {
         "user": _readable(secret),
-        "answers": any(_readable(getattr(_spec(name), "origin", None)) for name in answers),
+        "answers": any(_readable(os.path.join(exercises, name)) for name in ("reference.py", "hidden")),
         "submissions": any(map(_readable, hide)),
         "network": any(name != "lo" for _, name in socket.if_nameindex()) or _vsock(),
         "processes": not _LINUX or os.path.isdir(f"/proc/{os.getppid()}"),
@@ -327,19 +309,12 @@ def _probe(scratch: str, hide: list[str], secret: str) -> dict[str, list[str]]:
     }
 
 
-def _spec(module: str) -> Any:
-    try:
-        return find_spec(module)
-    except (ImportError, OSError):
-        return None
-
-
-def _readable(path: str | None) -> bool:
+def _readable(path: str) -> bool:
     """Whether something can be read there: a file that is not empty, or the names in a folder."""
     try:
-        if path and os.path.isdir(path):
+        if os.path.isdir(path):
             return bool(os.listdir(path))
-        with open(path or "", "rb") as file:
+        with open(path, "rb") as file:
             return bool(file.read(1))
     except OSError:
         return False
