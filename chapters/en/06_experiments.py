@@ -524,7 +524,7 @@ def check_up(env_id, **kwargs):
 for env_id in ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0"):
     print(f"{env_id:15}", *check_up(env_id))
 
-# %% [markdown] zh="566f76b8"
+# %% [markdown] zh="5e497bb2"
 # `True` three times: go ahead. If not, or in one of the following cases, leave it, or think first:
 #
 # | case | why | instead |
@@ -535,6 +535,18 @@ for env_id in ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0"):
 # | a world that gambles | 6.5 | a smaller $k$, or a correction like USHER's |
 # | goals that hardly change (an object nobody touches) | any relabelling succeeds and teaches nothing (2.5) | get it to move: energy, `moved`, episodes that begin with a grasp |
 # | success is frequent anyway | nothing to rescue: 5 bits are only a few times faster (6.2) | spare yourself the complexity |
+#
+# **A task of your own** takes five lines in a terminal. Any goal environment of Gymnasium will do: observations with `observation`, `achieved_goal` and `desired_goal`, a `compute_reward(achieved, desired, info)`, a time limit. If `my_module.py` registers `MyEnv-v0`:
+#
+# ```console
+# her train my_module:MyEnv-v0 --until-success 0.9
+# her train my_module:MyEnv-v0 --env-kwargs max_episode_steps=50           # if it was registered without a limit
+# her train my_module:MyEnv-v0 --set success_function=my_module:reached    # if neither info nor reward tells of success
+# her sweep my_module:MyEnv-v0 --grid strategy=future,none --seeds 0-4
+# her plot runs/sweep-MyEnv-v0
+# ```
+#
+# Rewards need not be −1 and 0. The learner sees the best one as 0 and the worst as −1, and is told so before the first step; targets are clipped only where rewards have two values and 0 lies between them.
 
 # %% [markdown] zh="2a76368f"
 # ## 6.7　Those who came after

@@ -535,6 +535,18 @@ for env_id in ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0"):
 # | 会赌博的世界 | 6.5 节 | $k$ 小一点，或 USHER 一类的修正 |
 # | 目标难得有变化（没人碰的物体） | 怎么换都算成功，什么也没教（2.5 节） | 让物体先动起来：能量、`moved`、从抓住开始 |
 # | 本来就常常成功 | 没什么可救的：5 位只快了几倍（6.2 节） | 省下这份复杂 |
+#
+# **换成自己的任务**，在终端里敲五行就够了。Gymnasium 的目标环境都行：观测里有 `observation`、`achieved_goal`、`desired_goal`，有 `compute_reward(achieved, desired, info)`，有步数上限。假如 `my_module.py` 注册了 `MyEnv-v0`：
+#
+# ```console
+# her train my_module:MyEnv-v0 --until-success 0.9
+# her train my_module:MyEnv-v0 --env-kwargs max_episode_steps=50           # 注册时没写步数上限
+# her train my_module:MyEnv-v0 --set success_function=my_module:reached    # info 和奖励都看不出成没成
+# her sweep my_module:MyEnv-v0 --grid strategy=future,none --seeds 0-4
+# her plot runs/sweep-MyEnv-v0
+# ```
+#
+# 奖励不必是 −1 和 0。学习者看到的总是最好的为 0、最差的为 −1，开跑前会先说一声；只有奖励恰好两个值、0 又夹在中间时，目标值才会截断。
 
 # %% [markdown]
 # ## 6.7　后来的人
