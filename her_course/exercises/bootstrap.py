@@ -13,7 +13,7 @@ import numpy as np
 from her_course.exercises import inputs, reference
 from her_course.exercises.drawing import FIXED_RNG, generators, seeded_case, unseeded
 from her_course.exercises.judging import numbers, same_problem, seen
-from her_course.exercises.model import Call, Case, Evidence, Outcome, Problem, Text, Verdict
+from her_course.exercises.model import Call, Case, Evidence, Outcome, Problem, Text, Verdict, behaves_as
 from her_course.exercises.running import perform
 from her_course.exercises.saying import show
 
@@ -47,12 +47,17 @@ def _pairs(outcomes: Sequence[Outcome]) -> np.ndarray | str | Problem:
     return np.array([read_pair(outcome.value) for outcome in outcomes])
 
 
-def _near(mine: np.ndarray, other: np.ndarray, scale: float) -> bool:
-    """Whether intervals may be of the kind of `other`, which tell how they scatter."""
+def _near(mine: np.ndarray, other: np.ndarray, scale: float, steps: bool) -> bool:
+    """Whether intervals may be of the kind of `other`, which tell how they scatter.
+
+    Args:
+        scale: of the scores.
+        steps: whether values come in steps: an interval may end on either side of one.
+    """
     gap, scatter = np.abs(mine.mean(axis=0) - other.mean(axis=0)), other.std(axis=0, ddof=1)
-    allowed = 5 * scatter * math.sqrt(1 / len(mine) + 1 / len(other)) + 2e-3 * scale
-    own = mine.std(axis=0)
-    return bool((gap <= allowed).all() and (own <= 4 * scatter + 2e-3 * scale).all())
+    rest = (0.25 if steps else 2e-3) * scale
+    allowed = 5 * scatter * math.sqrt(1 / len(mine) + 1 / len(other)) + rest
+    return bool((gap <= allowed).all() and (mine.std(axis=0) <= 4 * scatter + rest).all())
 
 
 def _case(name: Text, group: str, calls: Sequence[Call], judge: Callable, expected: Text | str) -> Case:
@@ -81,7 +86,7 @@ def _case(name: Text, group: str, calls: Sequence[Call], judge: Callable, expect
                 # some calls more or less, besides those for resamples, tell nothing
                 if not np.isclose(np.diff(mine).mean(), np.diff(other).mean(), rtol=0.01, atol=20):
                     return False
-            elif not _near(mine, other, scale):
+            elif not _near(mine, other, scale, steps=statistic is inputs.largest):
                 return False
         return True
 
@@ -247,32 +252,40 @@ def _pivot(scores, f, level, rng):
     return float(2 * f(scores) - high), float(2 * f(scores) - low)
 
 
-def _observed(statistic: Callable) -> Callable[[Sequence[Evidence]], Any]:
-    """The interval of one of the statistics of `statistics_case`, and its level; None if there is none."""
+def _observed(statistic: Callable, evidence: Sequence[Evidence]) -> tuple[tuple[float, float], Call] | None:
+    """An interval of one of the statistics of `statistics_case`, and its call; None if there is none."""
+    for case, outcomes, _ in evidence:
+        for call, outcome in zip(case.calls, outcomes, strict=True):
+            if call.arguments[1] is statistic and not outcome.error and read_pair(outcome.value):
+                return read_pair(outcome.value), call
+    return None
 
-    def find(evidence: Sequence[Evidence]) -> tuple[tuple[float, float], Call] | None:
-        for case, outcomes, _ in evidence:
-            for call, outcome in zip(case.calls, outcomes, strict=True):
-                if call.arguments[1] is statistic and not outcome.error and read_pair(outcome.value):
-                    return read_pair(outcome.value), call
-        return None
 
-    return find
+def _resampling(times: int, size: Callable[[int], int] = lambda n: n) -> Callable:
+    """The percentile interval of so many resamples, each of ``size(n)`` of n scores."""
+
+    def interval(scores, f, level, rng):
+        rows = rng.choice(scores, (times, max(1, size(len(scores)))))
+        return tuple(map(float, np.quantile([f(row) for row in rows], _right(level))))
+
+    return interval
 
 
 def _another_size(evidence: Sequence[Evidence]) -> bool:
-    found = _observed(inputs.how_many)(evidence)
-    if found is None:
+    """Whether resamples have another size, which is a fixed one, or goes with the number of scores."""
+    found = _observed(inputs.how_many, evidence)
+    if found is None or found[0][0] != found[0][1]:
         return False
-    (low, high), call = found
-    return low == high and low >= 1 and low.is_integer() and low != len(call.arguments[0])
+    m, n = round(found[0][0]), len(found[1].arguments[0])
+    sizes = (lambda k: m), (lambda k: k * m // n), (lambda k: k + m - n)
+    return 1 <= m != n and any(behaves_as(_resampling(RESAMPLES, size), evidence) for size in sizes)
 
 
 def _too_few(evidence: Sequence[Evidence]) -> bool:
-    found, size = _observed(inputs.which_call)(evidence), _observed(inputs.how_many)(evidence)
-    if found is None or size is None or size[0][0] != size[0][1] or size[0][0] < 1:
-        return False
-    return 3 <= resamples(found[0], found[1].arguments[2]) < RESAMPLES - 10
+    """Whether all is right but the number of resamples."""
+    found = _observed(inputs.which_call, evidence)
+    times = round(resamples(found[0], found[1].arguments[2])) if found else 0
+    return 3 <= times < RESAMPLES - 10 and behaves_as(_resampling(times), evidence)
 
 
 def _from_scores(scores, f, level, rng):

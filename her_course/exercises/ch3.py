@@ -115,10 +115,7 @@ FUTURE_INDICES = {
         lambda t, n, k, rng: np.minimum(np.arange(t, t + k), n - 1),
         lambda t, n, k, rng: t + np.arange(k) % (n - t),
     ),
-    "floats": (
-        lambda t, n, k, rng: rng.uniform(t, n, size=k),
-        lambda t, n, k, rng: rng.uniform(t, n, size=k).tolist(),
-    ),
+    "floats": lambda t, n, k, rng: rng.uniform(t, n, size=k),
     "fixed_rng": FIXED_RNG,
     "ignores_rng": unseeded(reference.future_indices),
     "wrong_distribution": UNEVEN,

@@ -180,10 +180,7 @@ EPSILON_GREEDY = {
         lambda q, epsilon, rng: _best(q) if epsilon == 0 else _boltzmann(q, epsilon, rng),
         _mixed(_best, explore=lambda q, rng: _boltzmann(q, 1.0, rng)),
     ),
-    "one_action_only": (
-        lambda q, epsilon, rng: int(q[0].argmax()) if rng.random() >= epsilon else int(rng.integers(q.shape[1])),
-        lambda q, epsilon, rng: int(q.argmax()) if rng.random() >= epsilon else int(rng.integers(q.shape[1])),
-    ),
+    "one_action_only": _one_coin(lambda q, rng: rng.integers(q.shape[1]), lambda q: q[0].argmax()),
     "fixed_rng": FIXED_RNG,
     "ignores_rng": unseeded(reference.epsilon_greedy),
     "wrong_distribution": UNEVEN,

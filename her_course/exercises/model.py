@@ -19,22 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from her_course.exercises.saying import Text, describe_problem, say, show_arguments
+from her_course.exercises.saying import Text, describe_problem, show_arguments
+from her_course.exercises.saying import say as say
 from her_course.exercises.texts import shared_text, weights
-
-__all__ = [
-    "Call",
-    "Case",
-    "Exercise",
-    "Outcome",
-    "Problem",
-    "Result",
-    "Text",
-    "Verdict",
-    "judge_exercise",
-    "say",
-    "weights",
-]
 
 #: what the purity case suspects, in every exercise that must leave its inputs alone
 MUTATES = "mutates_input"
@@ -150,7 +137,12 @@ class Misconception:
         """Whether an answer behaves, in every case, as whoever has this idea."""
         if self.seen is not None:
             return self.seen(evidence)
-        return any(all(case.alike(outcomes, wrong) for case, outcomes, _ in evidence) for wrong in self.wrong)
+        return any(behaves_as(wrong, evidence) for wrong in self.wrong)
+
+
+def behaves_as(function: Callable, evidence: Sequence[Evidence]) -> bool:
+    """Whether an answer might be this function, in every case."""
+    return all(case.alike(outcomes, function) for case, outcomes, _ in evidence)
 
 
 @dataclass(frozen=True)
@@ -278,8 +270,16 @@ def judge_exercise(exercise: Exercise, runner: Runner, seed: int, hidden: bool) 
     The same seed gives the same cases. A runner that hands back something else than one `Outcome` for each call is an
     error of the runner's, not of the answer's.
     """
-    rng = np.random.default_rng([seed, zlib.crc32(exercise.name.encode())])
-    cases = exercise.cases(rng, hidden)
+    return judge_cases(exercise, make_cases(exercise, seed, hidden), runner)
+
+
+def make_cases(exercise: Exercise, seed: int, hidden: bool) -> list[Case]:
+    """The cases that `judge_exercise` judges."""
+    return exercise.cases(np.random.default_rng([seed, zlib.crc32(exercise.name.encode())]), hidden)
+
+
+def judge_cases(exercise: Exercise, cases: Sequence[Case], runner: Runner) -> Result:
+    """As `judge_exercise`, with cases that serve several answers: they remember how wrong ideas behave."""
     calls = [call for case in cases for call in case.calls]
     outcomes = list(runner(calls))
     if len(outcomes) != len(calls) or not all(isinstance(outcome, Outcome) for outcome in outcomes):
