@@ -1,6 +1,7 @@
 """Exercises: right answers are accepted however they are written, and of wrong ones the check knows what is wrong."""
 
 from collections import Counter
+from functools import lru_cache
 
 import mutants
 import mutants.students
@@ -9,7 +10,7 @@ import pytest
 
 from her_course import plain
 from her_course.exercises import registry
-from her_course.exercises.model import MUTATES, judge_exercise, say, weights
+from her_course.exercises.model import MUTATES, judge_cases, make_cases, say, weights
 from her_course.exercises.running import here
 
 WRONG, RIGHT = mutants.load()
@@ -21,8 +22,14 @@ def name_of(answer):
     return f"{answer.exercise}-{answer.function.__name__}"
 
 
+@lru_cache(maxsize=8)
+def cases_of(exercise, seed, hidden):
+    """Cases remember how wrong ideas behave, so answers to an exercise share them."""
+    return make_cases(registry.find(exercise), seed, hidden)
+
+
 def judged(exercise, function, hidden, seed=0):
-    return judge_exercise(registry.find(exercise), here(function), seed, hidden)
+    return judge_cases(registry.find(exercise), cases_of(exercise, seed, hidden), here(function))
 
 
 def failures(result):
@@ -68,15 +75,15 @@ def test_of_wrong_answers_three_in_four_are_named():
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
 def test_whoever_has_an_idea_is_rejected_in_the_check_and_named(exercise):
     for name, idea in exercise.misconceptions.items():
-        for wrong in idea.wrong[:1]:
-            result = judge_exercise(exercise, here(wrong), seed=0, hidden=False)
+        for wrong in idea.wrong:
+            result = judged(exercise.name, wrong, hidden=False)
             assert result.status == "failed", name
             assert result.misconception == name, failures(result)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
 def test_the_reference_is_accepted(exercise):
-    result = judge_exercise(exercise, here(exercise.solve()), seed=1, hidden=True)
+    result = judged(exercise.name, exercise.solve(), hidden=True, seed=1)
     assert result.passed, failures(result)
     assert result.misconception is None
 

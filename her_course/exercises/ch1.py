@@ -14,10 +14,10 @@ from her_course.exercises.model import Case, Text
 # ------------------------------------------------------------------------------------------------------ sparse_reward
 
 
-def reward_case(name: Text, group: str, achieved, desired, threshold: float) -> Case:
+def reward_case(name: Text | str, achieved, desired, threshold: float) -> Case:
     """The rewards of these goals."""
     arguments = (np.asarray(achieved, float), np.asarray(desired, float), threshold)
-    return value_case(name, group, arguments, reference.sparse_reward, is_array())
+    return value_case(name, arguments, reference.sparse_reward, is_array())
 
 
 def _sparse_reward_cases(rng: np.random.Generator) -> list[Case]:
@@ -26,16 +26,16 @@ def _sparse_reward_cases(rng: np.random.Generator) -> list[Case]:
     near[0], near[1], near[2] = batch[0], batch[1] + 0.2, batch[2] + 2.0
     grid = rng.integers(-3, 4, size=(2, 3, 3)).astype(float)
     shifted = grid + np.array([0.3, 1.5, 0.3])[None, :, None]
-    origin, diagonal = [0.0, 0.0], Text("一正一负，合起来还是近", "off by plus and minus, near all the same")
+    origin = [0.0, 0.0]
     return [
-        reward_case(Text("到了：一对目标", "reached: one pair"), "basics", [1.0, 2.0], [1.0, 2.1], 0.5),
-        reward_case(Text("没到：一对目标", "not reached: one pair"), "basics", [1.0, 2.0], [1.2, 6.0], 0.5),
-        reward_case(Text("正好踩线", "exactly on the line"), "details", origin, [3.0, 4.0], 5.0),
-        reward_case(Text("两个坐标各差一点", "a little off in both coordinates"), "details", origin, [0.4, -0.4], 0.5),
-        reward_case(Text("阈值小于 1", "a threshold below 1"), "details", origin, [0.0, 0.6], 0.5),
-        reward_case(diagonal, "details", origin, [0.3, -0.3], 0.5),
-        reward_case(Text("一批：(6, 2)", "a batch: (6, 2)"), "edges", batch, near, 0.5),
-        reward_case(Text("更多的轴：(2, 3, 3)", "more axes: (2, 3, 3)"), "edges", grid, shifted, 1.0),
+        reward_case("reached", [1.0, 2.0], [1.0, 2.1], 0.5),
+        reward_case("missed", [1.0, 2.0], [1.2, 6.0], 0.5),
+        reward_case("on_the_line", origin, [3.0, 4.0], 5.0),
+        reward_case("off_in_both", origin, [0.4, -0.4], 0.5),
+        reward_case("small_threshold", origin, [0.0, 0.6], 0.5),
+        reward_case("plus_and_minus", origin, [0.3, -0.3], 0.5),
+        reward_case("batch", batch, near, 0.5),
+        reward_case("more_axes", grid, shifted, 1.0),
     ]
 
 
@@ -79,19 +79,19 @@ SPARSE_REWARD = {
 # --------------------------------------------------------------------------------------- random_success_probability
 
 
-def probability_case(name: Text, group: str, n_bits: int, horizon: int) -> Case:
+def probability_case(name: Text | str, n_bits: int, horizon: int) -> Case:
     """The probability for so many bits and steps."""
-    return value_case(name, group, (n_bits, horizon), reference.random_success_probability, is_array(1e-5, 1e-12))
+    return value_case(name, (n_bits, horizon), reference.random_success_probability, is_array(1e-5, 1e-12))
 
 
 def _random_success_cases(rng: np.random.Generator) -> list[Case]:
     return [
-        probability_case(Text("1 个比特，1 步", "1 bit, 1 step"), "basics", 1, 1),
-        probability_case(Text("2 个比特，2 步", "2 bits, 2 steps"), "basics", 2, 2),
-        probability_case(Text("一步不走：horizon = 0", "not a step: horizon = 0"), "edges", 3, 0),
-        probability_case(Text("3 个比特，5 步", "3 bits, 5 steps"), "details", 3, 5),
-        probability_case(Text("8 个比特，8 步", "8 bits, 8 steps"), "details", 8, 8),
-        probability_case(Text("14 个比特：概率很小", "14 bits: little probability left"), "edges", 14, 14),
+        probability_case("one_bit", 1, 1),
+        probability_case("two_bits", 2, 2),
+        probability_case("no_step", 3, 0),
+        probability_case("three_bits", 3, 5),
+        probability_case("eight_bits", 8, 8),
+        probability_case("fourteen_bits", 14, 14),
     ]
 
 
@@ -145,27 +145,21 @@ RANDOM_SUCCESS = {
 # ------------------------------------------------------------------------------------------------------ success_rate
 
 
-def rate_case(name: Text, group: str, rewards: Sequence[list[float]], at: str, done: Sequence[int] = ()) -> Case:
+def rate_case(name: Text | str, rewards: Sequence[list[float]], at: str, done: Sequence[int] = ()) -> Case:
     """The success rate of episodes with these rewards, of which those in `done` end with a done."""
     episodes = [inputs.episode_of(r, done=i in done) for i, r in enumerate(rewards)]
-    return value_case(name, group, (episodes, at), reference.success_rate, is_array(1e-5, 1e-9))
+    return value_case(name, (episodes, at), reference.success_rate, is_array(1e-5, 1e-9))
 
 
 def _success_rate_cases(rng: np.random.Generator) -> list[Case]:
     kept, left, never = [-1.0, -1.0, -1.0, 0.0], [-1.0, 0.0, -1.0, -1.0], [-1.0] * 4
     unequal = [[-1.0, 0.0], [0.0, 0.0, -1.0], [-1.0] * 5, [0.0]]
     return [
-        rate_case(
-            Text('"any"：到过就算', '"any": having been there counts'), "basics", [kept, left, left, never], "any"
-        ),
-        rate_case(
-            Text('"end"：停在那里才算', '"end": only staying counts'), "basics", [kept, left, left, never, never], "end"
-        ),
-        rate_case(Text("一个回合也是一批", "one episode is a batch too"), "edges", [left], "end"),
-        rate_case(Text("回合有长有短", "episodes of different lengths"), "details", unequal, "end"),
-        rate_case(
-            Text("done 不代表成功", "done does not mean success"), "details", [kept, never, left, never], "any", (1, 3)
-        ),
+        rate_case("any", [kept, left, left, never], "any"),
+        rate_case("end", [kept, left, left, never, never], "end"),
+        rate_case("one_episode", [left], "end"),
+        rate_case("unequal_lengths", unequal, "end"),
+        rate_case("done_is_not_success", [kept, never, left, never], "any", (1, 3)),
     ]
 
 

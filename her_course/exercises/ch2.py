@@ -56,10 +56,10 @@ def _touched(fields: set[str]) -> Callable[[Sequence[Evidence]], bool]:
 # ------------------------------------------------------------------------------------------------- relabel_transition
 
 
-def transition_case(name: Text, group: str, transition: Transition, goal: np.ndarray, reward: Callable) -> Case:
+def transition_case(name: Text | str, transition: Transition, goal: np.ndarray, reward: Callable) -> Case:
     """Relabel this transition with this goal."""
     arguments, solve = (transition, goal, reward), reference.relabel_transition
-    return value_case(name, group, arguments, solve, is_record, describe=only_what_differs)
+    return value_case(name, arguments, solve, is_record, describe=only_what_differs)
 
 
 def _relabel_transition_cases(rng: np.random.Generator) -> list[Case]:
@@ -67,19 +67,12 @@ def _relabel_transition_cases(rng: np.random.Generator) -> list[Case]:
     achieved, elsewhere = one.achieved_goal.copy(), two.achieved_goal + 7
     before, far = three.state[:2].copy(), reached.achieved_goal - 9
     beyond = four.achieved_goal - np.array([1, 5], np.float32)
-    there, where = (
-        Text("新目标就是到过的地方", "the new goal is what was achieved"),
-        Text("新目标在别处", "the new goal is elsewhere"),
-    )
-    began = Text("新目标是动作之前所在的地方", "the new goal is where the action began")
-    no_more = Text("旧目标到了，新目标没到", "the old goal was reached, the new one is not")
-    other_reward = Text("不对称的奖励函数", "a reward function that is not symmetric")
     return [
-        transition_case(there, "basics", one, achieved, inputs.within_half),
-        transition_case(where, "basics", two, elsewhere, inputs.at_least_as_far),
-        transition_case(began, "details", three, before, inputs.within_half),
-        transition_case(no_more, "details", reached, far, inputs.within_half),
-        transition_case(other_reward, "details", four, beyond, inputs.at_least_as_far),
+        transition_case("achieved", one, achieved, inputs.within_half),
+        transition_case("elsewhere", two, elsewhere, inputs.at_least_as_far),
+        transition_case("where_it_began", three, before, inputs.within_half),
+        transition_case("no_longer_reached", reached, far, inputs.within_half),
+        transition_case("asymmetric_reward", four, beyond, inputs.at_least_as_far),
     ]
 
 
@@ -137,9 +130,9 @@ RELABEL_TRANSITION = {
 # ------------------------------------------------------------------------------------------------------ relabel_final
 
 
-def episode_case(name: Text, group: str, episode: Episode, reward: Callable) -> Case:
+def episode_case(name: Text | str, episode: Episode, reward: Callable) -> Case:
     """Relabel this episode."""
-    return value_case(name, group, (episode, reward), reference.relabel_final, is_record, describe=only_what_differs)
+    return value_case(name, (episode, reward), reference.relabel_final, is_record, describe=only_what_differs)
 
 
 def passing_through(rng: np.random.Generator) -> Episode:
@@ -155,18 +148,12 @@ def passing_through(rng: np.random.Generator) -> Episode:
 
 
 def _relabel_final_cases(rng: np.random.Generator) -> list[Case]:
-    nowhere, early = (
-        Text("四步，谁也没到过", "four steps, nothing reached"),
-        Text("途中路过终点", "passes through its last place early"),
-    )
-    ended = Text("旧目标到了，还留着 done", "the old goal was reached, with a done")
-    other_reward = Text("不对称的奖励函数", "a reward function that is not symmetric")
     return [
-        episode_case(nowhere, "basics", inputs.walk(rng, 4), inputs.within_half),
-        episode_case(early, "details", passing_through(rng), inputs.within_half),
-        episode_case(Text("只有一步", "a single step"), "edges", inputs.walk(rng, 1), inputs.within_half),
-        episode_case(ended, "details", inputs.walk(rng, 5, done=True), inputs.within_half),
-        episode_case(other_reward, "details", passing_through(rng), inputs.at_least_as_far),
+        episode_case("nothing_reached", inputs.walk(rng, 4), inputs.within_half),
+        episode_case("passes_early", passing_through(rng), inputs.within_half),
+        episode_case("single_step", inputs.walk(rng, 1), inputs.within_half),
+        episode_case("stale_done", inputs.walk(rng, 5, done=True), inputs.within_half),
+        episode_case("asymmetric_reward", passing_through(rng), inputs.at_least_as_far),
     ]
 
 
@@ -205,12 +192,12 @@ def _episodes(goals: Callable, rewards: Callable, dones: Sequence[Callable] = EP
     return tuple(map(with_dones, dones))
 
 
-def _with_goals(goals: Callable) -> tuple[Callable, ...]:
+def _with_goals(goals: Callable, dones: Sequence[Callable] = EPISODE_DONES[:2]) -> tuple[Callable, ...]:
     """Those who choose such goals, and compute rewards under them, or under the right one, or not at all."""
     return (
-        *_episodes(goals, lambda e, g, f: f(e.achieved_goals, g)),
-        *_episodes(goals, lambda e, g, f: f(e.achieved_goals, _final(e))),
-        *_episodes(goals, lambda e, g, f: e.rewards),
+        *_episodes(goals, lambda e, g, f: f(e.achieved_goals, g), dones),
+        *_episodes(goals, lambda e, g, f: f(e.achieved_goals, _final(e)), dones),
+        *_episodes(goals, lambda e, g, f: e.rewards, dones),
     )
 
 
@@ -237,7 +224,7 @@ def _nearest(e: Episode) -> np.ndarray:
 _RIGHT = _episodes(_final, lambda e, g, f: f(e.achieved_goals, g))
 
 RELABEL_FINAL = {
-    "goal_not_replaced": (lambda e, f: e, *_with_goals(lambda e: e.goals)),
+    "goal_not_replaced": (lambda e, f: e, *_with_goals(lambda e: e.goals, EPISODE_DONES)),
     "only_last_transition": (_last_transition(True), _last_transition(False), *_with_goals(_last_replaced)),
     "goal_before_last_action": (
         *_with_goals(lambda e: e.achieved_goals[max(-2, -len(e))]),
@@ -278,17 +265,17 @@ RELABEL_FINAL = {
 # ---------------------------------------------------------------------------------------------- expected_success_share
 
 
-def share_case(name: Text, group: str, horizon: int) -> Case:
+def share_case(name: Text | str, horizon: int) -> Case:
     """H_T/T for this T."""
-    return value_case(name, group, (horizon,), reference.expected_success_share, is_array(1e-5, 1e-9))
+    return value_case(name, (horizon,), reference.expected_success_share, is_array(1e-5, 1e-9))
 
 
 def _success_share_cases(rng: np.random.Generator) -> list[Case]:
     return [
-        share_case(Text("T = 2：自己列出来数", "T = 2: count them by hand"), "basics", 2),
-        share_case(Text("T = 4", "T = 4"), "basics", 4),
-        share_case(Text("T = 1：只有一步", "T = 1: a single step"), "edges", 1),
-        share_case(Text("T = 50", "T = 50"), "details", 50),
+        share_case("two_steps", 2),
+        share_case("four_steps", 4),
+        share_case("one_step", 1),
+        share_case("fifty_steps", 50),
     ]
 
 

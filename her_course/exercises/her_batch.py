@@ -84,8 +84,7 @@ def _columns(value: Any, n: int) -> list[np.ndarray]:
 
 
 def batch_case(
-    name: Text,
-    group: str,
+    name: Text | str,
     lengths: Sequence[int],
     k: int,
     rng: np.random.Generator,
@@ -189,27 +188,20 @@ def batch_case(
     }
     if k > 0 and batch_size > 20:
         features["whole batch"] = Feature(p_batch, coins, lambda counts: alike)
-    return draws_case(name, group, (arrays, batch_size, k, None, reward), generators(rng, calls), read, features, exact)
+    return draws_case(name, (arrays, batch_size, k, None, reward), generators(rng, calls), read, features, exact)
 
 
 def sample_her_batch_cases(rng: np.random.Generator) -> list[Case]:
     """The public cases."""
     equal, unequal, far = (5, 5, 5), (3, 6, 4), inputs.at_least_as_far
-    every, nothing = (
-        Text("每一行都对得上", "every row holds together"),
-        Text("k = 0：一行也不换", "k = 0: nothing is relabelled"),
-    )
-    single, uneven = Text("一行的批", "a batch of one row"), Text("回合有长有短", "episodes of different lengths")
-    other_reward = Text("不对称的奖励函数", "a reward function that is not symmetric")
-    shares, half = Text("比例和分布", "shares and distribution"), Text("k = 1：换一半", "k = 1: one half")
     return [
-        batch_case(every, "basics", equal, 4, rng, exact=False),
-        batch_case(nothing, "edges", equal, 0, rng, calls=4),
-        batch_case(single, "edges", equal, 4, rng, batch_size=1, calls=20, exact=False),
-        batch_case(uneven, "details", unequal, 4, rng, exact=False),
-        batch_case(other_reward, "details", equal, 4, rng, far, exact=False),
-        batch_case(shares, "sampling", unequal, 4, rng, batch_size=500, calls=10),
-        batch_case(half, "sampling", equal, 1, rng, batch_size=500, calls=6),
+        batch_case("rows_hold_together", equal, 4, rng, exact=False),
+        batch_case("nothing_relabelled", equal, 0, rng, calls=4),
+        batch_case("one_row", equal, 4, rng, batch_size=1, calls=20, exact=False),
+        batch_case("unequal_lengths", unequal, 4, rng, exact=False),
+        batch_case("asymmetric_reward", equal, 4, rng, far, exact=False),
+        batch_case("shares", unequal, 4, rng, batch_size=500, calls=10),
+        batch_case("one_half", equal, 1, rng, batch_size=500, calls=6),
         seeded_case((her_buffer((20, 20)), 30, 4, None, inputs.within_half), rng.integers(2**62, size=2)),
     ]
 

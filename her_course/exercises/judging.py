@@ -42,7 +42,17 @@ def declare(
         else:
             ideas[key] = Misconception(text, (idea,) if callable(idea) else tuple(idea))
     title, hints = Text(**said["title"]), tuple(Text(**hint) for hint in said["hints"])
-    return Exercise(name, chapter, title, said["difficulty"], said["minutes"], public, ideas, hints, reference, pure)
+
+    def cases(rng: np.random.Generator) -> list[Case]:
+        return [_with_text(case, said["cases"]) for case in public(rng)]
+
+    return Exercise(name, chapter, title, said["difficulty"], said["minutes"], cases, ideas, hints, reference, pure)
+
+
+def _with_text(case: Case, said: Mapping[str, Mapping[str, str]]) -> Case:
+    """The case with the text and the group that its name stands for."""
+    entry = said[case.name] if case.name in said else read("shared")[case.name]
+    return replace(case, name=Text(entry["zh"], entry["en"]), group=entry["group"])
 
 
 def seen(check: Callable[[Sequence[Evidence]], bool]) -> Misconception:
@@ -54,10 +64,10 @@ def simulated(reference: Callable[..., float]) -> Misconception:
     """All values are shares of the same round number of trials, as far from the truth as chance would have it."""
 
     def check(evidence: Sequence[Evidence]) -> bool:
-        values = [numbers(one.outcomes[0].value) for one in evidence]
-        if any(value is None or value.shape != () for value in values):
+        values = [number(one.outcomes[0].value) for one in evidence]
+        if None in values:
             return False
-        got = np.array(values, float)
+        got = np.array(values)
         right = np.array([reference(*one.case.calls[0].arguments) for one in evidence])
         for trials in (100, 200, 500, *(a * 10**b for b in (3, 4, 5) for a in (1, 2, 3, 4, 5, 8)), 10**6):
             whole = np.abs(got * trials - np.round(got * trials)) < 1e-6
@@ -88,6 +98,12 @@ def numbers(value: Any) -> np.ndarray | None:
         array = np.asarray(value)
         return array if array.dtype.kind in "biuf" else None
     return None
+
+
+def number(value: Any) -> float | None:
+    """A single number; None if `value` is anything else."""
+    array = numbers(value)
+    return float(array) if array is not None and array.shape == () else None
 
 
 def is_array(rtol: float = 1e-5, atol: float = 1e-6) -> Compare:
@@ -151,8 +167,7 @@ def differ(expected: Any, got: Any, compare: Compare) -> tuple[Text | str, Text 
 
 
 def value_case(
-    name: Text,
-    group: str,
+    name: Text | str,
     arguments: Sequence[Any],
     solve: Callable,
     compare: Compare,
@@ -184,7 +199,7 @@ def value_case(
             return same_problem(mine.error, other.error)
         return (mine.value is other.value is None and look(mine) is None) or compare(look(mine), look(other))
 
-    return Case(name, group, (call,), judge, alike, expected=show(right))
+    return Case(name, (call,), judge, alike, expected=show(right))
 
 
 def same_problem(one: Problem | None, other: Problem | None) -> bool:
