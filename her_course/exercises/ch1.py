@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from her_course.exercises import inputs, reference
-from her_course.exercises.judging import declare, is_array, rounded, simulated, value_case
+from her_course.exercises.judging import declare, is_array, listed, maker, rounded, simulated, value_case
 from her_course.exercises.model import Case, Text
 
 # ------------------------------------------------------------------------------------------------------ sparse_reward
@@ -79,20 +79,7 @@ SPARSE_REWARD = {
 # --------------------------------------------------------------------------------------- random_success_probability
 
 
-def probability_case(name: Text | str, n_bits: int, horizon: int) -> Case:
-    """The probability for so many bits and steps."""
-    return value_case(name, (n_bits, horizon), reference.random_success_probability, is_array(1e-5, 1e-12))
-
-
-def _random_success_cases(rng: np.random.Generator) -> list[Case]:
-    return [
-        probability_case("one_bit", 1, 1),
-        probability_case("two_bits", 2, 2),
-        probability_case("no_step", 3, 0),
-        probability_case("three_bits", 3, 5),
-        probability_case("eight_bits", 8, 8),
-        probability_case("fourteen_bits", 14, 14),
-    ]
+probability_case = maker(reference.random_success_probability, is_array(1e-5, 1e-12))
 
 
 def _binomial(n: int) -> np.ndarray:
@@ -221,6 +208,11 @@ SUCCESS_RATE = {
 
 EXERCISES = (
     declare(1, reference.sparse_reward, _sparse_reward_cases, SPARSE_REWARD),
-    declare(1, reference.random_success_probability, _random_success_cases, RANDOM_SUCCESS),
+    declare(
+        1,
+        reference.random_success_probability,
+        listed(1, "random_success_probability", probability_case),
+        RANDOM_SUCCESS,
+    ),
     declare(1, reference.success_rate, _success_rate_cases, SUCCESS_RATE),
 )

@@ -15,8 +15,9 @@ from her_course.exercises.judging import (
     Compare,
     declare,
     differing_fields,
-    is_array,
     is_record,
+    listed,
+    maker,
     rounded,
     seen,
     simulated,
@@ -265,18 +266,7 @@ RELABEL_FINAL = {
 # ---------------------------------------------------------------------------------------------- expected_success_share
 
 
-def share_case(name: Text | str, horizon: int) -> Case:
-    """H_T/T for this T."""
-    return value_case(name, (horizon,), reference.expected_success_share, is_array(1e-5, 1e-9))
-
-
-def _success_share_cases(rng: np.random.Generator) -> list[Case]:
-    return [
-        share_case("two_steps", 2),
-        share_case("four_steps", 4),
-        share_case("one_step", 1),
-        share_case("fifty_steps", 50),
-    ]
+share_case = maker(reference.expected_success_share)
 
 
 def _harmonic(n: int) -> float:
@@ -321,5 +311,5 @@ SUCCESS_SHARE = {
 EXERCISES = (
     declare(2, reference.relabel_transition, _relabel_transition_cases, RELABEL_TRANSITION),
     declare(2, reference.relabel_final, _relabel_final_cases, RELABEL_FINAL),
-    declare(2, reference.expected_success_share, _success_share_cases, SUCCESS_SHARE),
+    declare(2, reference.expected_success_share, listed(2, "expected_success_share", share_case), SUCCESS_SHARE),
 )

@@ -20,7 +20,7 @@ from her_course.exercises.drawing import (
     unseeded,
 )
 from her_course.exercises.her_batch import SAMPLE_HER_BATCH, sample_her_batch_cases
-from her_course.exercises.judging import declare, is_array, value_case
+from her_course.exercises.judging import declare, is_array, listed, maker
 from her_course.exercises.model import Case, Text
 from her_course.exercises.polyak import POLYAK_UPDATE, polyak_cases
 from her_course.exercises.saying import show
@@ -190,21 +190,7 @@ EPSILON_GREEDY = {
 # ---------------------------------------------------------------------------------------------------------- td_target
 
 
-def td_case(name: Text | str, rewards, next_values, dones, gamma: float) -> Case:
-    """The targets of these transitions."""
-    arguments = (np.asarray(rewards, float), np.asarray(next_values, float), np.asarray(dones, bool), gamma)
-    return value_case(name, arguments, reference.td_target, is_array())
-
-
-def _td_target_cases(rng: np.random.Generator) -> list[Case]:
-    return [
-        td_case("no_done", [-1, -1, 0], [-3, -10, -2], [0, 0, 0], 0.98),
-        td_case("done", [-1, 0, -1], [-3, -10, -7], [1, 1, 0], 0.98),
-        td_case("low_values", [-1, -1, 0], [-200, -49, -80], [0, 0, 0], 0.98),
-        td_case("high_values", [-1, 0, 0, -1, -1], [15, 2, 0.5, 0.4, -30], [0, 0, 1, 0, 0], 0.9),
-        td_case("at_the_edge", [-1, -1, 0], [-2, -1.9, -2.4], [0, 0, 0], 0.5),
-        td_case("one_row", [-1], [-5], [1], 0.95),
-    ]
+td_case = maker(reference.td_target, is_array())
 
 
 def _target(r, v, d, g):
@@ -246,6 +232,6 @@ TD_TARGET = {
 EXERCISES = (
     declare(4, reference.epsilon_greedy, _epsilon_greedy_cases, EPSILON_GREEDY),
     declare(4, reference.polyak_update, polyak_cases, POLYAK_UPDATE, pure=False),
-    declare(4, reference.td_target, _td_target_cases, TD_TARGET),
+    declare(4, reference.td_target, listed(4, "td_target", td_case), TD_TARGET),
     declare(4, reference.sample_her_batch, sample_her_batch_cases, SAMPLE_HER_BATCH),
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from her_course.exercises import reference
 from her_course.exercises.energy import ENERGY, energy_cases
-from her_course.exercises.judging import declare, is_array, is_integers, value_case
+from her_course.exercises.judging import declare, is_integers, listed, maker, value_case
 from her_course.exercises.model import Case, Text
 
 
@@ -19,21 +19,7 @@ def _normalised(p):
 # --------------------------------------------------------------------------------------------- priority_probabilities
 
 
-def priorities_case(name: Text | str, errors, alpha: float, epsilon: float) -> Case:
-    """The probabilities of these errors."""
-    arguments = (np.asarray(errors, float), alpha, epsilon)
-    return value_case(name, arguments, reference.priority_probabilities, is_array(1e-5, 1e-9))
-
-
-def _priorities_cases(rng: np.random.Generator) -> list[Case]:
-    return [
-        priorities_case("three_errors", [1.0, 2.0, 4.0], 0.6, 0.1),
-        priorities_case("negative", [-3.0, 1.0, -0.5, 2.0], 0.7, 0.1),
-        priorities_case("zero_error", [0.0, 1.0, 3.0], 0.5, 0.2),
-        priorities_case("alpha_zero", [0.5, -5.0, 0.0], 0.0, 0.1),
-        priorities_case("alpha_one", [0.5, 5.0, 1.0, 1.0], 1.0, 0.3),
-        priorities_case("single", [0.0], 0.6, 0.01),
-    ]
+priorities_case = maker(reference.priority_probabilities)
 
 
 def _ranks(d):
@@ -82,22 +68,7 @@ PRIORITIES = {
 # ------------------------------------------------------------------------------------------------- importance_weights
 
 
-def weights_case(name: Text | str, probabilities, indices, beta: float) -> Case:
-    """The weights of these rows."""
-    arguments = (np.asarray(probabilities, float), np.asarray(indices), beta)
-    return value_case(name, arguments, reference.importance_weights, is_array(1e-5, 1e-9))
-
-
-def _importance_cases(rng: np.random.Generator) -> list[Case]:
-    p = [0.4, 0.3, 0.2, 0.05, 0.05]
-    return [
-        weights_case("three_rows", p, [0, 1, 3], 0.4),
-        weights_case("rarest_elsewhere", p, [0, 1, 2], 0.5),
-        weights_case("drawn_twice", p, [2, 0, 2, 4], 0.6),
-        weights_case("beta_zero", p, [0, 3], 0.0),
-        weights_case("beta_one", p, [0, 1, 4], 1.0),
-        weights_case("one_row", p, [1], 0.7),
-    ]
+weights_case = maker(reference.importance_weights)
 
 
 def _scaled(w):
@@ -148,17 +119,6 @@ def tree_case(name: Text | str, leaves, targets) -> Case:
     """The leaves in which these targets lie."""
     arguments = (sum_tree(leaves), np.asarray(targets, float))
     return value_case(name, arguments, reference.sum_tree_find, is_integers)
-
-
-def _sum_tree_cases(rng: np.random.Generator) -> list[Case]:
-    return [
-        tree_case("four_leaves", [1, 2, 3, 4], [0.5, 1.5, 5.5, 9.5]),
-        tree_case("boundaries", [1, 2, 3, 4], [0, 1, 3, 6]),
-        tree_case("empty_leaves", [2, 0, 0, 3, 0, 1, 0, 2], [0, 2, 4.9, 5, 6, 7.9]),
-        tree_case("eight_leaves", [5, 1, 1, 3, 2, 2, 4, 6], np.arange(0.25, 24, 1.5)),
-        tree_case("one_leaf", [3], [0.0, 1.0, 2.9]),
-        tree_case("one_target", [1, 1], [1.5]),
-    ]
 
 
 def _descend(
@@ -239,21 +199,7 @@ SUM_TREE = {
 # -------------------------------------------------------------------------------------------------- curriculum_weights
 
 
-def curriculum_case(name: Text | str, distances, reach: float, stage: float) -> Case:
-    """The probabilities of goals at these distances."""
-    arguments = (np.asarray(distances, float), reach, stage)
-    return value_case(name, arguments, reference.curriculum_weights, is_array(1e-5, 1e-9))
-
-
-def _curriculum_cases(rng: np.random.Generator) -> list[Case]:
-    return [
-        curriculum_case("beginning", [0.5, 1.0, 2.0, 4.0], 2.0, 0.0),
-        curriculum_case("half_way", [1.0, 3.0, 6.0], 2.0, 0.5),
-        curriculum_case("end", [1.0, 3.0, 6.0], 0.5, 1.0),
-        curriculum_case("all_near", [0.1, 0.7, 0.4], 1.0, 0.2),
-        curriculum_case("small_world", [0.03, 0.08, 0.2], 0.05, 0.3),
-        curriculum_case("all_far", [900.0, 1000.0, 1100.0], 0.5, 0.0),
-    ]
+curriculum_case = maker(reference.curriculum_weights)
 
 
 def _beyond(d, r):
@@ -319,9 +265,9 @@ CURRICULUM = {
 }
 
 EXERCISES = (
-    declare(5, reference.priority_probabilities, _priorities_cases, PRIORITIES),
-    declare(5, reference.importance_weights, _importance_cases, IMPORTANCE),
-    declare(5, reference.sum_tree_find, _sum_tree_cases, SUM_TREE),
+    declare(5, reference.priority_probabilities, listed(5, "priority_probabilities", priorities_case), PRIORITIES),
+    declare(5, reference.importance_weights, listed(5, "importance_weights", weights_case), IMPORTANCE),
+    declare(5, reference.sum_tree_find, listed(5, "sum_tree_find", tree_case), SUM_TREE),
     declare(5, reference.trajectory_energy, energy_cases, ENERGY),
-    declare(5, reference.curriculum_weights, _curriculum_cases, CURRICULUM),
+    declare(5, reference.curriculum_weights, listed(5, "curriculum_weights", curriculum_case), CURRICULUM),
 )

@@ -10,28 +10,13 @@ import numpy as np
 
 from her_course.exercises import reference
 from her_course.exercises.bootstrap import BOOTSTRAP, bootstrap_cases
-from her_course.exercises.judging import declare, is_array, is_number_or_none, number, seen, value_case
+from her_course.exercises.judging import declare, is_number_or_none, listed, maker, number, seen, value_case
 from her_course.exercises.model import Case, Evidence, Text, behaves_as
 
 # ------------------------------------------------------------------------------------------------- steps_to_threshold
 
 
-def steps_case(name: Text | str, success: Sequence[float], threshold: float, every: int = 1000) -> Case:
-    """Success rates after `every`, 2·`every`, … steps."""
-    steps = every * np.arange(1, len(success) + 1)
-    arguments = (steps, np.asarray(success, float), threshold)
-    return value_case(name, arguments, reference.steps_to_threshold, is_number_or_none)
-
-
-def _steps_cases(rng: np.random.Generator) -> list[Case]:
-    return [
-        steps_case("steady_rise", [0.0, 0.2, 0.6, 0.9, 1.0], 0.5),
-        steps_case("never", [0.0, 0.1, 0.3, 0.2], 0.5),
-        steps_case("on_the_threshold", [0.0, 0.5, 0.7, 0.4, 0.75], 0.5),
-        steps_case("dips", [0.1, 0.6, 0.3, 0.2, 0.7, 0.9, 0.55], 0.5),
-        steps_case("from_the_start", [0.9, 0.95], 0.5, every=320),
-        steps_case("one_evaluation", [0.2], 0.5),
-    ]
+steps_case = maker(reference.steps_to_threshold, is_number_or_none)
 
 
 def _at(choose: Callable, enough: Callable = np.greater_equal) -> Callable:
@@ -102,21 +87,7 @@ STEPS = {
 # ---------------------------------------------------------------------------------------------------------------- iqm
 
 
-def iqm_case(name: Text | str, scores: Sequence[float]) -> Case:
-    """The IQM of these scores."""
-    return value_case(name, (np.asarray(scores, float),), reference.iqm, is_array(1e-5, 1e-9))
-
-
-def _iqm_cases(rng: np.random.Generator) -> list[Case]:
-    return [
-        iqm_case("four", [0.1, 0.2, 0.6, 1.0]),
-        iqm_case("eight", [0.9, 0.1, 0.5, 0.8, 0.0, 0.3, 1.0, 0.4]),
-        iqm_case("five", [0.0, 0.95, 0.2, 0.9, 0.85]),
-        iqm_case("outlier", [0.9, 0.91, 0.0, 0.93, 0.95, 0.96, 0.97, 0.99]),
-        iqm_case("ties", [1.0, 1.0, 1.0, 0.2, 1.0, 0.0, 0.5, 1.0, 0.4, 0.3, 0.6, 0.65]),
-        iqm_case("three", [0.3, 0.1, 0.8]),
-        iqm_case("one", [0.7]),
-    ]
+iqm_case = maker(reference.iqm)
 
 
 def _cut(low: Callable[[int], int], high: Callable[[int], int] | None = None) -> Callable:
@@ -335,6 +306,7 @@ SPEED_UP = {
         for rule in (
             lambda b, t: b - t,
             lambda b, t: float(np.float64(b - t) / np.float64(b)),
+            lambda b, t: (b - t) / b if not math.isinf(b) else None,
             lambda b, t: None if math.isinf(b) or math.isinf(t) else b - t,
             lambda b, t: None if math.isinf(b) and math.isinf(t) else b - t,
             lambda b, t: None if math.isinf(b) or math.isinf(t) else (b - t) / b,
@@ -344,8 +316,8 @@ SPEED_UP = {
 }
 
 EXERCISES = (
-    declare(6, reference.steps_to_threshold, _steps_cases, STEPS),
-    declare(6, reference.iqm, _iqm_cases, IQM),
+    declare(6, reference.steps_to_threshold, listed(6, "steps_to_threshold", steps_case), STEPS),
+    declare(6, reference.iqm, listed(6, "iqm", iqm_case), IQM),
     declare(6, reference.bootstrap_interval, bootstrap_cases, BOOTSTRAP),
     declare(6, reference.speed_up, _speed_up_cases, SPEED_UP),
 )

@@ -118,9 +118,12 @@ def is_array(rtol: float = 1e-5, atol: float = 1e-6) -> Compare:
     return compare
 
 
+_NEAR = is_array(1e-5, 1e-9)
+
+
 def is_number_or_none(got: Any, expected: Any) -> bool:
     """None must be None, and a number that number."""
-    return got is expected if got is None or expected is None else is_array(1e-5, 1e-9)(got, expected)
+    return got is expected if got is None or expected is None else _NEAR(got, expected)
 
 
 def is_integers(got: Any, expected: Any) -> bool:
@@ -200,6 +203,21 @@ def value_case(
         return (mine.value is other.value is None and look(mine) is None) or compare(look(mine), look(other))
 
     return Case(name, (call,), judge, alike, expected=show(right))
+
+
+def maker(solve: Callable, compare: Compare = _NEAR) -> Callable[..., Case]:
+    """``make(name, *arguments)``: the case of a single value; lists among the arguments become arrays."""
+
+    def make(name: Text | str, *arguments: Any) -> Case:
+        arrays = [np.array(argument) if type(argument) is list else argument for argument in arguments]
+        return value_case(name, arrays, solve, compare)
+
+    return make
+
+
+def listed(chapter: int, name: str, make: Callable[..., Case]) -> Callable[[np.random.Generator], list[Case]]:
+    """The cases whose arguments stand in ``ch<chapter>.toml``."""
+    return lambda rng: [make(key, *case["arguments"]) for key, case in read(f"ch{chapter}")[name]["cases"].items()]
 
 
 def same_problem(one: Problem | None, other: Problem | None) -> bool:

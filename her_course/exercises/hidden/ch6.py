@@ -16,7 +16,8 @@ def steps_to_threshold(rng: np.random.Generator) -> list[Case]:
     cases = []
     for threshold in (0.3, 0.6, 0.9, 1.0):
         success = np.clip(np.linspace(-0.2, 1.0, 25) + rng.normal(size=25) * 0.15, 0, 0.99).round(2)
-        cases.append(ch6.steps_case(RANDOM, success, threshold, every=int(rng.integers(100, 900))))
+        steps = int(rng.integers(100, 900)) * np.arange(1, 26)
+        cases.append(ch6.steps_case(RANDOM, steps, success, threshold))
     return cases
 
 
