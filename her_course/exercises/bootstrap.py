@@ -302,19 +302,15 @@ BOOTSTRAP = {
     "level_as_tail": _between(lambda level: [1 - level, level]),
     "level_as_alpha": (
         _between(lambda level: [level / 2, 1 - level / 2]),
-        _between(lambda level: sorted([level / 2, 1 - level / 2])),
         _between(lambda level: [level, 1 - level]),
     ),
     "one_sided": (
         _between(lambda level: [0, level]),
         _between(lambda level: [1 - level, 1]),
-        _between(lambda level: [(1 - level) / 2, 1]),
-        _between(lambda level: [0, (1 + level) / 2]),
     ),
     "level_ignored": (
         _between(lambda level: [0.025, 0.975]),
         _between(lambda level: [0.05, 0.95]),
-        _between(lambda level: [0.25, 0.75]),
     ),
     "smallest_and_largest": _ends(lambda values, level: (values.min(), values.max())),
     "without_replacement": _ends(lambda values, level: np.quantile(values, _right(level)), replace=False),

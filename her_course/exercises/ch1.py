@@ -104,10 +104,6 @@ def _chain(p: np.ndarray, steps: int, *, start: bool = True, absorb: bool = True
     return float(hit if absorb else p[0])
 
 
-def _expected_visits(n: int, steps: int) -> float:
-    return (steps + 1) * 2.0**-n
-
-
 RANDOM_SUCCESS = {
     "start_not_counted": lambda n, h: _chain(_binomial(n), h, start=False),
     "only_at_the_end": (lambda n, h: _chain(_binomial(n), h, absorb=False), lambda n, h: 2.0**-n),
@@ -115,7 +111,7 @@ RANDOM_SUCCESS = {
     "one_step_more": lambda n, h: _chain(_binomial(n), h + 1),
     "independent_guesses": lambda n, h: 1 - (1 - 2.0**-n) ** (h + 1),
     "independent_guesses_after_start": lambda n, h: 1 - (1 - 2.0**-n) ** h,
-    "counts_paths_once": (_expected_visits, lambda n, h: min(1.0, _expected_visits(n, h))),
+    "counts_paths_once": (lambda n, h: (h + 1) * 2.0**-n, lambda n, h: min(1.0, (h + 1) * 2.0**-n)),
     "counts_paths_after_start": (lambda n, h: h * 2.0**-n, lambda n, h: min(1.0, h * 2.0**-n)),
     "never_flips_back": (
         lambda n, h: _chain(_binomial(n), h, back="stay"),
@@ -155,17 +151,19 @@ def _rate(success):
     return lambda episodes, at: float(np.mean([bool(success(e.rewards, e.dones, at)) for e in episodes]))
 
 
+def _all_rewards(episodes) -> np.ndarray:
+    return np.concatenate([e.rewards for e in episodes])
+
+
 SUCCESS_RATE = {
     "end_and_any_swapped": _rate(lambda r, d, at: (r == 0).any() if at == "end" else r[-1] == 0),
     "always_any": _rate(lambda r, d, at: (r == 0).any()),
     "always_end": _rate(lambda r, d, at: r[-1] == 0),
     "share_of_steps": (
-        lambda episodes, at: float(np.mean(np.concatenate([e.rewards for e in episodes]) == 0)),
+        lambda episodes, at: float(np.mean(_all_rewards(episodes) == 0)),
         lambda episodes, at: float(np.mean([np.mean(e.rewards == 0) for e in episodes])),
         lambda episodes, at: (
-            float(np.mean(np.concatenate([e.rewards for e in episodes]) == 0))
-            if at == "any"
-            else reference.success_rate(episodes, at)
+            float(np.mean(_all_rewards(episodes) == 0)) if at == "any" else reference.success_rate(episodes, at)
         ),
     ),
     "return_is_success": (
@@ -185,23 +183,16 @@ SUCCESS_RATE = {
     "first_step": _rate(lambda r, d, at: r[0] == 0 if at == "end" else (r == 0).any()),
     "misses_the_last_step": _rate(lambda r, d, at: r[-1] == 0 if at == "end" else (r[:-1] == 0).any()),
     "equal_lengths": (
-        lambda episodes, at: float(
-            np.mean(
-                [(e.rewards == 0).any() if at == "any" else e.rewards[: len(episodes[0])][-1] == 0 for e in episodes]
-            )
+        lambda episodes, at: _rate(lambda r, d, at: (r == 0).any() if at == "any" else r[: len(episodes[0])][-1] == 0)(
+            episodes, at
         ),
-        lambda episodes, at: float(
-            np.mean([(e.rewards == 0).any() if at == "any" else e.rewards[len(episodes[0]) - 1] == 0 for e in episodes])
-        ),
-        lambda episodes, at: float(
-            np.mean([e.rewards[3] == 0 if at == "end" else (e.rewards == 0).any() for e in episodes])
-        ),
+        lambda episodes, at: float(np.mean(np.stack([e.rewards for e in episodes])[:, -1] == 0)),
     ),
     "percent": lambda episodes, at: 100 * reference.success_rate(episodes, at),
     "count": lambda episodes, at: len(episodes) * reference.success_rate(episodes, at),
     "mean_return": (
         lambda episodes, at: float(np.mean([e.rewards.sum() for e in episodes])),
-        lambda episodes, at: float(np.mean(np.concatenate([e.rewards for e in episodes]))),
+        lambda episodes, at: float(np.mean(_all_rewards(episodes))),
         lambda episodes, at: float(np.mean([e.rewards[-1] if at == "end" else e.rewards.max() for e in episodes])),
     ),
 }

@@ -175,10 +175,6 @@ def _before(e: Episode) -> np.ndarray:
     return e.states[:, : e.achieved_goals.shape[1]]
 
 
-def _only_last(e: Episode) -> np.ndarray:
-    return np.where(np.arange(len(e)) == len(e) - 1, 0.0, -1.0)
-
-
 def _episodes(goals: Callable, rewards: Callable, dones: Sequence[Callable] = EPISODE_DONES) -> tuple[Callable, ...]:
     """Those who relabel with ``goals(episode)`` and ``rewards(episode, goals, reward_function)``, and any of the dones."""
 
@@ -206,16 +202,11 @@ def _last_replaced(e: Episode) -> np.ndarray:
     return np.vstack([e.goals[:-1], e.achieved_goals[-1:]])
 
 
-def _last_transition(new_goal: bool) -> Callable:
-    """Only the last transition is relabelled; the episode's goal is the new one, or that of its first transition."""
-
-    def wrong(e: Episode, f: Callable) -> Episode:
-        *before, last = e
-        goal = last.achieved_goal
-        last = replace(last, goal=goal, reward=float(f(goal, goal)), done=False)
-        return Episode([*before, last], goal) if new_goal else Episode([*before, last])
-
-    return wrong
+def _last_transition(e: Episode, f: Callable) -> Episode:
+    """Only the last transition is relabelled, and the goal of the episode."""
+    *before, last = e
+    goal = last.achieved_goal
+    return Episode([*before, replace(last, goal=goal, reward=float(f(goal, goal)), done=False)], goal)
 
 
 def _nearest(e: Episode) -> np.ndarray:
@@ -226,7 +217,7 @@ _RIGHT = _episodes(_final, lambda e, g, f: f(e.achieved_goals, g))
 
 RELABEL_FINAL = {
     "goal_not_replaced": (lambda e, f: e, *_with_goals(lambda e: e.goals, EPISODE_DONES)),
-    "only_last_transition": (_last_transition(True), _last_transition(False), *_with_goals(_last_replaced)),
+    "only_last_transition": (_last_transition, *_with_goals(_last_replaced)),
     "goal_before_last_action": (
         *_with_goals(lambda e: e.achieved_goals[max(-2, -len(e))]),
         *_with_goals(lambda e: e.achieved_goals[-2]),
@@ -243,7 +234,7 @@ RELABEL_FINAL = {
     "reward_not_recomputed": _episodes(_final, lambda e, g, f: e.rewards),
     "assumes_success": _episodes(_final, lambda e, g, f: np.zeros(len(e))),
     "only_last_succeeds": (
-        *_episodes(_final, lambda e, g, f: _only_last(e)),
+        *_episodes(_final, lambda e, g, f: np.append(-np.ones(len(e) - 1), 0.0)),
         *_episodes(_final, lambda e, g, f: np.append(e.rewards[:-1], 0.0)),
     ),
     "achieved_before_action": _episodes(_final, lambda e, g, f: f(_before(e), g)),
@@ -282,15 +273,12 @@ SUCCESS_SHARE = {
     "not_divided": _harmonic,
     "excludes_own_step": (
         lambda n: _harmonic(n - 1) / n,
-        lambda n: _harmonic(n - 1) / (n - 1),
         lambda n: _harmonic(n - 1) / max(n - 1, 1),
         lambda n: (_harmonic(n) - 1) / n,
-        lambda n: (_harmonic(n) - 1) / (n - 1),
         lambda n: (_harmonic(n) - 1) / max(n - 1, 1),
     ),
     "one_too_many": (
         lambda n: (_harmonic(n + 1) - 1) / n,
-        lambda n: _harmonic(n + 1) / n,
         lambda n: _harmonic(n + 1) / (n + 1),
         lambda n: _harmonic(n) / (n + 1),
     ),
@@ -301,7 +289,6 @@ SUCCESS_SHARE = {
     "euler_approximation": (
         lambda n: (math.log(n) + np.euler_gamma) / n,
         lambda n: (math.log(n) + 0.577) / n,
-        lambda n: (math.log(n) + 0.5772) / n,
         lambda n: (math.log(n) + np.euler_gamma + 1 / (2 * n)) / n,
     ),
     "rounded": rounded(reference.expected_success_share),

@@ -83,13 +83,9 @@ FUTURE_INDICES = {
     "excludes_last": (
         lambda t, n, k, rng: rng.integers(t, n - 1, size=k),
         lambda t, n, k, rng: rng.integers(t, max(t + 1, n - 1), size=k),
-        lambda t, n, k, rng: t + (rng.random(k) * (n - 1 - t)).astype(int),
         lambda t, n, k, rng: rng.choice(np.arange(t, n - 1), size=k),
     ),
-    "excludes_both": (
-        lambda t, n, k, rng: rng.integers(t + 1, n - 1, size=k),
-        lambda t, n, k, rng: rng.integers(min(t + 1, n - 2), max(n - 1, 1), size=k),
-    ),
+    "excludes_both": lambda t, n, k, rng: rng.integers(t + 1, n - 1, size=k),
     "one_draw_repeated": lambda t, n, k, rng: np.full(k, rng.integers(t, n)),
     "one_draw_only": (lambda t, n, k, rng: int(rng.integers(t, n)), lambda t, n, k, rng: rng.integers(t, n, size=1)),
     "always_the_last": lambda t, n, k, rng: np.full(k, n - 1),

@@ -149,7 +149,6 @@ def _boltzmann(q: np.ndarray, temperature: float, rng: np.random.Generator) -> n
 EPSILON_GREEDY = {
     "wrong_axis": (
         _mixed(lambda q: q.argmax(axis=0)),
-        _one_coin(_by_row, lambda q: q.argmax(axis=0)),
         lambda q, epsilon, rng: q.argmax(axis=0),
     ),
     "worst_action": _mixed(lambda q: q.argmin(axis=1)),
@@ -173,12 +172,10 @@ EPSILON_GREEDY = {
     "some_actions_never": (
         _mixed(_best, explore=lambda q, rng: rng.integers(q.shape[1] - 1, size=len(q))),
         _mixed(_best, explore=lambda q, rng: rng.integers(1, q.shape[1], size=len(q))),
-        _mixed(_best, explore=lambda q, rng: rng.integers(2, size=len(q))),
     ),
     "rows_for_actions": _mixed(_best, explore=lambda q, rng: rng.integers(len(q), size=len(q))),
     "boltzmann": (
         lambda q, epsilon, rng: _boltzmann(q, epsilon, rng),
-        lambda q, epsilon, rng: _best(q) if epsilon == 0 else _boltzmann(q, epsilon, rng),
         _mixed(_best, explore=lambda q, rng: _boltzmann(q, 1.0, rng)),
     ),
     "one_action_only": _one_coin(lambda q, rng: rng.integers(q.shape[1]), lambda q: q[0].argmax()),
@@ -222,7 +219,6 @@ TD_TARGET = {
     "clipped_at_minus_gamma": lambda r, v, d, g: np.clip(_target(r, v, d, g), -g / (1 - g), 0),
     "clipped_at_another_end": (
         lambda r, v, d, g: np.clip(_target(r, v, d, g), -1 / g, 0),
-        lambda r, v, d, g: np.clip(_target(r, v, d, g), -(1 / (1 - g) + 1), 0),
         lambda r, v, d, g: np.clip(_target(r, v, d, g), -50, 0),
         lambda r, v, d, g: np.clip(_target(r, v, d, g), -(1 - g), 0),
     ),

@@ -18,9 +18,9 @@ from her_course.exercises.saying import show
 FALSE_ALARM = 1e-9
 #: standard errors between the counts of an answer and of a wrong idea, from which on they are not alike
 UNLIKE = 4.5
-#: calls of a wrong idea: at first a few, to see what it does that no right answer does; then four for each of the
+#: calls of a wrong idea: at first a few, to see what it does that no right answer does; then two for each of the
 #: answer's, within limits
-FEW, LEAST, MOST = 6, 30, 100
+FEW, LEAST, MOST = 6, 16, 100
 
 
 class Odd(Exception):
@@ -132,7 +132,7 @@ def draws_case(
                 one, two = (counts[key][:, never].sum(axis=1).mean() for counts in (mine, other))
                 if min(one, two) == 0 and max(one, two) >= 1:
                     return False
-        other = tally_of(function, min(max(4 * len(rngs), LEAST), MOST))
+        other = tally_of(function, min(max(2 * len(rngs), LEAST), MOST))
         if isinstance(mine, dict) and isinstance(other, dict):
             return all(similar(mine[key], other[key]) for key in features)
         if isinstance(mine, Problem) and isinstance(other, Problem):

@@ -35,10 +35,3 @@ def success_rate(rng: np.random.Generator) -> list[Case]:
         name = Text(f'三十个随机回合，"{at}"', f'thirty random episodes, "{at}"')
         cases.append(rate_case(name, rewards, at, done))
     return cases
-
-
-CASES = {
-    "sparse_reward": sparse_reward,
-    "random_success_probability": random_success_probability,
-    "success_rate": success_rate,
-}

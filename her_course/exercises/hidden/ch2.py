@@ -31,10 +31,3 @@ def relabel_final(rng: np.random.Generator) -> list[Case]:
 def expected_success_share(rng: np.random.Generator) -> list[Case]:
     horizons = [3, *map(int, rng.integers(5, 400, size=3))]
     return [ch2.share_case(Text("另一个 T", "another T"), horizon) for horizon in horizons]
-
-
-CASES = {
-    "relabel_transition": relabel_transition,
-    "relabel_final": relabel_final,
-    "expected_success_share": expected_success_share,
-}

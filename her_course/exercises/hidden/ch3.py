@@ -39,10 +39,3 @@ def substitute_goals(rng: np.random.Generator) -> list[Case]:
         name = Text(f"{strategy}，随机的回合", f"{strategy}, a random episode")
         cases.append(ch3.goals_case(name, strategy, t, 120, goals, generators(rng, 30)))
     return cases
-
-
-CASES = {
-    "future_indices": future_indices,
-    "candidate_goals": candidate_goals,
-    "substitute_goals": substitute_goals,
-}

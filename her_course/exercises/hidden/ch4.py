@@ -44,11 +44,3 @@ def sample_her_batch(rng: np.random.Generator) -> list[Case]:
         batch_case(name, [7] * 2, 8, rng, inputs.at_least_as_far, batch_size=500, calls=10),
         batch_case(name, [1, 1, 1], 4, rng, batch_size=500, calls=3),
     ]
-
-
-CASES = {
-    "epsilon_greedy": epsilon_greedy,
-    "polyak_update": polyak_update,
-    "td_target": td_target,
-    "sample_her_batch": sample_her_batch,
-}

@@ -49,12 +49,3 @@ def curriculum_weights(rng: np.random.Generator) -> list[Case]:
     ]
     far = rng.uniform(2000, 2100, size=6)
     return [*cases, ch5.curriculum_case(Text("远得很", "far away"), far, 0.7, 0.1)]
-
-
-CASES = {
-    "priority_probabilities": priority_probabilities,
-    "importance_weights": importance_weights,
-    "sum_tree_find": sum_tree_find,
-    "trajectory_energy": trajectory_energy,
-    "curriculum_weights": curriculum_weights,
-}

@@ -39,11 +39,3 @@ def speed_up(rng: np.random.Generator) -> list[Case]:
 
     chances = ((0.0, 0.0), (0.3, 0.1), (0.2, 0.2), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
     return [ch6.speed_case(RANDOM, seeds(5, before), seeds(7, after)) for before, after in chances]
-
-
-CASES = {
-    "steps_to_threshold": steps_to_threshold,
-    "iqm": iqm,
-    "bootstrap_interval": bootstrap_interval,
-    "speed_up": speed_up,
-}
