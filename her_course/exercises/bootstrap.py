@@ -300,18 +300,9 @@ _CENTRES = [lambda scores, f: scores.mean(), lambda scores, f: f(scores)]
 BOOTSTRAP = {
     "reversed": _ends(lambda values, level: np.quantile(values, _right(level))[::-1]),
     "level_as_tail": _between(lambda level: [1 - level, level]),
-    "level_as_alpha": (
-        _between(lambda level: [level / 2, 1 - level / 2]),
-        _between(lambda level: [level, 1 - level]),
-    ),
-    "one_sided": (
-        _between(lambda level: [0, level]),
-        _between(lambda level: [1 - level, 1]),
-    ),
-    "level_ignored": (
-        _between(lambda level: [0.025, 0.975]),
-        _between(lambda level: [0.05, 0.95]),
-    ),
+    "level_as_alpha": (_between(lambda level: [level / 2, 1 - level / 2]), _between(lambda level: [level, 1 - level])),
+    "one_sided": (_between(lambda level: [0, level]), _between(lambda level: [1 - level, 1])),
+    "level_ignored": (_between(lambda level: [0.025, 0.975]), _between(lambda level: [0.05, 0.95])),
     "smallest_and_largest": _ends(lambda values, level: (values.min(), values.max())),
     "without_replacement": _ends(lambda values, level: np.quantile(values, _right(level)), replace=False),
     "percentiles_of_scores": _from_scores,

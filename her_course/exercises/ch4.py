@@ -149,6 +149,7 @@ def _boltzmann(q: np.ndarray, temperature: float, rng: np.random.Generator) -> n
 EPSILON_GREEDY = {
     "wrong_axis": (
         _mixed(lambda q: q.argmax(axis=0)),
+        _one_coin(_by_row, lambda q: q.argmax(axis=0)),
         lambda q, epsilon, rng: q.argmax(axis=0),
     ),
     "worst_action": _mixed(lambda q: q.argmin(axis=1)),

@@ -122,10 +122,7 @@ IQM = {
         lambda x: float(np.sort(x)[len(x) // 4 : 3 * len(x) // 4 + 1].mean()),
         lambda x: float(np.sort(x)[len(x) // 4 : 3 * (len(x) // 4)].mean()),
     ),
-    "rounds_to_nearest": (
-        _cut(lambda n: round(n / 4)),
-        _cut(lambda n: min(round(n / 4), (n - 1) // 2)),
-    ),
+    "rounds_to_nearest": (_cut(lambda n: round(n / 4)), _cut(lambda n: min(round(n / 4), (n - 1) // 2))),
     "rounds_up": (_cut(lambda n: -(-n // 4)), _cut(lambda n: min(-(-n // 4), (n - 1) // 2))),
     "percentile_mask": (
         _between_quartiles,
@@ -260,10 +257,7 @@ SPEED_UP = {
         *_on_infinite(np.mean),
         *_by(lambda steps: np.mean(_reached(steps)) if _reached(steps) else math.inf),
     ),
-    "lower_or_upper_median": (
-        *_on_infinite(statistics.median_low),
-        *_on_infinite(statistics.median_high),
-    ),
+    "lower_or_upper_median": (*_on_infinite(statistics.median_low), *_on_infinite(statistics.median_high)),
     "best_seed": (*_on_infinite(min), *_on_infinite(max)),
     "not_reached_is_zero": _filled(lambda reached: 0.0),
     "not_reached_is_largest_seen": tuple(

@@ -201,7 +201,7 @@ def sample_her_batch_cases(rng: np.random.Generator) -> list[Case]:
         batch_case("unequal_lengths", unequal, 4, rng, exact=False),
         batch_case("asymmetric_reward", equal, 4, rng, far, exact=False),
         batch_case("shares", unequal, 4, rng, batch_size=500, calls=10),
-        batch_case("one_half", equal, 1, rng, batch_size=500, calls=6),
+        batch_case("one_half", equal, 1, rng, batch_size=125, calls=24),
         seeded_case((her_buffer((20, 20)), 30, 4, None, inputs.within_half), rng.integers(2**62, size=2)),
     ]
 
@@ -326,9 +326,7 @@ SAMPLE_HER_BATCH = {
     "relabels_all": (_wrong(share=lambda k: 1.0), _wrong(share=lambda k: float(k > 0))),
     "relabels_none": _wrong(share=lambda k: 0.0),
     "one_coin_for_all": _wrong(coin=lambda n, rng: np.full(n, rng.random())),
-    "state_for_next": _wrong(
-        change=lambda batch, b, e, t, rng: batch | {"next_observations": batch["observations"]},
-    ),
+    "state_for_next": _wrong(change=lambda batch, b, e, t, rng: batch | {"next_observations": batch["observations"]}),
     "rows_mixed_up": (
         _wrong(change=lambda batch, b, e, t, rng: batch | {"actions": rng.permutation(batch["actions"])}),
         _wrong(change=lambda batch, b, e, t, rng: batch | {"actions": b["actions"][_each_transition(b, len(e), rng)]}),
