@@ -23,8 +23,8 @@ from her_course.exercises.judging import (
     simulated,
     value_case,
 )
-from her_course.exercises.model import Case, Evidence, Text
-from her_course.exercises.saying import show, show_both
+from her_course.exercises.model import Case, Evidence, Misconception, Text
+from her_course.exercises.saying import FIELDS, show, show_both
 
 Record = Transition | Episode
 
@@ -44,6 +44,21 @@ def only_what_differs(right: Record, got: Any, compare: Compare) -> tuple[Text |
     return tuple(", ".join(f"{name}={both[i]}" for name, both in said) for i in (0, 1))
 
 
+def _same_but_done(got: Any, expected: Any) -> bool:
+    """Whoever is wrong about something else may do with `done` what they like."""
+    return type(got) is type(expected) in FIELDS and {*differing_fields(got, expected)} <= {"done", "dones"}
+
+
+def exactly(*ideas: Callable) -> Misconception:
+    """Those who give in every case what one of these functions gives, `done` included."""
+
+    def check(evidence: Sequence[Evidence]) -> bool:
+        pairs = [(one.outcomes[0].value, one.case.calls[0].arguments) for one in evidence]
+        return any(all(is_record(got, idea(*arguments)) for got, arguments in pairs) for idea in ideas)
+
+    return seen(check)
+
+
 def _touched(fields: set[str]) -> Callable[[Sequence[Evidence]], bool]:
     """Whether one of these fields is not as it was in what the function was given."""
 
@@ -60,7 +75,7 @@ def _touched(fields: set[str]) -> Callable[[Sequence[Evidence]], bool]:
 def transition_case(name: Text | str, transition: Transition, goal: np.ndarray, reward: Callable) -> Case:
     """Relabel this transition with this goal."""
     arguments, solve = (transition, goal, reward), reference.relabel_transition
-    return value_case(name, arguments, solve, is_record, describe=only_what_differs)
+    return value_case(name, arguments, solve, is_record, resembles=_same_but_done, describe=only_what_differs)
 
 
 def _relabel_transition_cases(rng: np.random.Generator) -> list[Case]:
@@ -82,17 +97,8 @@ def _close(achieved, goal) -> np.ndarray:
     return np.where(np.linalg.norm(np.asarray(achieved) - goal, axis=-1) < 0.5, 0.0, -1.0)
 
 
-#: the field `done` after relabelling, as some have it who are wrong about other things
-DONES = (lambda t, goal, f: False, lambda t, goal, f: t.done, lambda t, goal, f: f(t.achieved_goal, goal) == 0)
-
-
-def _rewarded(reward: Callable[[Transition, np.ndarray, Callable], Any]) -> tuple[Callable, ...]:
-    """Those who compute the reward so, whatever they do with `done`."""
-
-    def with_done(done: Callable) -> Callable:
-        return lambda t, goal, f: replace(t, goal=goal, reward=float(reward(t, goal, f)), done=bool(done(t, goal, f)))
-
-    return tuple(map(with_done, DONES))
+def _rewarded(reward: Callable[[Transition, np.ndarray, Callable], Any]) -> Callable:
+    return lambda t, goal, f: replace(t, goal=goal, reward=float(reward(t, goal, f)), done=False)
 
 
 def _right_but(**changes: Callable[[Transition, np.ndarray, Callable], Any]) -> Callable:
@@ -104,26 +110,26 @@ def _right_but(**changes: Callable[[Transition, np.ndarray, Callable], Any]) -> 
 
 
 RELABEL_TRANSITION = {
-    "unchanged": lambda t, goal, f: t,
-    "goal_not_replaced": tuple(_right_but(goal=lambda t, goal, f: t.goal, done=done) for done in DONES),
+    "unchanged": exactly(lambda t, goal, f: t),
+    "goal_not_replaced": _right_but(goal=lambda t, goal, f: t.goal),
     "reward_not_recomputed": _rewarded(lambda t, goal, f: t.reward),
-    "assumes_success": (*_rewarded(lambda t, goal, f: 0.0), *_rewarded(lambda t, goal, f: f(goal, goal))),
+    "assumes_success": (_rewarded(lambda t, goal, f: 0.0), _rewarded(lambda t, goal, f: f(goal, goal))),
     "never_success": _rewarded(lambda t, goal, f: -1.0),
-    "reward_of_one": (*_rewarded(lambda t, goal, f: 1.0), *_rewarded(lambda t, goal, f: 1 + f(t.achieved_goal, goal))),
+    "reward_of_one": (_rewarded(lambda t, goal, f: 1.0), _rewarded(lambda t, goal, f: 1 + f(t.achieved_goal, goal))),
     "achieved_before_action": _rewarded(lambda t, goal, f: f(t.state[: len(goal)], goal)),
     "old_goal_for_achieved": _rewarded(lambda t, goal, f: f(t.goal, goal)),
     "arguments_swapped": _rewarded(lambda t, goal, f: f(goal, t.achieved_goal)),
     "ignores_reward_function": (
-        *_rewarded(lambda t, goal, f: _close(t.achieved_goal, goal)),
-        *_rewarded(lambda t, goal, f: 0.0 if np.array_equal(t.achieved_goal, goal) else -1.0),
+        _rewarded(lambda t, goal, f: _close(t.achieved_goal, goal)),
+        _rewarded(lambda t, goal, f: 0.0 if np.array_equal(t.achieved_goal, goal) else -1.0),
     ),
     "state_for_achieved": (
-        *_rewarded(lambda t, goal, f: f(t.next_state, goal)),
-        *_rewarded(lambda t, goal, f: f(t.state, goal)),
+        _rewarded(lambda t, goal, f: f(t.next_state, goal)),
+        _rewarded(lambda t, goal, f: f(t.state, goal)),
     ),
-    "stale_done": _right_but(done=lambda t, goal, f: t.done),
-    "done_on_success": _right_but(done=lambda t, goal, f: bool(f(t.achieved_goal, goal) == 0)),
-    "always_done": _right_but(done=lambda t, goal, f: True),
+    "stale_done": exactly(_right_but(done=lambda t, goal, f: t.done)),
+    "done_on_success": exactly(_right_but(done=lambda t, goal, f: bool(f(t.achieved_goal, goal) == 0))),
+    "always_done": exactly(_right_but(done=lambda t, goal, f: True)),
     "nothing_returned": lambda t, goal, f: None,
     "touches_the_rest": seen(_touched({"state", "action", "next_state", "achieved_goal"})),
 }
@@ -133,7 +139,8 @@ RELABEL_TRANSITION = {
 
 def episode_case(name: Text | str, episode: Episode, reward: Callable) -> Case:
     """Relabel this episode."""
-    return value_case(name, (episode, reward), reference.relabel_final, is_record, describe=only_what_differs)
+    arguments, solve = (episode, reward), reference.relabel_final
+    return value_case(name, arguments, solve, is_record, resembles=_same_but_done, describe=only_what_differs)
 
 
 def passing_through(rng: np.random.Generator) -> Episode:
@@ -158,14 +165,6 @@ def _relabel_final_cases(rng: np.random.Generator) -> list[Case]:
     ]
 
 
-EPISODE_DONES = (
-    lambda e, rewards: np.zeros(len(e), bool),
-    lambda e, rewards: e.dones,
-    lambda e, rewards: np.arange(len(e)) == len(e) - 1,
-    lambda e, rewards: rewards == 0,
-)
-
-
 def _final(e: Episode) -> np.ndarray:
     return np.repeat(e.achieved_goals[-1:], len(e), axis=0)
 
@@ -175,26 +174,31 @@ def _before(e: Episode) -> np.ndarray:
     return e.states[:, : e.achieved_goals.shape[1]]
 
 
-def _episodes(goals: Callable, rewards: Callable, dones: Sequence[Callable] = EPISODE_DONES) -> tuple[Callable, ...]:
-    """Those who relabel with ``goals(episode)`` and ``rewards(episode, goals, reward_function)``, and any of the dones."""
+def _relabelled(
+    goals: Callable = _final,
+    rewards: Callable = lambda e, g, f: f(e.achieved_goals, g),
+    dones: Callable = lambda e, r: np.zeros(len(e), bool),
+) -> Callable:
+    """With ``goals(episode)``, ``rewards(episode, goals, reward_function)``, and ``dones(episode, rewards)``."""
 
-    def with_dones(done: Callable) -> Callable:
-        def wrong(e: Episode, f: Callable) -> Episode:
-            g = np.array(np.broadcast_to(goals(e), e.achieved_goals.shape))
-            r = np.asarray(rewards(e, g, f), float)
-            return Episode.from_arrays(e.states, e.actions, r, e.next_states, done(e, r), e.achieved_goals, g)
+    def wrong(e: Episode, f: Callable) -> Episode:
+        g = np.array(np.broadcast_to(goals(e), e.achieved_goals.shape))
+        r = np.asarray(rewards(e, g, f), float)
+        return Episode.from_arrays(e.states, e.actions, r, e.next_states, dones(e, r), e.achieved_goals, g)
 
-        return wrong
-
-    return tuple(map(with_dones, dones))
+    return wrong
 
 
-def _with_goals(goals: Callable, dones: Sequence[Callable] = EPISODE_DONES[:2]) -> tuple[Callable, ...]:
+def _rewarded_by(rewards: Callable) -> Callable:
+    return _relabelled(rewards=rewards)
+
+
+def _with_goals(goals: Callable) -> tuple[Callable, ...]:
     """Those who choose such goals, and compute rewards under them, or under the right one, or not at all."""
     return (
-        *_episodes(goals, lambda e, g, f: f(e.achieved_goals, g), dones),
-        *_episodes(goals, lambda e, g, f: f(e.achieved_goals, _final(e)), dones),
-        *_episodes(goals, lambda e, g, f: e.rewards, dones),
+        _relabelled(goals),
+        _relabelled(goals, lambda e, g, f: f(e.achieved_goals, _final(e))),
+        _relabelled(goals, lambda e, g, f: e.rewards),
     )
 
 
@@ -213,10 +217,8 @@ def _nearest(e: Episode) -> np.ndarray:
     return e.achieved_goals[np.linalg.norm(e.achieved_goals - e.goal, axis=1).argmin()]
 
 
-_RIGHT = _episodes(_final, lambda e, g, f: f(e.achieved_goals, g))
-
 RELABEL_FINAL = {
-    "goal_not_replaced": (lambda e, f: e, *_with_goals(lambda e: e.goals, EPISODE_DONES)),
+    "goal_not_replaced": (lambda e, f: e, *_with_goals(lambda e: e.goals)),
     "only_last_transition": (_last_transition, *_with_goals(_last_replaced)),
     "goal_before_last_action": (
         *_with_goals(lambda e: e.achieved_goals[max(-2, -len(e))]),
@@ -228,28 +230,30 @@ RELABEL_FINAL = {
     "mean_goal": _with_goals(lambda e: e.achieved_goals.mean(axis=0)),
     "each_its_own_goal": (
         *_with_goals(lambda e: e.achieved_goals),
-        *_episodes(lambda e: e.achieved_goals, lambda e, g, f: np.zeros(len(e))),
+        _relabelled(lambda e: e.achieved_goals, lambda e, g, f: np.zeros(len(e))),
     ),
     "each_the_next_goal": _with_goals(lambda e: np.vstack([e.achieved_goals[1:], e.achieved_goals[-1:]])),
-    "reward_not_recomputed": _episodes(_final, lambda e, g, f: e.rewards),
-    "assumes_success": _episodes(_final, lambda e, g, f: np.zeros(len(e))),
+    "reward_not_recomputed": _rewarded_by(lambda e, g, f: e.rewards),
+    "assumes_success": _rewarded_by(lambda e, g, f: np.zeros(len(e))),
     "only_last_succeeds": (
-        *_episodes(_final, lambda e, g, f: np.append(-np.ones(len(e) - 1), 0.0)),
-        *_episodes(_final, lambda e, g, f: np.append(e.rewards[:-1], 0.0)),
+        _rewarded_by(lambda e, g, f: np.append(-np.ones(len(e) - 1), 0.0)),
+        _rewarded_by(lambda e, g, f: np.append(e.rewards[:-1], 0.0)),
     ),
-    "achieved_before_action": _episodes(_final, lambda e, g, f: f(_before(e), g)),
-    "arguments_swapped": _episodes(_final, lambda e, g, f: f(g, e.achieved_goals)),
+    "achieved_before_action": _rewarded_by(lambda e, g, f: f(_before(e), g)),
+    "arguments_swapped": _rewarded_by(lambda e, g, f: f(g, e.achieved_goals)),
     "ignores_reward_function": (
-        *_episodes(_final, lambda e, g, f: _close(e.achieved_goals, g)),
-        *_episodes(_final, lambda e, g, f: np.where((e.achieved_goals == g).all(axis=1), 0.0, -1.0)),
+        _rewarded_by(lambda e, g, f: _close(e.achieved_goals, g)),
+        _rewarded_by(lambda e, g, f: np.where((e.achieved_goals == g).all(axis=1), 0.0, -1.0)),
     ),
     "reward_of_one": (
-        *_episodes(_final, lambda e, g, f: 1 + f(e.achieved_goals, g)),
-        *_episodes(_final, lambda e, g, f: 2 * f(e.achieved_goals, g) + 1),
+        _rewarded_by(lambda e, g, f: 1 + f(e.achieved_goals, g)),
+        _rewarded_by(lambda e, g, f: 2 * f(e.achieved_goals, g) + 1),
     ),
-    "stale_done": _RIGHT[1],
-    "done_at_the_end": _RIGHT[2:],
-    "always_done": _episodes(_final, lambda e, g, f: f(e.achieved_goals, g), [lambda e, r: np.ones(len(e), bool)]),
+    "stale_done": exactly(_relabelled(dones=lambda e, r: e.dones)),
+    "done_at_the_end": exactly(
+        _relabelled(dones=lambda e, r: np.arange(len(e)) == len(e) - 1), _relabelled(dones=lambda e, r: r == 0)
+    ),
+    "always_done": exactly(_relabelled(dones=lambda e, r: np.ones(len(e), bool))),
     "nothing_returned": lambda e, f: None,
     "touches_the_rest": seen(_touched({"states", "actions", "next_states", "achieved_goals"})),
 }
