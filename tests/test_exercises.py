@@ -7,6 +7,7 @@ import mutants
 import mutants.students
 import numpy as np
 import pytest
+import torch
 
 from her_course import plain
 from her_course.exercises import registry
@@ -65,6 +66,25 @@ def test_what_students_write_is_judged_for_what_it_is(student):
         assert "type" in say(got, "en")
         assert "类型" in say(got, "zh")
     assert (result.misconception or "") == student.named, failures(result)
+
+
+ARRAYS = """sparse_reward future_indices candidate_goals substitute_goals epsilon_greedy td_target sample_her_batch
+    priority_probabilities importance_weights sum_tree_find curriculum_weights""".split()
+
+
+@pytest.mark.parametrize("turned", [np.ndarray.tolist, list, torch.from_numpy], ids=["list", "rows", "tensor"])
+@pytest.mark.parametrize("exercise", ARRAYS)
+def test_where_an_array_is_asked_for_a_list_or_a_tensor_is_told_to_be_of_the_wrong_type(exercise, turned):
+    def answer(*arguments):
+        value = registry.find(exercise).solve()(*arguments)
+        if isinstance(value, dict):
+            return {key: turned(array.copy()) for key, array in value.items()}
+        return turned(value.copy()) if value.ndim else value
+
+    result = judged(exercise, answer, hidden=False)
+    assert result.status == "failed"
+    assert result.misconception is None
+    assert "type" in say(result.first_failing[1].verdict.got, "en")
 
 
 def test_of_wrong_answers_three_in_four_are_named():

@@ -78,7 +78,6 @@ SPARSE_REWARD = {
 
 # --------------------------------------------------------------------------------------- random_success_probability
 
-
 probability_case = maker(reference.random_success_probability, is_array(1e-5, 1e-12))
 
 

@@ -260,7 +260,6 @@ RELABEL_FINAL = {
 
 # ---------------------------------------------------------------------------------------------- expected_success_share
 
-
 share_case = maker(reference.expected_success_share)
 
 
@@ -277,8 +276,9 @@ SUCCESS_SHARE = {
     "not_divided": _harmonic,
     "excludes_own_step": (
         lambda n: _harmonic(n - 1) / n,
-        lambda n: _harmonic(n - 1) / max(n - 1, 1),
+        lambda n: _harmonic(n - 1) / (n - 1),
         lambda n: (_harmonic(n) - 1) / n,
+        lambda n: (_harmonic(n) - 1) / (n - 1),
         lambda n: (_harmonic(n) - 1) / max(n - 1, 1),
     ),
     "one_too_many": (

@@ -18,7 +18,6 @@ def _normalised(p):
 
 # --------------------------------------------------------------------------------------------- priority_probabilities
 
-
 priorities_case = maker(reference.priority_probabilities)
 
 
@@ -66,7 +65,6 @@ PRIORITIES = {
 }
 
 # ------------------------------------------------------------------------------------------------- importance_weights
-
 
 weights_case = maker(reference.importance_weights)
 
@@ -197,7 +195,6 @@ SUM_TREE = {
 }
 
 # -------------------------------------------------------------------------------------------------- curriculum_weights
-
 
 curriculum_case = maker(reference.curriculum_weights)
 

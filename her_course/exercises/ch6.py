@@ -15,7 +15,6 @@ from her_course.exercises.model import Case, Evidence, Text, behaves_as
 
 # ------------------------------------------------------------------------------------------------- steps_to_threshold
 
-
 steps_case = maker(reference.steps_to_threshold, is_number_or_none)
 
 
@@ -85,7 +84,6 @@ STEPS = {
 }
 
 # ---------------------------------------------------------------------------------------------------------------- iqm
-
 
 iqm_case = maker(reference.iqm)
 

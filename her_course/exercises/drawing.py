@@ -17,10 +17,10 @@ from her_course.exercises.saying import show
 #: how often a right answer fails one test of a distribution, at most; a check makes some tens of them at most
 FALSE_ALARM = 1e-9
 #: standard errors between the counts of an answer and of a wrong idea, from which on they are not alike
-UNLIKE = 4.5
+UNLIKE = 6
 #: calls of a wrong idea: at first a few, to see what it does that no right answer does; then two for each of the
 #: answer's, within limits
-FEW, LEAST, MOST = 6, 16, 100
+FEW, LEAST, MOST = 6, 24, 100
 
 
 class Odd(Exception):
@@ -160,8 +160,10 @@ def summaries(values: Sequence[Any]) -> np.ndarray:
 
 def similar(mine: np.ndarray, other: np.ndarray) -> bool:
     """Whether counts, (calls, categories), may be of one distribution, by how they scatter from call to call."""
-    scatter = np.concatenate([mine, other]).var(axis=0) * (1 / len(mine) + 1 / len(other))
-    return bool((np.abs(mine.mean(axis=0) - other.mean(axis=0)) <= UNLIKE * np.sqrt(scatter) + 1e-9).all())
+    n, m = len(mine), len(other)
+    variance = (n * mine.var(axis=0) + m * other.var(axis=0)) / (n + m - 2)
+    error = np.sqrt(variance * (1 / n + 1 / m))
+    return bool((np.abs(mine.mean(axis=0) - other.mean(axis=0)) <= UNLIKE * error + 1e-9).all())
 
 
 def fits(counts: Any, probabilities: Any, level: float = FALSE_ALARM) -> bool:

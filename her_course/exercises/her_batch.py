@@ -201,7 +201,7 @@ def sample_her_batch_cases(rng: np.random.Generator) -> list[Case]:
         batch_case("unequal_lengths", unequal, 4, rng, exact=False),
         batch_case("asymmetric_reward", equal, 4, rng, far, exact=False),
         batch_case("shares", unequal, 4, rng, batch_size=500, calls=10),
-        batch_case("one_half", equal, 1, rng, batch_size=125, calls=24),
+        batch_case("one_half", equal, 1, rng, batch_size=75, calls=40),
         seeded_case((her_buffer((20, 20)), 30, 4, None, inputs.within_half), rng.integers(2**62, size=2)),
     ]
 

@@ -156,12 +156,16 @@ def as_array(value: Any) -> np.ndarray | None:
 
 def differ(expected: Any, got: Any, compare: Compare) -> tuple[Text | str, Text | str]:
     """What to say of two values that are not the same; also that nothing but the type is wrong."""
-    array = as_array(got)
+    array, said = as_array(got), show(got)
     if array is not None and compare(array, expected):
-        kind, said = type(got).__name__, show(got)
+        kind = type(got).__name__
         return show(expected), Text(
             f"{said}：数值都对，类型不对，要 numpy 数组或数，不要 {kind}",
             f"{said}: the right values in the wrong type, a {kind}; an array of numpy or a number is asked for",
+        )
+    if compare is is_integers and is_array()(got, expected):
+        return show(expected), Text(
+            f"{said}：数值都对，类型不对，要整数", f"{said}: the right values in the wrong type; integers are asked for"
         )
     return show_both(expected, got)
 
