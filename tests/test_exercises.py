@@ -68,8 +68,19 @@ def test_what_students_write_is_judged_for_what_it_is(student):
     assert (result.misconception or "") == student.named, failures(result)
 
 
-ARRAYS = """sparse_reward future_indices candidate_goals substitute_goals epsilon_greedy td_target sample_her_batch
-    priority_probabilities importance_weights sum_tree_find curriculum_weights""".split()
+ARRAYS = [
+    "sparse_reward",
+    "future_indices",
+    "candidate_goals",
+    "substitute_goals",
+    "epsilon_greedy",
+    "td_target",
+    "sample_her_batch",
+    "priority_probabilities",
+    "importance_weights",
+    "sum_tree_find",
+    "curriculum_weights",
+]
 
 
 @pytest.mark.parametrize("turned", [np.ndarray.tolist, list, torch.from_numpy], ids=["list", "rows", "tensor"])
