@@ -259,7 +259,7 @@ SPEED_UP = {
     "best_seed": (*_on_infinite(min), *_on_infinite(max)),
     "not_reached_is_zero": _filled(lambda reached: 0.0),
     "not_reached_is_largest_seen": tuple(
-        _filled(lambda reached, factor=factor: factor * max(reached), own)
+        _filled(lambda reached, factor=factor: factor * max(reached, default=0.0), own)
         for factor in (1, 2, 10)
         for own in (False, True)
     ),
