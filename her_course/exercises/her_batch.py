@@ -302,6 +302,7 @@ SAMPLE_HER_BATCH = {
         _later(lambda t, n, rng: rng.integers(np.maximum(t, 1))),
     ),
     "excludes_own_step": (
+        _later(lambda t, n, rng: np.minimum(rng.integers(t + 1, n + 1), n - 1)),
         _later(lambda t, n, rng: rng.integers(np.minimum(t + 1, n - 1), n)),
         _later(lambda t, n, rng: np.minimum(t + 1 + (rng.random(len(t)) * (n - t - 1)).astype(int), n - 1)),
     ),
