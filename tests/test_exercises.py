@@ -1,15 +1,17 @@
 """Exercises: right answers are accepted however they are written, and of wrong ones the check knows what is wrong."""
 
 from collections import Counter
+from functools import lru_cache
 
 import mutants
 import mutants.students
 import numpy as np
 import pytest
+import torch
 
 from her_course import plain
 from her_course.exercises import registry
-from her_course.exercises.model import MUTATES, judge_exercise, say, weights
+from her_course.exercises.model import MUTATES, judge_cases, make_cases, say, weights
 from her_course.exercises.running import here
 
 WRONG, RIGHT = mutants.load()
@@ -21,8 +23,14 @@ def name_of(answer):
     return f"{answer.exercise}-{answer.function.__name__}"
 
 
+@lru_cache(maxsize=8)
+def cases_of(exercise, seed, hidden):
+    """Cases remember how wrong ideas behave, so answers to an exercise share them."""
+    return make_cases(registry.find(exercise), seed, hidden)
+
+
 def judged(exercise, function, hidden, seed=0):
-    return judge_exercise(registry.find(exercise), here(function), seed, hidden)
+    return judge_cases(registry.find(exercise), cases_of(exercise, seed, hidden), here(function))
 
 
 def failures(result):
@@ -60,6 +68,36 @@ def test_what_students_write_is_judged_for_what_it_is(student):
     assert (result.misconception or "") == student.named, failures(result)
 
 
+ARRAYS = [
+    "sparse_reward",
+    "future_indices",
+    "candidate_goals",
+    "substitute_goals",
+    "epsilon_greedy",
+    "td_target",
+    "sample_her_batch",
+    "priority_probabilities",
+    "importance_weights",
+    "sum_tree_find",
+    "curriculum_weights",
+]
+
+
+@pytest.mark.parametrize("turned", [np.ndarray.tolist, list, torch.from_numpy], ids=["list", "rows", "tensor"])
+@pytest.mark.parametrize("exercise", ARRAYS)
+def test_where_an_array_is_asked_for_a_list_or_a_tensor_is_told_to_be_of_the_wrong_type(exercise, turned):
+    def answer(*arguments):
+        value = registry.find(exercise).solve()(*arguments)
+        if isinstance(value, dict):
+            return {key: turned(array.copy()) for key, array in value.items()}
+        return turned(value.copy()) if value.ndim else value
+
+    result = judged(exercise, answer, hidden=False)
+    assert result.status == "failed"
+    assert result.misconception is None
+    assert "type" in say(result.first_failing[1].verdict.got, "en")
+
+
 def test_of_wrong_answers_three_in_four_are_named():
     wrong = [student for student in STUDENTS if student.kind == "wrong"]
     assert sum(bool(student.named) for student in wrong) >= 0.75 * len(wrong)
@@ -68,15 +106,15 @@ def test_of_wrong_answers_three_in_four_are_named():
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
 def test_whoever_has_an_idea_is_rejected_in_the_check_and_named(exercise):
     for name, idea in exercise.misconceptions.items():
-        for wrong in idea.wrong[:1]:
-            result = judge_exercise(exercise, here(wrong), seed=0, hidden=False)
+        for wrong in idea.wrong:
+            result = judged(exercise.name, wrong, hidden=False)
             assert result.status == "failed", name
             assert result.misconception == name, failures(result)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
 def test_the_reference_is_accepted(exercise):
-    result = judge_exercise(exercise, here(exercise.solve()), seed=1, hidden=True)
+    result = judged(exercise.name, exercise.solve(), hidden=True, seed=1)
     assert result.passed, failures(result)
     assert result.misconception is None
 

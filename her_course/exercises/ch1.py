@@ -8,16 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from her_course.exercises import inputs, reference
-from her_course.exercises.judging import declare, is_array, rounded, simulated, value_case
+from her_course.exercises.judging import declare, is_array, listed, maker, rounded, simulated, value_case
 from her_course.exercises.model import Case, Text
 
 # ------------------------------------------------------------------------------------------------------ sparse_reward
 
 
-def reward_case(name: Text, group: str, achieved, desired, threshold: float) -> Case:
+def reward_case(name: Text | str, achieved, desired, threshold: float) -> Case:
     """The rewards of these goals."""
     arguments = (np.asarray(achieved, float), np.asarray(desired, float), threshold)
-    return value_case(name, group, arguments, reference.sparse_reward, is_array())
+    return value_case(name, arguments, reference.sparse_reward, is_array())
 
 
 def _sparse_reward_cases(rng: np.random.Generator) -> list[Case]:
@@ -26,16 +26,16 @@ def _sparse_reward_cases(rng: np.random.Generator) -> list[Case]:
     near[0], near[1], near[2] = batch[0], batch[1] + 0.2, batch[2] + 2.0
     grid = rng.integers(-3, 4, size=(2, 3, 3)).astype(float)
     shifted = grid + np.array([0.3, 1.5, 0.3])[None, :, None]
-    origin, diagonal = [0.0, 0.0], Text("一正一负，合起来还是近", "off by plus and minus, near all the same")
+    origin = [0.0, 0.0]
     return [
-        reward_case(Text("到了：一对目标", "reached: one pair"), "basics", [1.0, 2.0], [1.0, 2.1], 0.5),
-        reward_case(Text("没到：一对目标", "not reached: one pair"), "basics", [1.0, 2.0], [1.2, 6.0], 0.5),
-        reward_case(Text("正好踩线", "exactly on the line"), "details", origin, [3.0, 4.0], 5.0),
-        reward_case(Text("两个坐标各差一点", "a little off in both coordinates"), "details", origin, [0.4, -0.4], 0.5),
-        reward_case(Text("阈值小于 1", "a threshold below 1"), "details", origin, [0.0, 0.6], 0.5),
-        reward_case(diagonal, "details", origin, [0.3, -0.3], 0.5),
-        reward_case(Text("一批：(6, 2)", "a batch: (6, 2)"), "edges", batch, near, 0.5),
-        reward_case(Text("更多的轴：(2, 3, 3)", "more axes: (2, 3, 3)"), "edges", grid, shifted, 1.0),
+        reward_case("reached", [1.0, 2.0], [1.0, 2.1], 0.5),
+        reward_case("missed", [1.0, 2.0], [1.2, 6.0], 0.5),
+        reward_case("on_the_line", origin, [3.0, 4.0], 5.0),
+        reward_case("off_in_both", origin, [0.4, -0.4], 0.5),
+        reward_case("small_threshold", origin, [0.0, 0.6], 0.5),
+        reward_case("plus_and_minus", origin, [0.3, -0.3], 0.5),
+        reward_case("batch", batch, near, 0.5),
+        reward_case("more_axes", grid, shifted, 1.0),
     ]
 
 
@@ -78,21 +78,7 @@ SPARSE_REWARD = {
 
 # --------------------------------------------------------------------------------------- random_success_probability
 
-
-def probability_case(name: Text, group: str, n_bits: int, horizon: int) -> Case:
-    """The probability for so many bits and steps."""
-    return value_case(name, group, (n_bits, horizon), reference.random_success_probability, is_array(1e-5, 1e-12))
-
-
-def _random_success_cases(rng: np.random.Generator) -> list[Case]:
-    return [
-        probability_case(Text("1 个比特，1 步", "1 bit, 1 step"), "basics", 1, 1),
-        probability_case(Text("2 个比特，2 步", "2 bits, 2 steps"), "basics", 2, 2),
-        probability_case(Text("一步不走：horizon = 0", "not a step: horizon = 0"), "edges", 3, 0),
-        probability_case(Text("3 个比特，5 步", "3 bits, 5 steps"), "details", 3, 5),
-        probability_case(Text("8 个比特，8 步", "8 bits, 8 steps"), "details", 8, 8),
-        probability_case(Text("14 个比特：概率很小", "14 bits: little probability left"), "edges", 14, 14),
-    ]
+probability_case = maker(reference.random_success_probability, is_array(1e-5, 1e-12))
 
 
 def _binomial(n: int) -> np.ndarray:
@@ -117,10 +103,6 @@ def _chain(p: np.ndarray, steps: int, *, start: bool = True, absorb: bool = True
     return float(hit if absorb else p[0])
 
 
-def _expected_visits(n: int, steps: int) -> float:
-    return (steps + 1) * 2.0**-n
-
-
 RANDOM_SUCCESS = {
     "start_not_counted": lambda n, h: _chain(_binomial(n), h, start=False),
     "only_at_the_end": (lambda n, h: _chain(_binomial(n), h, absorb=False), lambda n, h: 2.0**-n),
@@ -128,7 +110,7 @@ RANDOM_SUCCESS = {
     "one_step_more": lambda n, h: _chain(_binomial(n), h + 1),
     "independent_guesses": lambda n, h: 1 - (1 - 2.0**-n) ** (h + 1),
     "independent_guesses_after_start": lambda n, h: 1 - (1 - 2.0**-n) ** h,
-    "counts_paths_once": (_expected_visits, lambda n, h: min(1.0, _expected_visits(n, h))),
+    "counts_paths_once": (lambda n, h: (h + 1) * 2.0**-n, lambda n, h: min(1.0, (h + 1) * 2.0**-n)),
     "counts_paths_after_start": (lambda n, h: h * 2.0**-n, lambda n, h: min(1.0, h * 2.0**-n)),
     "never_flips_back": (
         lambda n, h: _chain(_binomial(n), h, back="stay"),
@@ -145,27 +127,21 @@ RANDOM_SUCCESS = {
 # ------------------------------------------------------------------------------------------------------ success_rate
 
 
-def rate_case(name: Text, group: str, rewards: Sequence[list[float]], at: str, done: Sequence[int] = ()) -> Case:
+def rate_case(name: Text | str, rewards: Sequence[list[float]], at: str, done: Sequence[int] = ()) -> Case:
     """The success rate of episodes with these rewards, of which those in `done` end with a done."""
     episodes = [inputs.episode_of(r, done=i in done) for i, r in enumerate(rewards)]
-    return value_case(name, group, (episodes, at), reference.success_rate, is_array(1e-5, 1e-9))
+    return value_case(name, (episodes, at), reference.success_rate, is_array(1e-5, 1e-9))
 
 
 def _success_rate_cases(rng: np.random.Generator) -> list[Case]:
     kept, left, never = [-1.0, -1.0, -1.0, 0.0], [-1.0, 0.0, -1.0, -1.0], [-1.0] * 4
     unequal = [[-1.0, 0.0], [0.0, 0.0, -1.0], [-1.0] * 5, [0.0]]
     return [
-        rate_case(
-            Text('"any"：到过就算', '"any": having been there counts'), "basics", [kept, left, left, never], "any"
-        ),
-        rate_case(
-            Text('"end"：停在那里才算', '"end": only staying counts'), "basics", [kept, left, left, never, never], "end"
-        ),
-        rate_case(Text("一个回合也是一批", "one episode is a batch too"), "edges", [left], "end"),
-        rate_case(Text("回合有长有短", "episodes of different lengths"), "details", unequal, "end"),
-        rate_case(
-            Text("done 不代表成功", "done does not mean success"), "details", [kept, never, left, never], "any", (1, 3)
-        ),
+        rate_case("any", [kept, left, left, never], "any"),
+        rate_case("end", [kept, left, left, never, never], "end"),
+        rate_case("one_episode", [left], "end"),
+        rate_case("unequal_lengths", unequal, "end"),
+        rate_case("done_is_not_success", [kept, never, left, never], "any", (1, 3)),
     ]
 
 
@@ -174,17 +150,19 @@ def _rate(success):
     return lambda episodes, at: float(np.mean([bool(success(e.rewards, e.dones, at)) for e in episodes]))
 
 
+def _all_rewards(episodes) -> np.ndarray:
+    return np.concatenate([e.rewards for e in episodes])
+
+
 SUCCESS_RATE = {
     "end_and_any_swapped": _rate(lambda r, d, at: (r == 0).any() if at == "end" else r[-1] == 0),
     "always_any": _rate(lambda r, d, at: (r == 0).any()),
     "always_end": _rate(lambda r, d, at: r[-1] == 0),
     "share_of_steps": (
-        lambda episodes, at: float(np.mean(np.concatenate([e.rewards for e in episodes]) == 0)),
+        lambda episodes, at: float(np.mean(_all_rewards(episodes) == 0)),
         lambda episodes, at: float(np.mean([np.mean(e.rewards == 0) for e in episodes])),
         lambda episodes, at: (
-            float(np.mean(np.concatenate([e.rewards for e in episodes]) == 0))
-            if at == "any"
-            else reference.success_rate(episodes, at)
+            float(np.mean(_all_rewards(episodes) == 0)) if at == "any" else reference.success_rate(episodes, at)
         ),
     ),
     "return_is_success": (
@@ -204,29 +182,27 @@ SUCCESS_RATE = {
     "first_step": _rate(lambda r, d, at: r[0] == 0 if at == "end" else (r == 0).any()),
     "misses_the_last_step": _rate(lambda r, d, at: r[-1] == 0 if at == "end" else (r[:-1] == 0).any()),
     "equal_lengths": (
-        lambda episodes, at: float(
-            np.mean(
-                [(e.rewards == 0).any() if at == "any" else e.rewards[: len(episodes[0])][-1] == 0 for e in episodes]
-            )
+        lambda episodes, at: _rate(lambda r, d, at: (r == 0).any() if at == "any" else r[: len(episodes[0])][-1] == 0)(
+            episodes, at
         ),
-        lambda episodes, at: float(
-            np.mean([(e.rewards == 0).any() if at == "any" else e.rewards[len(episodes[0]) - 1] == 0 for e in episodes])
-        ),
-        lambda episodes, at: float(
-            np.mean([e.rewards[3] == 0 if at == "end" else (e.rewards == 0).any() for e in episodes])
-        ),
+        lambda episodes, at: float(np.mean(np.stack([e.rewards for e in episodes])[:, -1] == 0)),
     ),
     "percent": lambda episodes, at: 100 * reference.success_rate(episodes, at),
     "count": lambda episodes, at: len(episodes) * reference.success_rate(episodes, at),
     "mean_return": (
         lambda episodes, at: float(np.mean([e.rewards.sum() for e in episodes])),
-        lambda episodes, at: float(np.mean(np.concatenate([e.rewards for e in episodes]))),
+        lambda episodes, at: float(np.mean(_all_rewards(episodes))),
         lambda episodes, at: float(np.mean([e.rewards[-1] if at == "end" else e.rewards.max() for e in episodes])),
     ),
 }
 
 EXERCISES = (
     declare(1, reference.sparse_reward, _sparse_reward_cases, SPARSE_REWARD),
-    declare(1, reference.random_success_probability, _random_success_cases, RANDOM_SUCCESS),
+    declare(
+        1,
+        reference.random_success_probability,
+        listed(1, "random_success_probability", probability_case),
+        RANDOM_SUCCESS,
+    ),
     declare(1, reference.success_rate, _success_rate_cases, SUCCESS_RATE),
 )

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from her_course.exercises import reference
-from her_course.exercises.judging import declare, is_array, is_integers, value_case
+from her_course.exercises.energy import ENERGY, energy_cases
+from her_course.exercises.judging import declare, is_integers, listed, maker, value_case
 from her_course.exercises.model import Case, Text
 
 
@@ -17,22 +18,7 @@ def _normalised(p):
 
 # --------------------------------------------------------------------------------------------- priority_probabilities
 
-
-def priorities_case(name: Text, group: str, errors, alpha: float, epsilon: float) -> Case:
-    """The probabilities of these errors."""
-    arguments = (np.asarray(errors, float), alpha, epsilon)
-    return value_case(name, group, arguments, reference.priority_probabilities, is_array(1e-5, 1e-9))
-
-
-def _priorities_cases(rng: np.random.Generator) -> list[Case]:
-    return [
-        priorities_case(Text("三个误差", "three errors"), "basics", [1.0, 2.0, 4.0], 0.6, 0.1),
-        priorities_case(Text("有正有负", "some negative"), "details", [-3.0, 1.0, -0.5, 2.0], 0.7, 0.1),
-        priorities_case(Text("误差为 0", "an error of 0"), "details", [0.0, 1.0, 3.0], 0.5, 0.2),
-        priorities_case(Text("α = 0：均匀", "α = 0: uniform"), "edges", [0.5, -5.0, 0.0], 0.0, 0.1),
-        priorities_case(Text("α = 1", "α = 1"), "edges", [0.5, 5.0, 1.0, 1.0], 1.0, 0.3),
-        priorities_case(Text("只有一个", "a single one"), "edges", [0.0], 0.6, 0.01),
-    ]
+priorities_case = maker(reference.priority_probabilities)
 
 
 def _ranks(d):
@@ -70,41 +56,17 @@ PRIORITIES = {
         lambda d, a, e: _normalised(np.exp(a * (np.abs(d) + e))),
         lambda d, a, e: _normalised(np.exp((np.abs(d) + e) ** a)),
         lambda d, a, e: _normalised(np.exp(np.abs(d) + e)),
-        lambda d, a, e: _normalised(np.exp(d)),
     ),
     "squared": (
         lambda d, a, e: _normalised((d**2 + e) ** a),
         lambda d, a, e: _normalised(((np.abs(d) + e) ** 2) ** a),
     ),
-    "by_rank": (
-        lambda d, a, e: _normalised((1 / _ranks(d)) ** a),
-        lambda d, a, e: _normalised((1.0 / (_ranks(d) + e)) ** a),
-    ),
+    "by_rank": lambda d, a, e: _normalised((1 / _ranks(d)) ** a),
 }
 
 # ------------------------------------------------------------------------------------------------- importance_weights
 
-
-def weights_case(name: Text, group: str, probabilities, indices, beta: float) -> Case:
-    """The weights of these rows."""
-    arguments = (np.asarray(probabilities, float), np.asarray(indices), beta)
-    return value_case(name, group, arguments, reference.importance_weights, is_array(1e-5, 1e-9))
-
-
-def _importance_cases(rng: np.random.Generator) -> list[Case]:
-    p = [0.4, 0.3, 0.2, 0.05, 0.05]
-    rarest, twice = (
-        Text("最稀有的不在这一批里", "the rarest is not in the batch"),
-        Text("同一行抽到两次", "a row that was drawn twice"),
-    )
-    return [
-        weights_case(Text("三行", "three rows"), "basics", p, [0, 1, 3], 0.4),
-        weights_case(rarest, "details", p, [0, 1, 2], 0.5),
-        weights_case(twice, "details", p, [2, 0, 2, 4], 0.6),
-        weights_case(Text("β = 0：不校正", "β = 0: no correction"), "edges", p, [0, 3], 0.0),
-        weights_case(Text("β = 1：完全校正", "β = 1: full correction"), "edges", p, [0, 1, 4], 1.0),
-        weights_case(Text("一行也是一批", "one row is a batch too"), "edges", p, [1], 0.7),
-    ]
+weights_case = maker(reference.importance_weights)
 
 
 def _scaled(w):
@@ -128,11 +90,7 @@ IMPORTANCE = {
         lambda p, i, b: (len(p) * p) ** -b,
         lambda p, i, b: p**-b / (p[i] ** -b).max(),
     ),
-    "beta_forgotten": (
-        lambda p, i, b: _scaled(1 / p[i]),
-        lambda p, i, b: _scaled(b / p[i]),
-        lambda p, i, b: _scaled(1 / (len(p) * p[i])),
-    ),
+    "beta_forgotten": (lambda p, i, b: _scaled(1 / p[i]), lambda p, i, b: _scaled(b / p[i])),
     "normalised_to_one": lambda p, i, b: _normalised(p[i] ** -b),
     "one_minus_beta": lambda p, i, b: _scaled(p[i] ** (b - 1)),
     "one_minus_probability": (
@@ -140,7 +98,7 @@ IMPORTANCE = {
         lambda p, i, b: (1 - p[i]) ** b,
         lambda p, i, b: _scaled(1 - p[i]),
     ),
-    "exponential": (lambda p, i, b: _scaled(np.exp(-b * p[i])), lambda p, i, b: np.exp(-b * p[i])),
+    "exponential": lambda p, i, b: _scaled(np.exp(-b * p[i])),
     "clipped_at_one": lambda p, i, b: np.minimum((len(p) * p[i]) ** -b, 1.0),
 }
 
@@ -155,22 +113,10 @@ def sum_tree(leaves: Sequence[float]) -> np.ndarray:
     return tree
 
 
-def tree_case(name: Text, group: str, leaves, targets) -> Case:
+def tree_case(name: Text | str, leaves, targets) -> Case:
     """The leaves in which these targets lie."""
     arguments = (sum_tree(leaves), np.asarray(targets, float))
-    return value_case(name, group, arguments, reference.sum_tree_find, is_integers)
-
-
-def _sum_tree_cases(rng: np.random.Generator) -> list[Case]:
-    zeros, many = Text("值为 0 的叶子", "leaves of value 0"), Text("八片，很多目标", "eight leaves, many targets")
-    return [
-        tree_case(Text("四片叶子", "four leaves"), "basics", [1, 2, 3, 4], [0.5, 1.5, 5.5, 9.5]),
-        tree_case(Text("正好在边界上", "exactly on the boundaries"), "details", [1, 2, 3, 4], [0, 1, 3, 6]),
-        tree_case(zeros, "details", [2, 0, 0, 3, 0, 1, 0, 2], [0, 2, 4.9, 5, 6, 7.9]),
-        tree_case(many, "details", [5, 1, 1, 3, 2, 2, 4, 6], np.arange(0.25, 24, 1.5)),
-        tree_case(Text("只有一片叶子", "a single leaf"), "edges", [3], [0.0, 1.0, 2.9]),
-        tree_case(Text("一个目标", "a single target"), "edges", [1, 1], [1.5]),
-    ]
+    return value_case(name, arguments, reference.sum_tree_find, is_integers)
 
 
 def _descend(
@@ -213,7 +159,6 @@ SUM_TREE = {
     ),
     "sums_over_all_nodes": (
         lambda tree, targets: _search(np.cumsum(tree), targets),
-        lambda tree, targets: _search(np.cumsum(tree), targets, "left"),
         lambda tree, targets: _search(np.cumsum(tree[1:]), targets),
     ),
     "one_leaf_too_far": (
@@ -249,186 +194,9 @@ SUM_TREE = {
     ),
 }
 
-# -------------------------------------------------------------------------------------------------- trajectory_energy
-
-
-def trajectory(rng: np.random.Generator, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """(T + 1, 3) positions and velocities of something that moves already, and is pushed, lifted and dropped."""
-    velocities = rng.normal(size=(steps + 1, 3)) * rng.choice([0.1, 0.5, 1.5], size=(steps + 1, 1))
-    velocities[:2] = [[0.7, -0.4, 0.2], [0.8, 0.4, 0.2]]
-    positions = np.cumsum(rng.normal(size=(steps + 1, 3)) * 0.1, axis=0) + 0.4
-    positions[1] = positions[0]
-    return positions.round(3), velocities.round(3)
-
-
-def energy_case(name: Text, group: str, positions, velocities, mass=1.0, gravity=9.81, dt=0.04, clip=0.5) -> Case:
-    """The energy along this trajectory."""
-    velocities = None if velocities is None else np.asarray(velocities, float)
-    arguments = (np.asarray(positions, float), velocities, mass, gravity, dt, clip)
-    return value_case(name, group, arguments, reference.trajectory_energy, is_array(1e-5, 1e-9))
-
-
-def _energy_cases(rng: np.random.Generator) -> list[Case]:
-    flat = np.full((5, 3), 0.4)
-    pushed, still, collision = np.zeros((5, 3)), np.zeros((5, 3)), np.zeros((5, 3))
-    pushed[:, 0], pushed[:, 1] = [0, 0.6, 0.6, 0.2, 0.0], [0, 0.3, 0.5, 0.1, 0.0]
-    collision[:, 0] = [0, 0.4, 2.0, 2.4, 0.5]
-    lifted, swung = flat.copy(), flat.copy()
-    lifted[:, 2] += [0, 0.02, 0.04, 0.04, 0.01]
-    swung[:, 1] += [0, 0.02, 0.05, 0.01, 0.0]
-    swung[:, 0] += [0, 0.01, 0.01, 0.03, 0.1]
-    lowered = Text("举起来，放下一点", "lifted, then lowered a little")
-    sideways = Text("水平地晃，高度不变", "moved sideways, at one height")
-    both = Text("已经在动，又推又举", "moving already, pushed and lifted")
-    unknown = Text("速度未知：用位置之差", "velocities unknown: differences")
-    return [
-        energy_case(Text("推一下，又停下来", "pushed, and at rest again"), "basics", flat, pushed, clip=5.0),
-        energy_case(lowered, "basics", lifted, still, mass=0.5, gravity=1.6),
-        energy_case(Text("没人碰过", "nobody touched it"), "edges", flat, still),
-        energy_case(sideways, "details", swung, pushed, clip=5.0),
-        energy_case(Text("撞了一下", "a collision"), "details", flat, collision),
-        energy_case(both, "details", *trajectory(rng, 8), mass=2.0, clip=0.8),
-        energy_case(unknown, "details", swung, None, dt=0.1, clip=5.0),
-        energy_case(Text("只有一步", "a single step"), "edges", lifted[:2], pushed[:2]),
-    ]
-
-
-def _backward(p, dt):
-    return np.vstack([np.zeros((1, p.shape[1])), np.diff(p, axis=0) / dt])
-
-
-def _forward(p, dt):
-    return np.vstack([np.diff(p, axis=0) / dt, np.zeros((1, p.shape[1]))])
-
-
-def _gains(changes, clip):
-    return np.clip(changes, 0, clip).sum()
-
-
-def _energy_with(
-    height: int = 2,
-    potential: float = 1.0,
-    kinetic: Callable = lambda v: 0.5 * (v**2).sum(axis=1),
-    differences: Callable = _backward,
-    mass: Callable = lambda m: m,
-    add: Callable = lambda energy, clip: _gains(np.diff(energy), clip),
-    start: Callable = lambda z: z[0],
-) -> Callable:
-    """The energy, computed wrongly in one of its parts."""
-
-    def wrong(p, v, m, g, dt, clip):
-        v, z = differences(p, dt) if v is None else v, p[:, height]
-        return float(add(mass(m) * (potential * g * (z - start(z)) + kinetic(v)), clip))
-
-    return wrong
-
-
-def _unless_known(v_of: Callable) -> Callable:
-    """Velocities that are given are not used."""
-    return lambda p, v, m, g, dt, clip: _energy_with()(p, v_of(p, dt), m, g, dt, clip)
-
-
-ENERGY = {
-    "not_clipped": _energy_with(add=lambda e, c: np.maximum(np.diff(e), 0).sum()),
-    "losses_count": _energy_with(add=lambda e, c: np.minimum(np.diff(e), c).sum()),
-    "losses_clipped_alike": _energy_with(add=lambda e, c: np.clip(np.diff(e), -c, c).sum()),
-    "absolute_changes": (
-        _energy_with(add=lambda e, c: np.minimum(np.abs(np.diff(e)), c).sum()),
-        _energy_with(add=lambda e, c: np.abs(np.diff(e)).sum()),
-    ),
-    "end_minus_start": (
-        _energy_with(add=lambda e, c: np.clip(e[-1] - e[0], 0, c)),
-        _energy_with(add=lambda e, c: e[-1] - e[0]),
-        _energy_with(add=lambda e, c: max(e[-1] - e[0], 0)),
-        _energy_with(add=lambda e, c: min(e[-1] - e[0], c)),
-    ),
-    "clips_the_total": _energy_with(add=lambda e, c: min(np.maximum(np.diff(e), 0).sum(), c)),
-    "clips_the_energy": (
-        _energy_with(add=lambda e, c: np.maximum(np.diff(np.clip(e, 0, c)), 0).sum()),
-        _energy_with(add=lambda e, c: np.diff(np.clip(e, 0, c)).clip(0, c).sum()),
-        _energy_with(add=lambda e, c: np.maximum(np.diff(np.minimum(e, c)), 0).sum()),
-    ),
-    "drops_large_gains": _energy_with(add=lambda e, c: np.diff(e)[(np.diff(e) > 0) & (np.diff(e) <= c)].sum()),
-    "sums_the_energy": (_energy_with(add=lambda e, c: e.clip(0, c).sum()), _energy_with(add=lambda e, c: e.sum())),
-    "mean_of_gains": _energy_with(add=lambda e, c: np.clip(np.diff(e), 0, c).mean()),
-    "largest_gain": _energy_with(add=lambda e, c: np.clip(np.diff(e), 0, c).max()),
-    "first_energy_is_a_gain": (
-        _energy_with(add=lambda e, c: _gains(np.diff(e, prepend=0.0), c)),
-        _energy_with(add=lambda e, c: _gains(np.append(e[0], np.diff(e)), c)),
-        lambda p, v, m, g, dt, c: float(
-            _gains(
-                np.diff(m * g * p[:, 2] + 0.5 * m * ((_backward(p, dt) if v is None else v) ** 2).sum(1), prepend=0.0),
-                c,
-            )
-        ),
-    ),
-    "starts_at_rest": lambda p, v, m, g, dt, c: _energy_with()(
-        p, _backward(p, dt) if v is None else np.vstack([0 * v[:1], v[1:]]), m, g, dt, c
-    ),
-    "parts_clipped_apart": lambda p, v, m, g, dt, c: float(
-        _gains(np.diff(m * g * p[:, 2]), c)
-        + _gains(np.diff(0.5 * m * ((_backward(p, dt) if v is None else v) ** 2).sum(axis=1)), c)
-    ),
-    "half_forgotten": _energy_with(kinetic=lambda v: (v**2).sum(axis=1)),
-    "no_height": _energy_with(potential=0.0),
-    "no_motion": _energy_with(kinetic=lambda v: 0.0),
-    "wrong_height": (_energy_with(height=1), _energy_with(height=0)),
-    "height_falls": _energy_with(potential=-1.0),
-    "gravity_forgotten": (
-        lambda p, v, m, g, dt, c: _energy_with()(p, v, m, 1.0, dt, c),
-        lambda p, v, m, g, dt, c: _energy_with()(p, v, m, 9.81, dt, c),
-    ),
-    "mass_forgotten": (
-        _energy_with(mass=lambda m: 1.0),
-        lambda p, v, m, g, dt, c: _energy_with(mass=lambda m: 1.0)(p, v, m, m * g, dt, c),
-        lambda p, v, m, g, dt, c: _energy_with()(p, v, m, g / m, dt, c),
-    ),
-    "speed_not_squared": _energy_with(kinetic=lambda v: 0.5 * np.linalg.norm(v, axis=1)),
-    "components_added": (
-        _energy_with(kinetic=lambda v: 0.5 * v.sum(axis=1) ** 2),
-        _energy_with(kinetic=lambda v: 0.5 * v.sum(axis=1)),
-        _energy_with(kinetic=lambda v: 0.5 * (v**2).mean(axis=1)),
-    ),
-    "one_component": tuple(_energy_with(kinetic=lambda v, i=i: 0.5 * v[:, i] ** 2) for i in range(3)),
-    "dt_forgotten": _energy_with(differences=lambda p, dt: _backward(p, 1.0)),
-    "dt_multiplied": _energy_with(differences=lambda p, dt: _backward(p, 1 / dt)),
-    "velocity_of_the_next_step": (
-        _energy_with(differences=_forward),
-        _energy_with(differences=lambda p, dt: np.vstack([np.diff(p, axis=0) / dt, np.diff(p[-2:], axis=0) / dt])),
-        _energy_with(differences=lambda p, dt: np.vstack([np.diff(p[:2], axis=0) / dt, np.diff(p, axis=0) / dt])),
-    ),
-    "central_differences": _energy_with(differences=lambda p, dt: np.gradient(p, dt, axis=0)),
-    "velocities_ignored": (_unless_known(_backward), _unless_known(_forward)),
-    "unknown_is_zero": _energy_with(differences=lambda p, dt: np.zeros_like(p)),
-    "unknown_not_handled": lambda p, v, m, g, dt, c: float(
-        _gains(np.diff(m * g * p[:, 2] + 0.5 * m * (v**2).sum(axis=1)), c)
-    ),
-}
-
 # -------------------------------------------------------------------------------------------------- curriculum_weights
 
-
-def curriculum_case(name: Text, group: str, distances, reach: float, stage: float) -> Case:
-    """The probabilities of goals at these distances."""
-    arguments = (np.asarray(distances, float), reach, stage)
-    return value_case(name, group, arguments, reference.curriculum_weights, is_array(1e-5, 1e-9))
-
-
-def _curriculum_cases(rng: np.random.Generator) -> list[Case]:
-    begin, end = (
-        Text("一开始：stage = 0", "at the beginning: stage = 0"),
-        Text("到最后一视同仁：stage = 1", "all alike at the end: stage = 1"),
-    )
-    near, small = Text("都够得着", "all within reach"), Text("一个单位小的世界", "a world in small units")
-    far = Text("全都远得很", "all of them far away")
-    return [
-        curriculum_case(begin, "basics", [0.5, 1.0, 2.0, 4.0], 2.0, 0.0),
-        curriculum_case(Text("课程过半", "half-way"), "basics", [1.0, 3.0, 6.0], 2.0, 0.5),
-        curriculum_case(end, "edges", [1.0, 3.0, 6.0], 0.5, 1.0),
-        curriculum_case(near, "edges", [0.1, 0.7, 0.4], 1.0, 0.2),
-        curriculum_case(small, "details", [0.03, 0.08, 0.2], 0.05, 0.3),
-        curriculum_case(far, "details", [900.0, 1000.0, 1100.0], 0.5, 0.0),
-    ]
+curriculum_case = maker(reference.curriculum_weights)
 
 
 def _beyond(d, r):
@@ -458,10 +226,7 @@ def _shifted(d, r, s):
 
 CURRICULUM = {
     "not_normalised": (_weights, _shifted),
-    "mean_is_one": (
-        lambda d, r, s: _shifted(d, r, s) / _shifted(d, r, s).mean(),
-        lambda d, r, s: _weights(d, r, s) / _weights(d, r, s).mean(),
-    ),
+    "mean_is_one": lambda d, r, s: _shifted(d, r, s) / _shifted(d, r, s).mean(),
     "hard_first": (
         *_either(lambda d, r, s: (1 - s) * _beyond(d, r) / r),
         lambda d, r, s: _normalised(1 - _weights(d, r, s)),
@@ -471,7 +236,6 @@ CURRICULUM = {
     "stage_outside": (
         lambda d, r, s: _normalised((1 - s) * np.exp(-_beyond(d, r) / r)),
         lambda d, r, s: (1 - s) * _softmax(-_beyond(d, r) / r) + s / len(d),
-        lambda d, r, s: (1 - s) * _normalised(np.exp(-_beyond(d, r) / r)) + s / len(d),
     ),
     "reach_ignored": (*_either(lambda d, r, s: -(1 - s) * d / r), *_either(lambda d, r, s: -(1 - s) * (d - r) / r)),
     "absolute_difference": _either(lambda d, r, s: -(1 - s) * np.abs(d - r) / r),
@@ -493,21 +257,14 @@ CURRICULUM = {
         lambda d, r, s: _normalised(_weights(d, r, s)) if _weights(d, r, s).sum() > 0 else np.full(len(d), 1 / len(d)),
         lambda d, r, s: np.nan_to_num(_normalised(_weights(d, r, s))),
         lambda d, r, s: _normalised(_weights(d, r, s) + 1e-12),
-        lambda d, r, s: _normalised(_weights(d, r, s) + 1e-8),
-        lambda d, r, s: _weights(d, r, s) / (_weights(d, r, s).sum() + 1e-12),
-        lambda d, r, s: _weights(d, r, s) / (_weights(d, r, s).sum() + 1e-8),
-        lambda d, r, s: _weights(d, r, s) / max(_weights(d, r, s).sum(), 1e-12),
-        lambda d, r, s: _normalised(np.maximum(_weights(d, r, s), 1e-12)),
-        lambda d, r, s: _normalised(np.exp(np.maximum(-(1 - s) * _beyond(d, r) / r, -700))),
         lambda d, r, s: _normalised(np.exp(np.maximum(-(1 - s) * _beyond(d, r) / r, -50))),
-        lambda d, r, s: _normalised(np.exp(np.maximum(-(1 - s) * _beyond(d, r) / r, -500))),
     ),
 }
 
 EXERCISES = (
-    declare(5, reference.priority_probabilities, _priorities_cases, PRIORITIES),
-    declare(5, reference.importance_weights, _importance_cases, IMPORTANCE),
-    declare(5, reference.sum_tree_find, _sum_tree_cases, SUM_TREE),
-    declare(5, reference.trajectory_energy, _energy_cases, ENERGY),
-    declare(5, reference.curriculum_weights, _curriculum_cases, CURRICULUM),
+    declare(5, reference.priority_probabilities, listed(5, "priority_probabilities", priorities_case), PRIORITIES),
+    declare(5, reference.importance_weights, listed(5, "importance_weights", weights_case), IMPORTANCE),
+    declare(5, reference.sum_tree_find, listed(5, "sum_tree_find", tree_case), SUM_TREE),
+    declare(5, reference.trajectory_energy, energy_cases, ENERGY),
+    declare(5, reference.curriculum_weights, listed(5, "curriculum_weights", curriculum_case), CURRICULUM),
 )

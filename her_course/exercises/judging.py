@@ -42,7 +42,17 @@ def declare(
         else:
             ideas[key] = Misconception(text, (idea,) if callable(idea) else tuple(idea))
     title, hints = Text(**said["title"]), tuple(Text(**hint) for hint in said["hints"])
-    return Exercise(name, chapter, title, said["difficulty"], said["minutes"], public, ideas, hints, reference, pure)
+
+    def cases(rng: np.random.Generator) -> list[Case]:
+        return [_with_text(case, said["cases"]) for case in public(rng)]
+
+    return Exercise(name, chapter, title, said["difficulty"], said["minutes"], cases, ideas, hints, reference, pure)
+
+
+def _with_text(case: Case, said: Mapping[str, Mapping[str, str]]) -> Case:
+    """The case with the text and the group that its name stands for."""
+    entry = said[case.name] if case.name in said else read("shared")[case.name]
+    return replace(case, name=Text(entry["zh"], entry["en"]), group=entry["group"])
 
 
 def seen(check: Callable[[Sequence[Evidence]], bool]) -> Misconception:
@@ -54,10 +64,10 @@ def simulated(reference: Callable[..., float]) -> Misconception:
     """All values are shares of the same round number of trials, as far from the truth as chance would have it."""
 
     def check(evidence: Sequence[Evidence]) -> bool:
-        values = [numbers(one.outcomes[0].value) for one in evidence]
-        if any(value is None or value.shape != () for value in values):
+        values = [number(one.outcomes[0].value) for one in evidence]
+        if None in values:
             return False
-        got = np.array(values, float)
+        got = np.array(values)
         right = np.array([reference(*one.case.calls[0].arguments) for one in evidence])
         for trials in (100, 200, 500, *(a * 10**b for b in (3, 4, 5) for a in (1, 2, 3, 4, 5, 8)), 10**6):
             whole = np.abs(got * trials - np.round(got * trials)) < 1e-6
@@ -90,6 +100,12 @@ def numbers(value: Any) -> np.ndarray | None:
     return None
 
 
+def number(value: Any) -> float | None:
+    """A single number; None if `value` is anything else."""
+    array = numbers(value)
+    return float(array) if array is not None and array.shape == () else None
+
+
 def is_array(rtol: float = 1e-5, atol: float = 1e-6) -> Compare:
     """Does an array agree in shape and values? Where the expected shape is (), a number does too. NaN equals NaN."""
 
@@ -102,9 +118,12 @@ def is_array(rtol: float = 1e-5, atol: float = 1e-6) -> Compare:
     return compare
 
 
+_NEAR = is_array(1e-5, 1e-9)
+
+
 def is_number_or_none(got: Any, expected: Any) -> bool:
     """None must be None, and a number that number."""
-    return got is expected if got is None or expected is None else is_array(1e-5, 1e-9)(got, expected)
+    return got is expected if got is None or expected is None else _NEAR(got, expected)
 
 
 def is_integers(got: Any, expected: Any) -> bool:
@@ -137,12 +156,16 @@ def as_array(value: Any) -> np.ndarray | None:
 
 def differ(expected: Any, got: Any, compare: Compare) -> tuple[Text | str, Text | str]:
     """What to say of two values that are not the same; also that nothing but the type is wrong."""
-    array = as_array(got)
+    array, said = as_array(got), show(got)
     if array is not None and compare(array, expected):
-        kind, said = type(got).__name__, show(got)
+        kind = type(got).__name__
         return show(expected), Text(
             f"{said}：数值都对，类型不对，要 numpy 数组或数，不要 {kind}",
             f"{said}: the right values in the wrong type, a {kind}; an array of numpy or a number is asked for",
+        )
+    if compare is is_integers and is_array()(got, expected):
+        return show(expected), Text(
+            f"{said}：数值都对，类型不对，要整数", f"{said}: the right values in the wrong type; integers are asked for"
         )
     return show_both(expected, got)
 
@@ -151,12 +174,12 @@ def differ(expected: Any, got: Any, compare: Compare) -> tuple[Text | str, Text 
 
 
 def value_case(
-    name: Text,
-    group: str,
+    name: Text | str,
     arguments: Sequence[Any],
     solve: Callable,
     compare: Compare,
     *,
+    resembles: Compare | None = None,
     look: Callable[[Outcome], Any] = lambda outcome: outcome.value,
     describe: Callable[[Any, Any, Compare], tuple[Text | str, Text | str]] = differ,
 ) -> Case:
@@ -165,6 +188,7 @@ def value_case(
     Args:
         solve: the reference.
         compare: whether (got, expected) agree.
+        resembles: whether (got, what a wrong idea gives) agree, if that takes less.
         look: at what of an outcome.
         describe: what to show of (expected, got), where they differ.
     """
@@ -182,9 +206,26 @@ def value_case(
         mine, other = outcomes[0], outcome_of(function)
         if mine.error or other.error:
             return same_problem(mine.error, other.error)
-        return (mine.value is other.value is None and look(mine) is None) or compare(look(mine), look(other))
+        if mine.value is other.value is None and look(mine) is None:
+            return True
+        return (resembles or compare)(look(mine), look(other))
 
-    return Case(name, group, (call,), judge, alike, expected=show(right))
+    return Case(name, (call,), judge, alike, expected=show(right))
+
+
+def maker(solve: Callable, compare: Compare = _NEAR) -> Callable[..., Case]:
+    """``make(name, *arguments)``: the case of a single value; lists among the arguments become arrays."""
+
+    def make(name: Text | str, *arguments: Any) -> Case:
+        arrays = [np.array(argument) if type(argument) is list else argument for argument in arguments]
+        return value_case(name, arrays, solve, compare)
+
+    return make
+
+
+def listed(chapter: int, name: str, make: Callable[..., Case]) -> Callable[[np.random.Generator], list[Case]]:
+    """The cases whose arguments stand in ``ch<chapter>.toml``."""
+    return lambda rng: [make(key, *case["arguments"]) for key, case in read(f"ch{chapter}")[name]["cases"].items()]
 
 
 def same_problem(one: Problem | None, other: Problem | None) -> bool:

@@ -14,27 +14,15 @@ import warnings
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from her_course.exercises.saying import Text, describe_problem, say, show_arguments
+from her_course.exercises.saying import Text, describe_problem, show_arguments
+from her_course.exercises.saying import say as say
 from her_course.exercises.texts import shared_text, weights
-
-__all__ = [
-    "Call",
-    "Case",
-    "Exercise",
-    "Outcome",
-    "Problem",
-    "Result",
-    "Text",
-    "Verdict",
-    "judge_exercise",
-    "say",
-    "weights",
-]
 
 #: what the purity case suspects, in every exercise that must leave its inputs alone
 MUTATES = "mutates_input"
@@ -106,30 +94,38 @@ class Case:
     """One thing that is looked at.
 
     Attributes:
-        name: what it is about, for the learner to read.
-        group: for partial credit; see ``weights.toml``.
+        name: what it is about, for the learner to read, or the key of that in ``ch<chapter>.toml``.
         calls: made in this order. A distribution takes many.
         judge: takes one outcome for each call, none of which has an error.
-        alike: takes the outcomes, errors included, and another function: might these be that function's?
+        alike: takes what `read` gives, and another function: might the outcomes be that function's?
         expected: what is shown beside an error.
+        group: for partial credit; see ``weights.toml``.
         hidden: not part of the check in the notebook.
+        read: takes the outcomes, errors included.
     """
 
-    name: Text
-    group: str
+    name: Text | str
     calls: Sequence[Call]
     judge: Callable[[Sequence[Outcome]], Verdict]
-    alike: Callable[[Sequence[Outcome], Callable], bool] = lambda outcomes, function: False
+    alike: Callable[[Any, Callable], bool] = lambda behaviour, function: False
     expected: Text | str = ""
+    group: str = "hidden"
     hidden: bool = False
+    read: Callable[[Sequence[Outcome]], Any] = lambda outcomes: outcomes
 
 
-class Evidence(NamedTuple):
+@dataclass(frozen=True)
+class Evidence:
     """A case, what came of its calls, and the verdict."""
 
     case: Case
     outcomes: Sequence[Outcome]
     verdict: Verdict
+
+    @cached_property
+    def behaviour(self) -> Any:
+        """What the case reads from the outcomes, to be compared with wrong ideas."""
+        return self.case.read(self.outcomes)
 
 
 @dataclass(frozen=True)
@@ -150,7 +146,12 @@ class Misconception:
         """Whether an answer behaves, in every case, as whoever has this idea."""
         if self.seen is not None:
             return self.seen(evidence)
-        return any(all(case.alike(outcomes, wrong) for case, outcomes, _ in evidence) for wrong in self.wrong)
+        return any(behaves_as(wrong, evidence) for wrong in self.wrong)
+
+
+def behaves_as(function: Callable, evidence: Sequence[Evidence]) -> bool:
+    """Whether an answer might be this function, in every case."""
+    return all(one.case.alike(one.behaviour, function) for one in evidence)
 
 
 @dataclass(frozen=True)
@@ -193,12 +194,12 @@ class Exercise:
         if hidden:
             module = f"her_course.exercises.hidden.ch{self.chapter}"
             try:
-                make = import_module(module).CASES[self.name]
+                make = getattr(import_module(module), self.name)
             except ModuleNotFoundError as error:
                 if error.name is None or not module.startswith(error.name):
                     raise
                 raise LookupError("hidden: this installation was handed out without the hidden cases") from None
-            cases += [replace(case, hidden=True) for case in make(rng)]
+            cases += [replace(case, group="hidden", hidden=True) for case in make(rng)]
         return cases
 
     def solve(self) -> Callable:
@@ -278,8 +279,16 @@ def judge_exercise(exercise: Exercise, runner: Runner, seed: int, hidden: bool) 
     The same seed gives the same cases. A runner that hands back something else than one `Outcome` for each call is an
     error of the runner's, not of the answer's.
     """
-    rng = np.random.default_rng([seed, zlib.crc32(exercise.name.encode())])
-    cases = exercise.cases(rng, hidden)
+    return judge_cases(exercise, make_cases(exercise, seed, hidden), runner)
+
+
+def make_cases(exercise: Exercise, seed: int, hidden: bool) -> list[Case]:
+    """The cases that `judge_exercise` judges."""
+    return exercise.cases(np.random.default_rng([seed, zlib.crc32(exercise.name.encode())]), hidden)
+
+
+def judge_cases(exercise: Exercise, cases: Sequence[Case], runner: Runner) -> Result:
+    """As `judge_exercise`, with cases that serve several answers: they remember how wrong ideas behave."""
     calls = [call for case in cases for call in case.calls]
     outcomes = list(runner(calls))
     if len(outcomes) != len(calls) or not all(isinstance(outcome, Outcome) for outcome in outcomes):
@@ -288,7 +297,7 @@ def judge_exercise(exercise: Exercise, runner: Runner, seed: int, hidden: bool) 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of wrong ideas, which divide by zero where they like
         evidence = [_judge(case, [next(left) for _ in case.calls]) for case in cases]
-        results = [_case_result(exercise.name, *one) for one in evidence]
+        results = [_case_result(exercise.name, one) for one in evidence]
         changed = exercise.pure and any(map(_changed, calls, outcomes))
         if exercise.pure:
             results.append(_purity(changed, any(result.passed for result in results)))
@@ -305,8 +314,9 @@ def _judge(case: Case, outcomes: Sequence[Outcome]) -> Evidence:
     return Evidence(case, outcomes, case.judge(outcomes))
 
 
-def _case_result(name: str, case: Case, outcomes: Sequence[Outcome], verdict: Verdict) -> CaseResult:
-    printed = "".join(outcome.printed for outcome in outcomes)[:2000]
+def _case_result(name: str, evidence: Evidence) -> CaseResult:
+    case, verdict = evidence.case, evidence.verdict
+    printed = "".join(outcome.printed for outcome in evidence.outcomes)[:2000]
     call = "" if case.hidden else name + show_arguments(*vars(case.calls[verdict.call]).values())
     return CaseResult(case.name, case.group, case.hidden, verdict, printed, call)
 
@@ -359,6 +369,6 @@ def _points(name: str, results: list[CaseResult]) -> tuple[float, float]:
     known = weights()["default"] | weights().get(name, {})
     groups: dict[str, list[bool]] = {}
     for result in results:
-        groups.setdefault("hidden" if result.hidden else result.group, []).append(result.passed)
+        groups.setdefault(result.group, []).append(result.passed)
     points = sum(known[group] * sum(passed) / len(passed) for group, passed in groups.items())
     return points, sum(known[group] for group in groups)

@@ -79,6 +79,14 @@ def perform(function: Callable, call: Call) -> Outcome:
     return Outcome(value, problem, after, printed.text(), seconds)
 
 
+def trusted(function: Callable, call: Call) -> Outcome:
+    """As `perform`, for a function of the course's own that neither prints nor changes its arguments."""
+    try:
+        return Outcome(function(*call.arguments, **call.keywords))
+    except Exception as error:
+        return Outcome(error=Problem("raised", describe_error(error)))
+
+
 def describe_error(error: BaseException) -> str:
     """ "ValueError: what it says", and the line of the answer that it came from."""
     try:

@@ -1,1 +1,1 @@
-"""Cases that only a grader sees. ``her release`` leaves this folder out."""
+"""Cases that only a grader sees, one function for each exercise. ``her release`` leaves this folder out."""

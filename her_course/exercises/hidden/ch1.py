@@ -16,14 +16,14 @@ def sparse_reward(rng: np.random.Generator) -> list[Case]:
         direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
         distance = threshold * rng.choice([0.0, 0.5, 0.9, 1.1, 1.4, 3.0], size=(*shape[:-1], 1))
         name = Text(f"随机的一批 {shape}", f"a random batch {shape}")
-        cases.append(reward_case(name, "hidden", desired + direction * distance, desired, threshold))
+        cases.append(reward_case(name, desired + direction * distance, desired, threshold))
     name = Text("一批里有一行踩线", "one row of a batch on the line")
-    return [*cases, reward_case(name, "hidden", [[5.0, 12.0], [0.0, 0.0]], np.zeros((2, 2)), 13.0)]
+    return [*cases, reward_case(name, [[5.0, 12.0], [0.0, 0.0]], np.zeros((2, 2)), 13.0)]
 
 
 def random_success_probability(rng: np.random.Generator) -> list[Case]:
     pairs = [(int(rng.integers(4, 12)), int(rng.integers(3, 20))) for _ in range(3)] + [(12, 100)]
-    return [probability_case(Text(f"{n} 个比特，{h} 步", f"{n} bits, {h} steps"), "hidden", n, h) for n, h in pairs]
+    return [probability_case(Text(f"{n} 个比特，{h} 步", f"{n} bits, {h} steps"), n, h) for n, h in pairs]
 
 
 def success_rate(rng: np.random.Generator) -> list[Case]:
@@ -33,12 +33,5 @@ def success_rate(rng: np.random.Generator) -> list[Case]:
         rewards = [list(-(rng.random(n) < 0.8).astype(float)) for n in lengths]
         done = np.flatnonzero(rng.random(30) < 0.5)
         name = Text(f'三十个随机回合，"{at}"', f'thirty random episodes, "{at}"')
-        cases.append(rate_case(name, "hidden", rewards, at, done))
+        cases.append(rate_case(name, rewards, at, done))
     return cases
-
-
-CASES = {
-    "sparse_reward": sparse_reward,
-    "random_success_probability": random_success_probability,
-    "success_rate": success_rate,
-}

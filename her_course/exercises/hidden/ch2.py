@@ -14,7 +14,7 @@ def relabel_transition(rng: np.random.Generator) -> list[Case]:
         transition = inputs.transition(rng, done=bool(rng.random() < 0.5))
         goal = transition.achieved_goal + rng.choice([0.0, 0.2, 1.0, 6.0, -6.0], size=2).astype(np.float32)
         reward = (inputs.within_half, inputs.at_least_as_far)[i % 2]
-        cases.append(ch2.transition_case(Text("随机的转移", "a random transition"), "hidden", transition, goal, reward))
+        cases.append(ch2.transition_case(Text("随机的转移", "a random transition"), transition, goal, reward))
     return cases
 
 
@@ -23,18 +23,11 @@ def relabel_final(rng: np.random.Generator) -> list[Case]:
     episodes += [ch2.passing_through(rng), inputs.walk(rng, 6, goal_dim=3)]
     rewards = (inputs.within_half, inputs.at_least_as_far)
     return [
-        ch2.episode_case(Text("随机的回合", "a random episode"), "hidden", episode, rewards[i % 2])
+        ch2.episode_case(Text("随机的回合", "a random episode"), episode, rewards[i % 2])
         for i, episode in enumerate(episodes)
     ]
 
 
 def expected_success_share(rng: np.random.Generator) -> list[Case]:
     horizons = [3, *map(int, rng.integers(5, 400, size=3))]
-    return [ch2.share_case(Text("另一个 T", "another T"), "hidden", horizon) for horizon in horizons]
-
-
-CASES = {
-    "relabel_transition": relabel_transition,
-    "relabel_final": relabel_final,
-    "expected_success_share": expected_success_share,
-}
+    return [ch2.share_case(Text("另一个 T", "another T"), horizon) for horizon in horizons]

@@ -15,8 +15,8 @@ def future_indices(rng: np.random.Generator) -> list[Case]:
         length = int(rng.integers(5, 12))
         t = int(rng.integers(1, length - 2))
         name = Text("另一个回合，均匀", "another episode, uniform")
-        cases.append(ch3.indices_case(name, "hidden", t, length, 50, generators(rng, 100)))
-    cases.append(ch3.indices_case(Text("一步的回合", "an episode of one step"), "hidden", 0, 1, 3, generators(rng, 2)))
+        cases.append(ch3.indices_case(name, t, length, 50, generators(rng, 40)))
+    cases.append(ch3.indices_case(Text("一步的回合", "an episode of one step"), 0, 1, 3, generators(rng, 2)))
     return cases
 
 
@@ -26,7 +26,7 @@ def candidate_goals(rng: np.random.Generator) -> list[Case]:
         length = int(rng.integers(2, 20))
         achieved, history = ch3.past(rng, length, int(rng.integers(0, 30)), goal_dim=3)
         name = Text(f"{strategy}，随机的回合", f"{strategy}, a random episode")
-        cases.append(ch3.candidates_case(name, "hidden", strategy, int(rng.integers(length)), achieved, history))
+        cases.append(ch3.candidates_case(name, strategy, int(rng.integers(length)), achieved, history))
     return cases
 
 
@@ -37,12 +37,5 @@ def substitute_goals(rng: np.random.Generator) -> list[Case]:
         goals = ch3.past(rng, length, int(rng.integers(3, 6)), goal_dim=3)
         t = int(rng.integers(1, length - 1))
         name = Text(f"{strategy}，随机的回合", f"{strategy}, a random episode")
-        cases.append(ch3.goals_case(name, "hidden", strategy, t, 50, goals, generators(rng, 80)))
+        cases.append(ch3.goals_case(name, strategy, t, 120, goals, generators(rng, 30)))
     return cases
-
-
-CASES = {
-    "future_indices": future_indices,
-    "candidate_goals": candidate_goals,
-    "substitute_goals": substitute_goals,
-}
