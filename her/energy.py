@@ -250,9 +250,13 @@ def object_of(env: Any) -> tuple[slice, float]:
         ValueError: it tells no such thing.
     """
     env = getattr(env, "envs", [env])[0]  # gymnasium's own vector environments have a list of them
-    env = getattr(env, "unwrapped", env)
-    position, dt = getattr(env, "object_position", None), getattr(env, "dt", None)
-    if position is None and getattr(env, "has_object", False):  # Fetch: gripper x, y, z, object x, y, z, …
+
+    def told(name: str) -> Any:
+        wrapped = hasattr(env, "has_wrapper_attr") and env.has_wrapper_attr(name)
+        return env.get_wrapper_attr(name) if wrapped else getattr(env, name, None)
+
+    position, dt = told("object_position"), told("dt")
+    if position is None and told("has_object"):  # Fetch: gripper x, y, z, object x, y, z, …
         position = slice(3, 6)
     if not isinstance(position, slice) or dt is None:
         raise ValueError(

@@ -2,6 +2,10 @@
 
 >>> from stable_baselines3 import SAC                                                          # doctest: +SKIP
 >>> model = SAC("MultiInputPolicy", "her/Reach-v0", replay_buffer_class=HindsightReplayBuffer)  # doctest: +SKIP
+
+Processes of their own have not imported this package, and need the name of the module that registers the environment:
+
+>>> env = make_vec_env("her.envs:her/Reach-v0", 8, vec_env_cls=SubprocVecEnv)                  # doctest: +SKIP
 """
 
 from __future__ import annotations

@@ -36,7 +36,9 @@ class TrainingConfig:
         reset_options: how exploring episodes begin, as ``reset(options=…)`` of the environment; evaluations have none.
         seed: of everything: weights, exploration, goals, replay.
         agent: "dqn", "ddpg" or "sac".
-        agent_settings: fields of `DQNConfig`, `DDPGConfig` or `SACConfig` that differ from the defaults.
+        agent_settings: fields of `DQNConfig`, `DDPGConfig` or `SACConfig` that differ from the defaults. A
+            ``target_range`` of two numbers is meant of the environment's own rewards; otherwise the learner sees them
+            on another scale, see `her.training.look.RewardScale`.
         strategy: "final", "future", "episode", "random", or "none" for replay without hindsight.
         k: substitute goals per real one.
         priority: which transitions are drawn more often: "td", "rank", "energy", "moved" (see `her.prioritized`), or

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from her.rewards import BatchedReward
+from her.rewards import BatchedReward, RewardFunction
 from her.training.config import TrainingConfig
 from her.training.evaluation import Rollout, SuccessFunction, horizon, make_envs, reward_of, rollout
 
@@ -77,7 +77,7 @@ def look(config: TrainingConfig, success_function: SuccessFunction | None = None
     return Look(worst, best, sparse, not np.isnan(played.success).any(), seconds)
 
 
-def reward_range(function, played: Rollout) -> tuple[float, float, bool]:
+def reward_range(function: RewardFunction, played: Rollout) -> tuple[float, float, bool]:
     """The least and the largest reward of pairs of goals that were met, and whether there is no third.
 
     The pairs: what was achieved with what was desired, with itself, and with what was achieved at other times.
@@ -85,7 +85,7 @@ def reward_range(function, played: Rollout) -> tuple[float, float, bool]:
     achieved, desired = (goals.reshape(-1, goals.shape[-1]) for goals in (played.achieved_goals, played.goals))
     a = np.concatenate([achieved] * 4)
     d = np.concatenate([desired, achieved, achieved[::-1], np.roll(achieved, 1, axis=0)])
-    rewards = np.unique(np.concatenate([BatchedReward(function)(a, d), played.rewards.ravel()]))
+    rewards = np.unique(np.concatenate([BatchedReward(function)(a, d), played.rewards.ravel()])) + 0.0  # no -0
     if len(rewards) == 1:  # everywhere is the goal, as far as was seen
         return float(rewards[0]) - 1, float(rewards[0]), True
     return float(rewards[0]), float(rewards[-1]), len(rewards) == 2
