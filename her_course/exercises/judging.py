@@ -36,12 +36,12 @@ def declare(
     said = read(f"ch{chapter}")[name]
     own, ideas = said.get("misconceptions", {}), {}
     for key, idea in misconceptions.items():
-        text = Text(**own[key]) if key in own else shared_text(key)
+        text = own[key] if key in own else shared_text(key)
         if isinstance(idea, Misconception):
             ideas[key] = replace(idea, text=text)
         else:
             ideas[key] = Misconception(text, (idea,) if callable(idea) else tuple(idea))
-    title, hints = Text(**said["title"]), tuple(Text(**hint) for hint in said["hints"])
+    title, hints = said["title"], tuple(Text(**hint) for hint in said["hints"])
 
     def cases(rng: np.random.Generator) -> list[Case]:
         return [_with_text(case, said["cases"]) for case in public(rng)]

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
-from functools import cache
-from importlib import resources
 from typing import Any
 
+from her_course import texts
 from her_course.exercises.saying import Text
 
 
-@cache
 def read(name: str) -> dict[str, Any]:
-    """What ``<name>.toml`` says."""
-    return tomllib.loads(resources.files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+    """What ``<name>.toml`` says; see `her_course.texts.read`."""
+    return texts.read(__package__, name)
 
 
 def shared_text(misconception: str) -> Text:
     """What is said about a misconception that several exercises have in common."""
-    return Text(**read("shared")[misconception])
+    return read("shared")[misconception]
 
 
 def weights() -> dict[str, dict[str, float]]:
