@@ -186,7 +186,7 @@ def test_a_second_learn_begins_new_episodes():
 
 def test_truncating_the_last_trajectory_ends_it_without_a_done():
     buffer = feed(buffer_of(n_envs=2), [6, 3], last_ends=False)
-    with pytest.warns(UserWarning, match="end here"):
+    with pytest.warns(UserWarning, match="will be truncated"):
         buffer.truncate_last_trajectory()
     numbers = np.array([1, 101])
     obs, next_obs = (observation(numbers, t, np.full((2, 2), -1)) for t in (3, 4))
@@ -472,7 +472,7 @@ def test_model_and_replay_buffer_are_saved_and_loaded(truncate, n_envs, tmp_path
 
     loaded = SAC.load(tmp_path / "model.zip", env=make_vec_env("her/Reach-v0", n_envs=n_envs), device="cpu")
     if truncate:
-        with pytest.warns(UserWarning, match="end here"):
+        with pytest.warns(UserWarning, match="will be truncated"):
             loaded.load_replay_buffer(tmp_path / "buffer.pkl")
     else:
         loaded.load_replay_buffer(tmp_path / "buffer.pkl", truncate_last_traj=False)

@@ -209,8 +209,8 @@ class HindsightReplayBuffer(HerReplayBuffer):
         """End the episodes in progress: the environments stand somewhere else now."""
         if any(ring.open for ring in self.hindsight.rings):
             warnings.warn(
-                "The episodes in progress in the replay buffer end here. If the environments are still in them, pass "
-                "truncate_last_traj=False.",
+                "The last trajectory in the replay buffer will be truncated, as will those of the other environments. "
+                "If the environments are still in their episodes, pass truncate_last_traj=False.",
                 stacklevel=2,
             )
         self.hindsight.end_episodes()
