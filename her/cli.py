@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -37,6 +38,16 @@ class LazyGroup(click.Group):
             return None
         module, attribute = COMMANDS[name].split(":")
         return getattr(import_module(module), attribute)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OSError as error:  # a folder that cannot be written, a disk that is full
+            if error.filename is None:
+                raise
+            options = self.get_command(ctx, ctx.invoked_subcommand).params
+            hint = "; --out takes another place" if any(option.name == "out" for option in options) else ""
+            raise click.ClickException(f"{error.filename}: {error.strerror}{hint}") from None
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -85,10 +85,10 @@ REWARDS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["0/1000", "9/10", "dense, positive"])
+@pytest.mark.parametrize("kind", ["0/1000", "dense, positive"])
 def test_rewards_of_any_range_learn_the_easy_task_by_default(register, kind):
     make, kwargs = REWARDS[kind]
-    with Trainer(settings_for(register(make, kwargs=kwargs), max_steps=10_000, evaluate_every=100)) as trainer:
+    with Trainer(settings_for(register(make, kwargs=kwargs), max_steps=8_000, evaluate_every=100)) as trainer:
         for _ in trainer.run():
             pass
         assert trainer.final_evaluation().success_rate("end") >= 0.9

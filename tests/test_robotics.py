@@ -59,7 +59,7 @@ def test_a_rollout_ends_with_the_last_observation_of_each_episode():
     assert steps.ended[-1].all()
     assert not steps.ended[:-1].any()
     assert not steps.terminated.any()
-    np.testing.assert_array_equal(steps.achieved_goals, steps.next_states[..., 3:6])
+    np.testing.assert_array_equal(steps.achieved_goals.astype(np.float32), steps.next_states[..., 3:6])
     np.testing.assert_array_equal(steps.next_states[:-1], steps.states[1:])
     reward = reward_of(make_robots("FetchPush-v4", 1))(steps.achieved_goals, steps.goals)
     np.testing.assert_array_equal(reward, steps.rewards)

@@ -183,13 +183,13 @@ def test_environments_are_closed_also_those_made_for_a_look(corridor, monkeypatc
         made.append(make_envs(env_id, n_envs, **kwargs))
         return made[-1]
 
-    for module in ("config", "loop"):
+    for module in ("config", "look", "loop"):
         monkeypatch.setattr(f"her.training.{module}.make_envs", spy)
     config = settings_for(corridor, **SMALL)
     assert [envs.closed for envs in made] == [True]
     with Trainer(config) as trainer:
         trainer.round()
-        assert [envs.closed for envs in made] == [True, False, False]
+        assert [envs.closed for envs in made] == [True, True, False]
     assert all(envs.closed for envs in made)
     with pytest.raises(ValueError, match="capacity"):
         Trainer(config.replace(capacity=2))
@@ -526,3 +526,32 @@ def test_dotted_names_lead_into_dictionaries_and_the_last_layer_counts():
 def test_her_without_a_command_helps():
     result = CliRunner().invoke(main, ["--help"])
     assert "train" in result.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "her/BitFlip-v0", "--env-kwargs", "n_bits=4", "--max-steps", "300", "--quiet"],
+        [
+            "sweep",
+            "her/BitFlip-v0",
+            "--env-kwargs",
+            "n_bits=4",
+            "--set",
+            "max_steps=300",
+            "--seeds",
+            "0",
+            "--jobs",
+            "1",
+        ],
+        ["run", "1", "--lang", "en"],
+        ["release"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path, words):
+    (tmp_path / "file").write_text("not a folder: so not even root can make one in it")
+    result = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "file" / "out")])
+    assert result.exit_code != 0
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert "Not a directory; --out takes another place" in result.output
