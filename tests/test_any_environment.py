@@ -109,7 +109,7 @@ def test_rewards_of_every_kind_learn_the_easy_task_by_default(register, kind, se
 
 @pytest.mark.parametrize(("worst", "best"), [(-1, 0), (0, 1), (9, 10), (-30, -20), (0, 1000)])
 def test_the_scale_changes_returns_by_one_and_the_same_line(worst, best):
-    """Also where an episode ends: nothing comes after, and that is worth as much as on the old scale."""
+    """Also where an episode ends short of the goal: nothing comes after, which is worth as much as on the old scale."""
     gamma, rng = 0.9, np.random.default_rng(0)
     scale = RewardScale(worst, best, sparse=True, gamma=gamma)
     line = []
@@ -118,11 +118,16 @@ def test_the_scale_changes_returns_by_one_and_the_same_line(worst, best):
         dones = np.zeros(400, bool)
         if ends:
             rewards, dones = rewards[:7], dones[:7]
-            dones[-1] = True
+            dones[-1], rewards[-1] = True, worst
         given = (gamma ** np.arange(len(rewards)) * rewards).sum()
         seen = (gamma ** np.arange(len(rewards)) * scale(rewards, dones)).sum()
         line.append(seen - given / (best - worst))
     assert line == pytest.approx([-best / (best - worst) / (1 - gamma)] * 2, rel=1e-4)
+
+
+def test_an_end_at_the_goal_counts_as_staying_there():
+    scale = RewardScale(0.0, 1.0, sparse=True, gamma=0.9)
+    assert scale(np.array([1, 0, 1], np.float32), np.array([True, True, False])).tolist() == pytest.approx([0, -10, 0])
 
 
 def test_rewards_of_minus_one_and_zero_stay_as_they_are():

@@ -17,8 +17,10 @@ from her.training.evaluation import Rollout, SuccessFunction, horizon, make_envs
 class RewardScale:
     """Rewards as the learner sees them: ``best`` becomes 0 and ``worst`` -1, so that -1/0 stays as it is.
 
-    Without ends that changes no optimal policy. An end means a reward of 0 ever after; so that it goes on meaning
-    that, the reward of a transition that is done also gets γ/(1-γ) times what 0 becomes.
+    Without ends that changes no optimal policy. An end means a reward of 0 ever after; so that it goes on meaning that,
+    the reward of a transition that is done also gets γ/(1-γ) times what 0 becomes. Only where the end came with the
+    best reward it counts as staying at the goal: with rewards of 0 and 1 that makes no difference to what is best, and
+    the values of policies lie farther apart.
 
     Attributes:
         worst, best: of the reward function on the goals of an episode.
@@ -39,8 +41,10 @@ class RewardScale:
     def __call__(self, rewards: np.ndarray, dones: np.ndarray) -> np.ndarray:
         """(n,) rewards of transitions on this scale, float32; ``dones`` says which are ends."""
         scale, shift = self.best - self.worst, self.best if self.gamma < 1 else 0.0
-        rewards = (rewards - shift) / scale
-        return rewards - dones * np.float32(self.gamma / (1 - self.gamma) * shift / scale) if shift else rewards
+        scaled = (rewards - shift) / scale
+        if shift:
+            scaled -= (dones & (rewards != self.best)) * np.float32(self.gamma / (1 - self.gamma) * shift / scale)
+        return scaled
 
 
 #: for rewards that are to stay as they are
