@@ -229,7 +229,12 @@ class InFeet(gym.Wrapper):
         return self.unwrapped.compute_reward(0.3048 * achieved, 0.3048 * desired, info)
 
 
-@pytest.mark.parametrize("wrapper", [PlusOne, InFeet])
+def twice_and_one_more(env):
+    """Wrappers of Gymnasium's own, which change rewards and define no `compute_reward`."""
+    return gym.wrappers.TransformReward(gym.wrappers.TransformReward(env, lambda r: 2 * r), lambda r: r + 1)
+
+
+@pytest.mark.parametrize("wrapper", [PlusOne, InFeet, twice_and_one_more])
 def test_rewards_are_those_of_the_environment_as_registered(register, wrapper):
     env_id = register(lambda: wrapper(Point()))
     envs, steps = steps_of(env_id)
@@ -279,6 +284,17 @@ def test_a_sweep_of_an_environment_of_ones_own_runs_in_workers(tmp_path):
 def test_long_episodes_are_played_fewer_at_a_time(register):
     config = settings_for(register(Point, max_episode_steps=700))
     assert (config.n_envs, config.evaluation_episodes) == (1, 10)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "env_kwargs"),
+    [("highway_env:parking-v0", {"max_episode_steps": 20}), ("panda_gym:PandaReach-v3", {})],
+)
+def test_environments_of_others_are_trained_in_where_they_are_installed(env_id, env_kwargs):
+    pytest.importorskip(env_id.partition(":")[0])
+    few = {"n_envs": 2, "evaluation_episodes": 2, "updates_per_round": 2, "batch_size": 16}
+    with Trainer(settings_for(env_id, env_kwargs, **few)) as trainer:
+        assert 0 <= trainer.round().success_rate <= 1
 
 
 # -------------------------------------------------------------------------------------------------------------- spaces

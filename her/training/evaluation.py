@@ -101,17 +101,26 @@ def horizon(envs: VectorEnv) -> int:
 
 
 def reward_of(envs: VectorEnv) -> RewardFunction:
-    """The environments' own reward function, wrappers included, as f(achieved, desired).
+    """The environments' own reward function as f(achieved, desired), and what wrappers around it make of rewards.
 
     Raises:
         ValueError: they have no ``compute_reward``.
     """
-    owner = envs if hasattr(envs, "compute_reward") else getattr(envs, "envs", [envs])[0]
-    try:
-        compute = owner.compute_reward if owner is envs else owner.get_wrapper_attr("compute_reward")
-    except AttributeError:
-        raise ValueError("env_id: the environment has no compute_reward(achieved, desired, info)") from None
-    return lambda achieved, desired: compute(achieved, desired, {})
+    env, changes = envs if hasattr(envs, "compute_reward") else getattr(envs, "envs", [envs])[0], []
+    while not hasattr(env, "compute_reward"):
+        if not isinstance(env, gym.Wrapper):
+            raise ValueError("env_id: the environment has no compute_reward(achieved, desired, info)")
+        if isinstance(env, gym.RewardWrapper):
+            changes.insert(0, env.reward)  # the innermost first
+        env = env.env
+
+    def reward(achieved: np.ndarray, desired: np.ndarray) -> np.ndarray | float:
+        given = env.compute_reward(achieved, desired, {})
+        for change in changes:
+            given = change(given)
+        return given
+
+    return reward
 
 
 @dataclass(frozen=True)
