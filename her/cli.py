@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -54,7 +53,8 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="her-course", prog_name="her")
 def main() -> None:
     """Hindsight Experience Replay: train agents, run the course, see that everything is in order."""
-    sys.path.append(os.getcwd())  # where a module with an environment of the user's own may lie
+    if "" not in sys.path:  # where a module with an environment of the user's own may lie
+        sys.path.append("")
 
 
 if __name__ == "__main__":

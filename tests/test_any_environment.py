@@ -13,12 +13,14 @@ from gymnasium import spaces
 from point_env import Point
 
 from her.cli import main
+from her.energy import EnergyTransitions, MovedTransitions
 from her.training import Trainer, settings_for
 from her.training.evaluation import evaluate, horizon, make_envs, reward_of, rollout
 from her.training.look import RewardScale
 from her.training.runs import Run, made_with
 
 POINT = Path(point_env.__file__).read_text()
+HER = Path(sys.executable).with_name("her")  # as a user has it: Python by itself would find modules in the folder
 
 
 class DenseNegative(Point):
@@ -149,6 +151,15 @@ def test_targets_are_clipped_only_where_returns_are_bounded(register):
         assert np.array_equal(trainer.scale(np.array([0, 1], np.float32), np.zeros(2, bool)), [0, 1])
 
 
+def test_her_train_says_how_rewards_are_learned_before_the_first_step(register, tmp_path):
+    said = {}
+    for name, kwargs in (("as they are", {}), ("scaled", {"best": 1.0, "worst": 0.0})):
+        words = [register(Point, kwargs=kwargs), "--max-steps", "400", "--set", "updates_per_round=1", "--quiet"]
+        said[name] = CliRunner().invoke(main, ["train", *words, "--out", str(tmp_path / name)]).output
+    assert "Rewards from 0 to 1 are learned as -1 to 0, targets clipped" in said["scaled"]
+    assert "Rewards" not in said["as they are"]
+
+
 # ------------------------------------------------------------------------------------------------------------- success
 
 
@@ -242,6 +253,15 @@ def test_rewards_are_those_of_the_environment_as_registered(register, wrapper):
     assert np.array_equal(given.reshape(steps.rewards.shape), steps.rewards)
 
 
+def test_a_wrapper_may_tell_where_the_object_is():
+    class WithObject(gym.Wrapper):
+        object_position, dt = slice(0, 2), 0.1
+
+    env = gym.wrappers.OrderEnforcing(WithObject(Point()))
+    assert MovedTransitions.of(env).position == slice(0, 2)
+    assert EnergyTransitions.of(env).dt == 0.1
+
+
 def test_an_environment_without_a_reward_function_is_refused_by_name(register):
     class Bare(Point):
         compute_reward = property()
@@ -257,8 +277,9 @@ def test_an_environment_without_a_reward_function_is_refused_by_name(register):
 def test_a_module_is_imported_and_a_time_limit_given(tmp_path, monkeypatch):
     (tmp_path / "my_module.py").write_text(POINT.replace("OfOnesOwn", "OfMyModule").replace("WithoutLimit", "Endless"))
     words = ["--max-steps", "400", "--set", "updates_per_round=1", "--set", "evaluation_episodes=10", "--quiet"]
-    train = [sys.executable, "-c", "from her.cli import main; main()", "train", "my_module:PointOfMyModule-v0"]
-    done = subprocess.run([*train, *words], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [HER, "train", "my_module:PointOfMyModule-v0", *words], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert "16 episodes of 25 steps" in done.stderr
     monkeypatch.chdir(tmp_path)
@@ -275,8 +296,7 @@ def test_a_sweep_of_an_environment_of_ones_own_runs_in_workers(tmp_path):
     (tmp_path / "my_module.py").write_text(POINT)
     words = ["my_module:PointOfOnesOwn-v0", "--grid", "k=1,4", "--seeds", "0", "--jobs", "2", "--out", "runs"]
     words += ["--set", "max_steps=400", "--set", "updates_per_round=1", "--set", "evaluation_episodes=10"]
-    command = [sys.executable, "-c", "from her.cli import main; main()", "sweep", *words]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([HER, "sweep", *words], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "runs" / "runs.csv").read_text().splitlines()) == 3
 
@@ -362,6 +382,7 @@ def test_goals_keep_the_dtype_of_their_space(register):
     with Trainer(settings_for(register(Bits), n_envs=4, updates_per_round=2, evaluation_episodes=4)) as trainer:
         trainer.round()
         assert trainer.buffer.sample(8).goals.dtype == np.int8
+        assert trainer.evaluation_envs is trainer.envs  # each is an object: no hundred more for an evaluation
 
 
 # ----------------------------------------------------------------------------------------------------------- gymnasium

@@ -239,12 +239,12 @@ def agent_settings(config: TrainingConfig) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in config.agent_settings.items()}
 
 
-def reward_scale(look: Look, config: TrainingConfig) -> RewardScale:
+def reward_scale(seen: Look, config: TrainingConfig) -> RewardScale:
     """How the learner of a config sees rewards."""
     settings = AGENTS[config.agent][1](**agent_settings(config))
     if isinstance(settings.target_range, tuple):
         return UNSCALED
-    return RewardScale(look.worst, look.best, look.sparse, settings.gamma)
+    return RewardScale(seen.worst, seen.best, seen.sparse, settings.gamma)
 
 
 def make_agent(envs: gym.vector.VectorEnv, config: TrainingConfig, scale: RewardScale) -> DQN | DDPG | SAC:
