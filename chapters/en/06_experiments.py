@@ -524,7 +524,7 @@ def check_up(env_id, **kwargs):
 for env_id in ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0"):
     print(f"{env_id:15}", *check_up(env_id))
 
-# %% [markdown] zh="5e497bb2"
+# %% [markdown] zh="5da7509c"
 # `True` three times: go ahead. If not, or in one of the following cases, leave it, or think first:
 #
 # | case | why | instead |
@@ -540,13 +540,13 @@ for env_id in ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0"):
 #
 # ```console
 # her train my_module:MyEnv-v0 --until-success 0.9
-# her train my_module:MyEnv-v0 --env-kwargs max_episode_steps=50           # if it was registered without a limit
-# her train my_module:MyEnv-v0 --set success_function=my_module:reached    # if neither info nor reward tells of success
+# her train my_module:MyEnv-v0 --env-kwargs max_episode_steps=50           # registered without a limit
+# her train my_module:MyEnv-v0 --set success_function=my_module:reached    # nothing else tells
 # her sweep my_module:MyEnv-v0 --grid strategy=future,none --seeds 0-4
 # her plot runs/sweep-MyEnv-v0
 # ```
 #
-# Rewards need not be −1 and 0. The learner sees the best one as 0 and the worst as −1, and is told so before the first step; targets are clipped only where rewards have two values and 0 lies between them.
+# Rewards need not be −1 and 0. The learner sees the best one as 0 and the worst as −1, and `her train` says so before the first step; targets are clipped only where rewards have two values and 0 lies between them.
 
 # %% [markdown] zh="2a76368f"
 # ## 6.7　Those who came after
