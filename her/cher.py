@@ -16,7 +16,8 @@ class Cher(GoalSampler):
     Out of twice as many candidates, those are picked that maximise F(A) = Σᵢ maxⱼ sim(gᵢ, gⱼ) - λ·Σⱼ ‖gⱼ - dⱼ‖, where i
     runs over all candidates and j over the picked ones, A; g is a substitute goal, d the desired goal of the episode it
     comes from, and sim = exp(-‖gᵢ - gⱼ‖²/σ²), σ being the mean distance of a candidate to its nearest neighbour. λ
-    grows with every batch: diversity counts first, proximity later.
+    grows with every batch: diversity counts first, proximity later. Its schedule is to be as long as the training is;
+    `her.training` sees to that.
 
     **Where this follows the paper and not the released code**: λ keeps growing (there, the step goes back to 0 every
     epoch); proximity is to the desired goal (there, between the goal that has already taken its place and the one
@@ -30,7 +31,9 @@ class Cher(GoalSampler):
     Args:
         strategy: which draws the candidates' goals: a `GoalSelectionStrategy`, its name, or a `GoalSampler`.
         proximity: λ₀, for each unit of distance between goals.
-        growth: λ = λ₀·(1 + growth)^step, step counting batches.
+        growth: how many times λ₀ λ is at the end: λ = λ₀·growth^(step/growth_batches), step counting batches.
+        growth_batches: batches until then; λ stays as it is from there on. The default is the authors' rate, a factor
+            of 1 + 10⁻⁴ a batch.
         candidates: how many for each that is picked; at least 2.
         group: the most that are picked together. The authors pick 64 of 128, in each of their workers; a larger batch
             is made of several groups here, each with candidates of its own.
@@ -43,13 +46,15 @@ class Cher(GoalSampler):
         self,
         strategy: GoalSelectionStrategy | GoalSampler | str = "future",
         proximity: float = 1.0,
-        growth: float = 1e-4,
+        growth: float = 100.0,
+        growth_batches: int = 46_000,
         candidates: int = 2,
         group: int = 64,
     ):
         self.goals = as_goal_sampler(strategy)
         self.proximity = check_number("proximity", proximity, lambda x: x >= 0, "at least 0")
-        self.growth = check_number("growth", growth, lambda x: x >= 0, "at least 0")
+        self.growth = check_number("growth", growth, lambda x: 1 <= x <= 1e9, "from 1 to 1e9")
+        self.growth_batches = check_positive_integer("growth_batches", growth_batches)
         self.candidates = check_positive_integer("candidates", candidates)
         if self.candidates < 2:
             raise ValueError(f"candidates: expected at least 2 for each that is picked, got {candidates}")
@@ -58,8 +63,8 @@ class Cher(GoalSampler):
 
     @property
     def weight(self) -> float:
-        """λ as it is now; it stays finite."""
-        return self.proximity * math.exp(min(self.step * math.log1p(self.growth), 50.0))
+        """λ as it is now."""
+        return self.proximity * self.growth ** min(1.0, self.step / self.growth_batches)
 
     def draw(self, buffer, rows, rng):
         return self.goals.draw(buffer, rows, rng)

@@ -1,7 +1,5 @@
 """CHER: batches whose goals differ from each other at first, and are near the desired ones later."""
 
-import math
-
 import numpy as np
 import pytest
 from replay_cases import DIMS, goals_episode, her_buffer, match_reward, recorded_episode, refused
@@ -114,16 +112,16 @@ def test_at_first_diversity_counts_and_later_proximity():
     assert distance["near"] < distance["diverse"] < distance["plain"]
 
 
-def test_lambda_grows_with_every_batch_and_without_bound_to_memory():
-    buffer = cher_on_a_line(proximity=0.5, growth=0.1)
+def test_lambda_grows_with_every_batch_until_its_end():
+    buffer = cher_on_a_line(proximity=0.5, growth=16, growth_batches=20)
+    weights = []
     for step in range(30):
         report = buffer.report()
         assert report["step"] == step
-        assert report["proximity_weight"] == pytest.approx(0.5 * 1.1**step)
+        weights.append(report["proximity_weight"])
         buffer.sample(8)
-    buffer.goals.step = 10**9
-    assert len(buffer.sample(8)) == 8
-    assert math.isfinite(buffer.goals.weight)
+    np.testing.assert_allclose(weights[:21], 0.5 * 16 ** (np.arange(21) / 20))
+    np.testing.assert_allclose(weights[20:], 8)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 63, 64, 80, 81, 400])

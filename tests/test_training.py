@@ -269,6 +269,25 @@ def test_an_agent_must_fit_the_actions():
         Trainer(TrainingConfig("her/Reach-v0", agent="dqn"))
 
 
+def test_schedules_are_as_long_as_the_run_and_stand_in_its_curve(tmp_path):
+    settings = {"n_envs": 8, "max_steps": 3 * 8 * 50, "updates_per_round": 10, "evaluation_episodes": 5}
+    variants = {
+        "uniform": {},
+        "td": {"priority": "td"},
+        "cher": {"curriculum": "cher", "priority": "rank", "priority_settings": {"beta_batches": 60}},
+    }
+    curves = {}
+    for name, variant in variants.items():
+        with Run(settings_for("her/Push-v0", **settings, **variant), tmp_path / name) as run:
+            run.train()
+        rows = rows_of(tmp_path / name)
+        curves[name] = [tuple(row[column] for column in ("alpha", "beta", "lambda")) for row in rows]
+    assert curves["uniform"] == [("", "", "")] * 3
+    assert curves["td"] == [("0.6", beta, "") for beta in ("0.6", "0.8", "1.0")]  # from 0.4
+    growing = [(round(0.5 + 0.5 * part / 6, 5), round(100 ** (part / 3), 5)) for part in (1, 2, 3)]
+    assert curves["cher"] == [("0.7", str(beta), str(weight)) for beta, weight in growing]
+
+
 def test_an_environment_without_goals_is_refused():
     with pytest.raises(ValueError, match="no goal environment"):
         make_envs("CartPole-v1", 1)

@@ -22,6 +22,8 @@ from her.files import write_atomically
 IDENTITY = ("task", "variant", "seed")
 RESULT = ("env_steps", "updates", "success_rate", "success_at", "cpu_seconds")
 CURVE = ("env_steps", "episodes", "updates", "success_rate", "exploring_success", "td_error", "cpu_seconds")
+#: of curves.csv, where the runs have them: see `her.training.Trainer.schedules`
+SCHEDULES = ("alpha", "beta", "lambda")
 NO_CURVE = pd.DataFrame(columns=CURVE)
 
 
@@ -32,7 +34,8 @@ class RunRecord:
     Attributes:
         task, variant: where it belongs in a figure: a panel, and a curve.
         config: its settings as plain data.
-        curve: a row for each evaluation, with the columns in CURVE; numbers may be the text that stands in a file.
+        curve: a row for each evaluation, with the columns in CURVE, newer ones with those in SCHEDULES too; numbers may
+            be the text that stands in a file.
         result: what its summary says under the names in RESULT, None if the run has not ended.
         error: what went wrong, its last line being the exception's; None if nothing did.
         made_with: versions and commit, as in made_with.json.
@@ -83,7 +86,8 @@ def write_tables(records: Sequence[RunRecord], folder: Path, command: str) -> No
     rows = [[*r.identity, r.status, *((r.result or {}).get(column, "") for column in RESULT)] for r in records]
     runs = pd.DataFrame(rows, columns=[*IDENTITY, "status", *RESULT], dtype=object)
     curves = pd.concat([r.curve.assign(**dict(zip(IDENTITY, r.identity, strict=True))) for r in records])
-    for name, table in (("runs.csv", runs), ("curves.csv", curves[[*IDENTITY, *CURVE]])):
+    columns = [name for name in (*IDENTITY, *CURVE, *SCHEDULES) if name in curves]
+    for name, table in (("runs.csv", runs), ("curves.csv", curves[columns])):
         with write_atomically(folder / name) as file:
             table.to_csv(file, index=False, lineterminator="\n")
     made_with: dict[str, list[str]] = {}  # what runs were made with, as JSON → their names

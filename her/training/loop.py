@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 
 from her.agents import DDPG, DQN, SAC
+from her.cher import Cher
 from her.curriculum import CurriculumHER
 from her.hindsight import HERConfig, HindsightExperienceReplay
 from her.prioritized import SAMPLERS
@@ -210,6 +212,15 @@ class Trainer(AbstractContextManager):
             self._final = self.rounds, Evaluation.joined([self.evaluate(2), self.evaluate(3)])
         return self._final[1]
 
+    def schedules(self) -> dict[str, float | None]:
+        """α and β of the priorities and λ of `Cher` as they are now; None for what this run does not have."""
+        transitions, goals = self.buffer.transitions, getattr(self.buffer, "goals", None)
+        return {
+            "alpha": getattr(transitions, "alpha", None),
+            "beta": getattr(transitions, "beta", None),
+            "lambda": goals.weight if isinstance(goals, Cher) else None,
+        }
+
     def _seed(self, purpose: int) -> int:
         """A seed for this round and purpose, whatever was drawn before."""
         return int(np.random.SeedSequence([self.config.seed, self.rounds, purpose]).generate_state(1)[0])
@@ -280,7 +291,8 @@ def make_buffer(envs: gym.vector.VectorEnv, config: TrainingConfig) -> GoalCondi
     her = HERConfig(config.strategy, config.k, reward_of(envs))
     if config.curriculum == "none":
         return HindsightExperienceReplay(config.capacity, *dims, her, **common)
-    settings = common | config.curriculum_settings
+    settings = common | ({"growth_batches": updates_of(envs, config)} if config.curriculum == "cher" else {})
+    settings |= config.curriculum_settings
     return CurriculumHER(config.capacity, *dims, her, curriculum=config.curriculum, **settings)
 
 
@@ -291,9 +303,14 @@ def make_priority(envs: gym.vector.VectorEnv, config: TrainingConfig) -> Transit
     sampler = SAMPLERS[config.priority]
     if hasattr(sampler, "of"):  # it looks at an object, and the environment says where that is
         return sampler.of(envs, **config.priority_settings)
-    rounds = -(-config.max_steps // (config.n_envs * horizon(envs)))
-    settings = {"beta_batches": max(1, rounds * config.updates_per_round)} | config.priority_settings
+    settings = {"beta_batches": updates_of(envs, config)} | config.priority_settings
     return sampler(**settings)
+
+
+def updates_of(envs: gym.vector.VectorEnv, config: TrainingConfig) -> int:
+    """How many updates a run makes that goes on until ``max_steps``, at least 1: so long are schedules, unless set."""
+    rounds = math.ceil(config.max_steps / (config.n_envs * horizon(envs)))
+    return max(1, rounds * config.updates_per_round)
 
 
 def _check_reset_options(envs: gym.vector.VectorEnv, options: dict[str, Any]) -> None:

@@ -30,7 +30,11 @@ from her.training.config import TrainingConfig, differences
 from her.training.loop import Progress, Trainer
 
 #: of progress.csv
-COLUMNS = (*(field.name for field in fields(Progress) if field.name != "solved"), "wall_seconds")
+COLUMNS = (
+    *(field.name for field in fields(Progress) if field.name != "solved"),
+    *("alpha", "beta", "lambda"),  # see `Trainer.schedules`
+    "wall_seconds",
+)
 #: what a checkpoint's state.json holds
 STATE = ("rounds", "updates", "episodes", "cpu_seconds", "agent_rng", "rows", "wall_seconds", "solved")
 
@@ -125,7 +129,7 @@ class Run(AbstractContextManager):
         for progress in () if self._solved else self.trainer.run():
             self._solved = progress.solved
             if progress.success_rate is not None:
-                row = asdict(progress) | {"wall_seconds": self.wall_seconds}
+                row = asdict(progress) | self.trainer.schedules() | {"wall_seconds": self.wall_seconds}
                 self.rows.append({name: row[name] for name in COLUMNS})
                 if self.folder is not None:
                     self._write_progress()

@@ -24,7 +24,7 @@ class TensorBoardLog(SummaryWriter):
     def write(self, rows: list[dict[str, Any]]) -> None:
         """Add those of a run's rows, as in progress.csv, that were not there the last time."""
         for row in rows[self.written :]:
-            for name in row.keys() - {"env_steps"}:
+            for name in [name for name, value in row.items() if name != "env_steps" and value is not None]:
                 self.add_scalar(name, row[name], global_step=row["env_steps"])
         self.written = len(rows)
         self.flush()
