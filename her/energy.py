@@ -8,11 +8,11 @@ import numpy as np
 
 from her.replay import GoalConditionedReplayBuffer, TransitionSampler
 from her.sum_tree import SumTree
-from her.validation import check_number
+from her.validation import check_finite, check_number
 
 
 class _EpisodeTransitions(TransitionSampler):
-    """Episodes are drawn in proportion to what `_value` gives them; within an episode all transitions alike.
+    """Episodes are drawn in proportion to their `_value`; within an episode all transitions alike.
 
     An episode is known by the row in which it starts. One that is still going on is judged by what there is of it.
     """
@@ -52,7 +52,7 @@ class _EpisodeTransitions(TransitionSampler):
         if not self.tree.size:
             self.tree = SumTree(buffer.capacity)
         for start in np.unique(buffer.episode_start[rows]):
-            self.tree.set(np.array([start]), self._value(self._positions(buffer, start)))
+            self.tree.set(np.array([start]), self._value(self._measure(self._positions(buffer, start))))
 
     def evicted(self, buffer, rows):
         self.tree.set(rows[:1], 0.0)
@@ -61,22 +61,29 @@ class _EpisodeTransitions(TransitionSampler):
         self.tree = SumTree(buffer.capacity)
         self.stored(buffer, buffer.live_rows())
 
-    def _value(self, positions: np.ndarray) -> float:
-        """Of an episode in which the object was at these (T + 1, d) positions."""
-        raise NotImplementedError
+    def report(self, buffer: GoalConditionedReplayBuffer) -> dict[str, float]:
+        """The share of the stored episodes in which the object was moved."""
+        return {"moved_share": float((self._measures(buffer) > 0).mean()) if len(buffer) else 0.0}
+
+    def _measures(self, buffer: GoalConditionedReplayBuffer) -> np.ndarray:
+        """(episodes,) `_measure` of the stored episodes, oldest first."""
+        rows = buffer.live_rows()
+        starts = rows[rows == buffer.episode_start[rows]]
+        return np.array([self._measure(self._positions(buffer, start)) for start in starts])
 
     def _positions(self, buffer: GoalConditionedReplayBuffer, start: int) -> np.ndarray:
         """(T + 1, d) of the object in the episode that starts in this row, before the first action and after each."""
         first = buffer.states[start : start + 1, self.position]
-        return np.concatenate(
-            [first, buffer.next_states[start : buffer.episode_end[start], self.position]], dtype=float
-        )
+        after = buffer.next_states[start : buffer.episode_end[start], self.position]
+        return np.concatenate([first, after], dtype=float)
 
+    def _measure(self, positions: np.ndarray) -> float:
+        """What was done to an object that was at these (T + 1, d) positions; 0 for nothing."""
+        raise NotImplementedError
 
-def _starts(buffer: GoalConditionedReplayBuffer) -> np.ndarray:
-    """(episodes,) the rows in which the stored episodes start, oldest first."""
-    rows = buffer.live_rows()
-    return rows[rows == buffer.episode_start[rows]]
+    def _value(self, measure: float) -> float:
+        """Of an episode, by its measure."""
+        return measure
 
 
 class EnergyTransitions(_EpisodeTransitions):
@@ -125,20 +132,13 @@ class EnergyTransitions(_EpisodeTransitions):
 
     def energies(self, buffer: GoalConditionedReplayBuffer) -> np.ndarray:
         """(episodes,) J, of the stored episodes, oldest first."""
-        return np.array([self._energy(self._positions(buffer, start)) for start in _starts(buffer)])
+        return self._measures(buffer)
 
-    def report(self, buffer: GoalConditionedReplayBuffer) -> dict[str, float]:
-        """The mean energy of the stored episodes, in J, and the share of them that have any."""
-        if not len(buffer):
-            return {"mean_energy": 0.0, "moved_share": 0.0}
-        energies = self.energies(buffer)
-        return {"mean_energy": float(energies.mean()), "moved_share": float((energies > 0).mean())}
+    def _measure(self, positions):
+        return trajectory_energy(positions, self.dt, self.mass, self.gravity, self.clip)
 
-    def _value(self, positions):
-        return (self._energy(positions) + self.floor) ** (1 / (self.temperature + 0.01))
-
-    def _energy(self, positions: np.ndarray) -> np.ndarray:
-        return trajectory_energy(positions, None, self.mass, self.gravity, self.dt, self.clip)
+    def _value(self, measure):
+        return (measure + self.floor) ** (1 / (self.temperature + 0.01))
 
 
 class MovedTransitions(_EpisodeTransitions):
@@ -172,12 +172,7 @@ class MovedTransitions(_EpisodeTransitions):
             rows[from_moved], _ = super().sample(buffer, int(from_moved.sum()), rng)
         return rows, weights
 
-    def report(self, buffer: GoalConditionedReplayBuffer) -> dict[str, float]:
-        """The share of the stored episodes in which the object was moved."""
-        moved = self.tree.values[_starts(buffer)] > 0
-        return {"moved_share": float(moved.mean()) if len(moved) else 0.0}
-
-    def _value(self, positions):
+    def _measure(self, positions):
         """The length of the episode, so that its transitions are drawn alike; 0 if the object was not moved."""
         moved = np.linalg.norm(positions[1:] - positions[0], axis=1) > self.distance
         return float(moved.any() * (len(positions) - 1))
@@ -185,24 +180,18 @@ class MovedTransitions(_EpisodeTransitions):
 
 @np.errstate(under="ignore")
 def trajectory_energy(
-    positions: np.ndarray,
-    velocities: np.ndarray | None = None,
-    mass: float = 1.0,
-    gravity: float = 9.81,
-    dt: float = 0.04,
-    clip: float = 0.5,
+    positions: np.ndarray, dt: float = 0.04, mass: float = 1.0, gravity: float = 9.81, clip: float = 0.5
 ) -> np.ndarray:
     """The energy given to an object along a trajectory, Σ clip(E_t - E_{t-1}, 0, clip) (Zhao & Tresp 2018, §3.2).
 
-    E_t = mass·gravity·(z_t - z_0) + ½·mass·‖v_t‖². The defaults are those of the paper's Fetch tasks.
+    E_t = mass·gravity·(z_t - z_0) + ½·mass·‖v_t‖². Velocities are differences of positions over ``dt``, from rest, as
+    in the paper's code. The defaults are those of the paper's Fetch tasks.
 
     Args:
         positions: (…, T + 1, 2) or (…, T + 1, 3) metres, before the first action and after each; z is the third one.
-        velocities: like ``positions``, m/s; None takes differences of positions over ``dt``, from rest, as the paper's
-            code does. (Fetch's own ``object_velp`` is relative to the gripper, and metres a simulation step.)
+        dt: seconds a step.
         mass: kg.
         gravity: m/s².
-        dt: seconds a step.
         clip: J, the most that a step may contribute.
 
     Returns:
@@ -219,14 +208,8 @@ def trajectory_energy(
     positions = np.asarray(positions, float)
     if positions.ndim < 2 or positions.shape[-1] not in (2, 3) or not positions.shape[-2]:
         raise ValueError(f"positions: expected shape (…, T + 1, 2 or 3), got {positions.shape}")
-    if velocities is None:
-        velocities = np.diff(positions, axis=-2, prepend=positions[..., :1, :]) / dt
-    velocities = np.asarray(velocities, float)
-    if velocities.shape != positions.shape:
-        raise ValueError(f"velocities: expected shape {positions.shape}, as positions have, got {velocities.shape}")
-    for name, array in (("positions", positions), ("velocities", velocities)):
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name}: expected finite numbers, got {array[~np.isfinite(array)][0]}")
+    check_finite("positions", positions)
+    velocities = np.diff(positions, axis=-2, prepend=positions[..., :1, :]) / dt
     energy = 0.5 * mass * (velocities**2).sum(axis=-1)
     if positions.shape[-1] == 3:
         height = positions[..., 2]

@@ -22,14 +22,13 @@ def test_the_energy_of_a_push_is_half_of_its_speed_squared_for_each_time_it_spee
     for speed in (1.0, 1.0, 1.0, 0.0, 0.5, 1.0):
         seen.append(env.step([speed, 0.0])[0]["observation"])
     seen = np.array(seen, float)
-    positions, velocities = seen[:, PushEnv.object_position], seen[:, PushEnv.object_velocity]
-    np.testing.assert_allclose(velocities[:, 0], [0, 0, 0.5, 1, 0, 0.5, 1], atol=1e-5)
+    np.testing.assert_allclose(seen[:, PushEnv.object_velocity][:, 0], [0, 0, 0.5, 1, 0, 0.5, 1], atol=1e-5)
+    positions = seen[:, PushEnv.object_position]
     # ½·v²: 0, 0, 0.125, 0.5, 0, 0.125, 0.5; each rise counts, and no fall
     by_hand = 0.125 + 0.375 + 0.125 + 0.375
-    assert trajectory_energy(positions, velocities) == pytest.approx(by_hand, abs=1e-5)
-    assert trajectory_energy(positions, dt=PushEnv.dt) == pytest.approx(by_hand, abs=1e-4)
-    assert trajectory_energy(positions, velocities, clip=0.2) == pytest.approx(0.125 + 0.2 + 0.125 + 0.2, abs=1e-5)
-    assert trajectory_energy(positions, velocities, mass=2.0, clip=1.0) == pytest.approx(2 * by_hand, abs=1e-5)
+    assert trajectory_energy(positions, PushEnv.dt) == pytest.approx(by_hand, abs=1e-4)
+    assert trajectory_energy(positions, PushEnv.dt, clip=0.2) == pytest.approx(0.125 + 0.2 + 0.125 + 0.2, abs=1e-4)
+    assert trajectory_energy(positions, PushEnv.dt, mass=2.0, clip=1.0) == pytest.approx(2 * by_hand, abs=1e-4)
 
 
 def test_the_energy_of_a_fetch_trajectory_counts_height_and_speed():
@@ -63,13 +62,11 @@ def test_what_nobody_touches_has_no_energy():
         (([[0.0], [1.0]],), r"positions: expected shape \(…, T \+ 1, 2 or 3\), got \(2, 1\)"),
         (([0.0, 1.0],), "positions: expected shape"),
         ((np.zeros((0, 2)),), "positions: expected shape"),
-        (([[0.0, np.nan]],), "positions: expected finite numbers, got nan"),
-        ((np.zeros((3, 2)), np.zeros((2, 2))), r"velocities: expected shape \(3, 2\), as positions have, got \(2, 2\)"),
-        ((np.zeros((1, 2)), [[np.inf, 0.0]]), "velocities: expected finite numbers, got inf"),
-        ((np.zeros((3, 2)), None, -1.0), "mass: expected a number above 0, got -1.0"),
-        ((np.zeros((3, 2)), None, 1.0, -9.81), "gravity: expected a number at least 0, got -9.81"),
-        ((np.zeros((3, 2)), None, 1.0, 9.81, 0), "dt: expected a number above 0, got 0"),
-        ((np.zeros((3, 2)), None, 1.0, 9.81, 0.04, "x"), "clip: expected a number above 0, got 'x'"),
+        (([[0.0, np.nan]],), "positions: expected finite float64 numbers, got .* in row 0"),
+        ((np.zeros((3, 2)), 0), "dt: expected a number above 0, got 0"),
+        ((np.zeros((3, 2)), 0.04, -1.0), "mass: expected a number above 0, got -1.0"),
+        ((np.zeros((3, 2)), 0.04, 1.0, -9.81), "gravity: expected a number at least 0, got -9.81"),
+        ((np.zeros((3, 2)), 0.04, 1.0, 9.81, "x"), "clip: expected a number above 0, got 'x'"),
     ],
 )
 def test_energies_of_nonsense_are_refused(arguments, message):
@@ -141,8 +138,7 @@ def test_trajectories_are_drawn_by_their_energy_and_their_steps_uniformly():
     expected = np.zeros(100)
     expected[buffer.live_rows()] = np.repeat((energies + 0.2) ** (1 / 0.51) / lengths, lengths)
     assert_drawn_as(buffer, expected)
-    report = buffer.transitions.report(buffer)
-    assert report == {"mean_energy": pytest.approx(energies.mean()), "moved_share": (energies > 0).mean()}
+    assert buffer.transitions.report(buffer) == {"moved_share": (energies > 0).mean()}
 
 
 def test_as_long_as_nobody_has_touched_anything_episodes_are_drawn_uniformly():

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from her.energy import trajectory_energy as _trajectory_energy
 from her.episodes import Episode, Transition
 from her.rewards import RewardFunction
 from her.rewards import sparse_reward as _sparse_reward
@@ -171,8 +170,11 @@ def sum_tree_find(tree: np.ndarray, targets: np.ndarray) -> np.ndarray:
 def trajectory_energy(
     positions: np.ndarray, velocities: np.ndarray | None, mass: float, gravity: float, dt: float, clip: float
 ) -> float:
-    """See `her.energy.trajectory_energy`."""
-    return float(_trajectory_energy(positions, velocities, mass, gravity, dt, clip))
+    """Σ clip(E_t - E_{t-1}, 0, clip) with E = m·g·(z - z₀) + ½·m·‖v‖², as `her.energy.trajectory_energy`."""
+    if velocities is None:
+        velocities = np.diff(positions, axis=0, prepend=positions[:1]) / dt
+    energy = 0.5 * mass * (velocities**2).sum(axis=1) + mass * gravity * (positions[:, 2] - positions[0, 2])
+    return float(np.diff(energy).clip(0, clip).sum())
 
 
 def curriculum_weights(distances: np.ndarray, reach: float, stage: float) -> np.ndarray:
