@@ -119,34 +119,28 @@ def _check_arrays(arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
 
 
 def _fill(buffer: GoalConditionedReplayBuffer, arrays: dict[str, np.ndarray], capacity: int) -> None:
-    """Put the episodes where they were in a buffer of this capacity, or, if ours differs, one after the other."""
+    """Place the episodes one after the other, from where the oldest was if the buffer had this very capacity."""
     episodes, stored = iter(arrays["episodes"].tolist()), 0
-    for ring, (size, lap, still_open) in zip(buffer.rings, arrays["rings"].tolist(), strict=True):
-        number, length, oldest = lap * buffer.capacity, 0, None
+    same = capacity == buffer.capacity
+    for ring, (size, _, still_open) in zip(buffer.rings, arrays["rings"].tolist(), strict=True):
+        length = 0
         while ring.size < size:
-            before, (number, length) = number + length, next(episodes)
-            oldest = number if oldest is None else oldest
-            if capacity == buffer.capacity:
-                start = number % capacity
-                follows = start in (ring.head, ring.first) and before <= number <= oldest + capacity - length
-                if not (
-                    (follows or oldest == number) and ring.first <= start and start + length <= ring.stop and length > 0
-                ):
-                    raise ValueError("its episodes do not follow each other")
-                if start < ring.head:
-                    ring.gap = ring.head
-                ring.head = start
+            number, length = next(episodes)
+            if same and not ring.size:
+                ring.lap, ring.head = divmod(number, capacity)
+            if length < 1 or number < 0 or ring.head < ring.first or ring.in_the_way(length):
+                raise ValueError("its episodes do not follow each other")
             start = ring.place(length)
             rows, source = slice(start, start + length), slice(stored, stored + length)
             buffer._rows[rows] = arrays["rows"][source]
             buffer.achieved_goals[rows] = arrays["achieved_goals"][source]
             buffer.desired_goals[rows] = arrays["desired_goals"][source]
             buffer.episode_start[rows], buffer.episode_end[rows] = start, start + length
-            buffer.number[rows] = np.arange(length) + (number if capacity == buffer.capacity else start)
+            buffer.number[rows] = ring.lap * buffer.capacity + np.arange(start, start + length)
             stored += length
+            if same and buffer.number[start] != number:
+                raise ValueError("its episodes do not follow each other")
         if ring.size != size or still_open not in (0, length):
             raise ValueError("its episodes do not fill its rows")
         ring.open = still_open
-        if capacity == buffer.capacity:
-            ring.lap = number // capacity
     buffer._size = stored
