@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 @contextmanager
@@ -33,3 +34,24 @@ def write_atomically(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a dictionary as JSON, atomically."""
+    with write_atomically(path) as file:
+        file.write(json.dumps(content, indent=1) + "\n")
+
+
+def read_json(path: Path, keys: Sequence[str] = ()) -> dict[str, Any]:
+    """The dictionary in a JSON file; an empty one if there is no such file.
+
+    Raises:
+        ValueError: the file is damaged, or one of the keys is missing; with the file's name.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise ValueError(f"path: {str(path)!r} is no JSON, or damaged ({error})") from None
+    if not isinstance(found, dict) or set(keys) - found.keys():
+        raise ValueError(f"path: {str(path)!r} is damaged: expected {', '.join(keys) or 'settings'}, got {found!r:.80}")
+    return found

@@ -170,7 +170,7 @@ def test_success_is_found_under_any_key_or_by_the_reward(register, make):
     assert np.array_equal(steps.success, np.linalg.norm(steps.achieved_goals - steps.goals, axis=-1) < 0.2)
 
 
-def test_what_nothing_tells_is_unknown_and_not_zero(register):
+def test_what_nothing_tells_is_unknown_and_not_zero(register, tmp_path):
     env_id = register(SilentDense)
     envs, steps = steps_of(env_id)
     assert np.isnan(steps.success).all()
@@ -178,7 +178,7 @@ def test_what_nothing_tells_is_unknown_and_not_zero(register):
     assert np.isnan(evaluation.success_rate("end"))
     assert np.isnan(evaluation.success_rate("any"))
     assert np.isnan(evaluation.success_interval("end")).all()
-    summary = Run(settings_for(env_id, max_steps=400, updates_per_round=1)).train()
+    summary = Run(settings_for(env_id, max_steps=400, updates_per_round=1), tmp_path).train()
     assert summary.success_rate is summary.success_interval is None
 
 

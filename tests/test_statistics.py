@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from her.sweeps.statistics import arrival, bootstrap, iqm, ratio, steps_to_threshold
+from her.sweeps.statistics import bootstrap, iqm, ratio, steps_to_threshold
 
 SEEDS = st.lists(st.integers(0, 8).map(lambda i: i / 8), min_size=1, max_size=6)  # coarse, so that there are ties
 QUICK = settings(max_examples=25, deadline=None)
@@ -44,17 +44,6 @@ def test_iqm_lies_between_the_extremes_and_does_not_care_for_order(scores):
 def test_scores_that_are_none_are_refused(scores):
     with pytest.raises(ValueError, match="scores: expected one finite number per seed"):
         bootstrap(scores)
-
-
-@QUICK
-@given(steps=st.lists(st.none() | st.integers(1, 200), min_size=1, max_size=7))
-def test_runs_that_never_arrive_are_counted(steps):
-    there = [at for at in steps if at is not None and at <= 100]
-    result = arrival(steps, budget=100)
-    assert (result.reached, result.runs) == (len(there), len(steps))
-    assert result.mean.value == pytest.approx((sum(there) + 100 * (len(steps) - len(there))) / len(steps))
-    assert result.mean.low <= result.mean.value + 1e-9
-    assert result.mean.high <= 100
 
 
 def test_a_ratio_of_means_has_an_interval_over_the_seeds_of_both():

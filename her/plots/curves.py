@@ -18,20 +18,17 @@ from her.sweeps.statistics import bootstrap
 from her.sweeps.tables import RunRecord, grouped, read_table
 
 
-def draw_curve(
-    ax: Axes, steps: Sequence[float], success: np.ndarray, label: str, style: dict | None = None, level: float = 0.95
-) -> Axes:
-    """A mean success rate over seeds and, as a band, its bootstrap interval.
+def draw_curve(ax: Axes, steps: Sequence[float], success: np.ndarray, label: str, style: dict | None = None) -> Axes:
+    """A mean success rate over seeds and, as a band, its 95 % bootstrap interval.
 
     Args:
         steps: (n_evaluations,) environment steps.
         success: (n_seeds, n_evaluations) success rates between 0 and 1.
         label: of the line, for the legend.
         style: keywords for `Axes.plot`.
-        level: of the interval.
     """
     success = np.atleast_2d(success)
-    estimates = np.array([bootstrap(column, np.mean, level) for column in success.T])
+    estimates = np.array([bootstrap(column, np.mean) for column in success.T])
     (line,) = ax.plot(steps, estimates[:, 0], label=label, **(style or {}))
     ax.fill_between(steps, estimates[:, 1], estimates[:, 2], color=line.get_color(), alpha=0.2, linewidth=0)
     return ax

@@ -25,7 +25,7 @@ import gymnasium as gym
 import numpy as np
 
 from her.envs import robotics
-from her.files import write_atomically
+from her.files import read_json, write_atomically
 
 if TYPE_CHECKING:
     from her.training import Trainer
@@ -137,9 +137,7 @@ def export_policy(run: Path, path: Path, episodes: int = 200, seed: int = 10_000
             "episodes": episodes,
             "evaluation_seed": seed,
         }
-        if (run / "made_with.json").exists():
-            made |= json.loads((run / "made_with.json").read_text(encoding="utf-8"))
-        policy = policy_of(trainer, **made)
+        policy = policy_of(trainer, **made, **read_json(run / "made_with.json"))
     policy.save(path)
     return policy
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from her.sweeps.statistics import Arrival, Estimate, arrival, bootstrap, iqm, ratio, steps_to_threshold
+import numpy as np
+
+from her.sweeps.statistics import Estimate, bootstrap, iqm, ratio, steps_to_threshold
 from her.sweeps.tables import grouped, read_tables
 
 
@@ -15,15 +17,19 @@ class Comparison:
 
     Attributes:
         task, variant: their names in the sweep.
-        arrival: environment steps until an evaluation came up to the threshold.
-        times: their mean divided by that of the first variant.
+        runs, reached: how many runs there are, and how many of them came up to the threshold in an evaluation.
+        steps: the mean of the environment steps until then. A run that never got there counts with all its steps, so
+            that this is a lower bound, and a fair one between runs of the same length.
+        times: this mean divided by that of the first variant.
         final: success rate of the final evaluation, fresh goals, the IQM over seeds.
         success_at: "end" of the episode or "any" of its steps.
     """
 
     task: str
     variant: str
-    arrival: Arrival
+    runs: int
+    reached: int
+    steps: Estimate
     times: Estimate
     final: Estimate
     success_at: str
@@ -32,7 +38,7 @@ class Comparison:
 def compare(folder: Path, threshold: float = 0.9) -> list[Comparison]:
     """Every variant of every task in a sweep's tables, beside the first variant of its task.
 
-    Intervals are 95 % percentile bootstrap intervals over seeds (Efron), for ``times`` resampling both variants.
+    Intervals are those of `bootstrap`, over seeds; for ``times``, those of `ratio`.
 
     Raises:
         FileNotFoundError: the folder has no sweep's tables.
@@ -49,7 +55,9 @@ def compare(folder: Path, threshold: float = 0.9) -> list[Comparison]:
             Comparison(
                 task,
                 variant,
-                arrival=arrival(reached, budget),
+                runs=len(records),
+                reached=len(records) - reached.count(None),
+                steps=bootstrap(steps, np.mean),
                 times=Estimate(1.0, 1.0, 1.0) if steps is first[task] else ratio(steps, first[task]),
                 final=bootstrap([record.final for record in records], iqm),
                 success_at=records[0].result["success_at"],
@@ -69,12 +77,9 @@ def as_markdown(comparisons: list[Comparison], threshold: float = 0.9) -> str:
             "|---|---:|---:|---:|---:|",
         ]
         for c in of_task:
-            more = "≥ " if c.arrival.reached < c.arrival.runs else ""
-            steps = Estimate(*(number / 1000 for number in c.arrival.mean))
-            interval = f"{more}{steps.value:.0f} [{steps.low:.0f}, {steps.high:.0f}]"
+            more = "≥ " if c.reached < c.runs else ""
+            steps = "{:.0f} [{:.0f}, {:.0f}]".format(*(number / 1000 for number in c.steps))
             times = "1" if c is of_task[0] else f"{more}{c.times}"
-            lines.append(
-                f"| {c.variant} | {c.arrival.reached} of {c.arrival.runs} | {interval} | {times} | {c.final} |"
-            )
+            lines.append(f"| {c.variant} | {c.reached} of {c.runs} | {more}{steps} | {times} | {c.final} |")
         tables.append("\n".join(lines))
     return "\n\n".join(tables) + "\n"

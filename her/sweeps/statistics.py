@@ -32,20 +32,16 @@ def iqm(scores: Sequence[float] | np.ndarray, axis: int | None = None) -> float 
     return stats.trim_mean(scores, 0.25, axis=axis)
 
 
-def bootstrap(
-    scores: Sequence[float] | np.ndarray, statistic: Callable = iqm, level: float = 0.95, seed: int = 0
-) -> Estimate:
-    """A statistic of one score per seed with its percentile bootstrap interval.
+def bootstrap(scores: Sequence[float] | np.ndarray, statistic: Callable = iqm) -> Estimate:
+    """A statistic of one score per seed with its 95 % percentile bootstrap interval (Efron).
 
     With five seeds an interval is rough; a single score, or scores that are all alike, get an interval of width 0.
 
     Args:
         scores: (n_seeds,) numbers.
         statistic: takes ``axis``, like `iqm` and ``numpy.mean``.
-        level: of the interval.
-        seed: of the resampling.
     """
-    return _bootstrap([_per_seed("scores", scores)], statistic, level, seed)
+    return _bootstrap({"scores": scores}, statistic)
 
 
 def steps_to_threshold(steps: Sequence[float], success: Sequence[float], threshold: float) -> float | None:
@@ -54,60 +50,24 @@ def steps_to_threshold(steps: Sequence[float], success: Sequence[float], thresho
     return float(steps[reached[0]]) if len(reached) else None
 
 
-def ratio(ours: Sequence[float], theirs: Sequence[float], level: float = 0.95, seed: int = 0) -> Estimate:
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
     """The mean of ``ours`` divided by the mean of ``theirs``, such as steps needed; the interval resamples both.
 
-    Args:
-        ours, theirs: one number per seed, (n,) and (m,). A single one is taken as it is, without a spread of its own.
-        level, seed: of the interval and its resampling.
+    Both are one number per seed, (n,) and (m,). A single one is taken as it is, without a spread of its own.
     """
-    samples = [_per_seed("ours", ours), _per_seed("theirs", theirs)]
-    return _bootstrap(samples, lambda a, b, axis: a.mean(axis=axis) / b.mean(axis=axis), level, seed)
+    return _bootstrap({"ours": ours, "theirs": theirs}, lambda a, b, axis: a.mean(axis=axis) / b.mean(axis=axis))
 
 
-class Arrival(NamedTuple):
-    """How long runs take to a threshold, those counted that never got there.
-
-    Attributes:
-        reached, runs: how many did, of how many.
-        mean: restricted to the budget: a run that did not arrive counts with the whole budget, so that this is a lower
-            bound of the mean, and a fair one between runs with the same budget.
-    """
-
-    reached: int
-    runs: int
-    mean: Estimate
-
-
-def arrival(steps: Sequence[float | None], budget: float, level: float = 0.95, seed: int = 0) -> Arrival:
-    """What `steps_to_threshold` of several runs come to.
-
-    Args:
-        steps: one per run, None for a run that did not arrive.
-        budget: steps that each run had; what arrived later does not count.
-        level, seed: of the interval and its resampling.
-    """
-    if not len(steps):
-        raise ValueError("steps: expected one number or None per run, got none")
-    arrived = [at for at in steps if at is not None and at <= budget]
-    restricted = arrived + [budget] * (len(steps) - len(arrived))
-    return Arrival(len(arrived), len(steps), bootstrap(restricted, np.mean, level, seed))
-
-
-def _per_seed(name: str, scores: Sequence[float] | np.ndarray) -> np.ndarray:
-    scores = np.asarray(scores, float)
-    if scores.ndim != 1 or not len(scores) or not np.isfinite(scores).all():
-        raise ValueError(f"{name}: expected one finite number per seed, got {scores}")
-    return scores
-
-
-def _bootstrap(samples: list[np.ndarray], statistic: Callable, level: float, seed: int) -> Estimate:
+def _bootstrap(named: dict[str, Sequence[float] | np.ndarray], statistic: Callable) -> Estimate:
     """``statistic(*samples, axis)`` and its interval, each of the samples being drawn anew."""
+    samples = [np.asarray(sample, float) for sample in named.values()]
+    for name, sample in zip(named, samples, strict=True):
+        if sample.ndim != 1 or not len(sample) or not np.isfinite(sample).all():
+            raise ValueError(f"{name}: expected one finite number per seed, got {sample}")
     value = float(statistic(*samples, axis=-1))
     if all(np.ptp(sample) == 0 for sample in samples):
         return Estimate(value, value, value)
     # scipy refuses a sample of one score; two equal ones are drawn as that one is
     samples = [np.repeat(sample, 2) if len(sample) == 1 else sample for sample in samples]
-    settings = {"confidence_level": level, "method": "percentile", "vectorized": True}
-    interval = stats.bootstrap(samples, statistic, rng=np.random.default_rng(seed), **settings).confidence_interval
-    return Estimate(value, float(interval.low), float(interval.high))
+    drawn = stats.bootstrap(samples, statistic, method="percentile", vectorized=True, rng=np.random.default_rng(0))
+    return Estimate(value, float(drawn.confidence_interval.low), float(drawn.confidence_interval.high))

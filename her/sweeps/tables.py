@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from her.dotted import flatten
-from her.files import write_atomically
+from her.files import read_json, write_atomically, write_json
 
 IDENTITY = ("task", "variant", "seed")
 RESULT = ("env_steps", "updates", "success_rate", "success_at", "cpu_seconds")
@@ -100,8 +100,7 @@ def write_tables(records: Sequence[RunRecord], folder: Path, command: str) -> No
         "made_with": [json.loads(made) | {"runs": names} for made, names in made_with.items()],
         "configs": {record.name: record.config for record in records},
     }
-    with write_atomically(folder / "how.json") as file:
-        file.write(json.dumps(how, indent=1) + "\n")
+    write_json(folder / "how.json", how)
 
 
 def read_tables(folder: Path) -> list[RunRecord]:
@@ -143,7 +142,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def read_run(folder: Path, task: str, variant: str, config: dict[str, Any], error: str | None = None) -> RunRecord:
     """What a run's folder tells; a file that is not there yet tells nothing."""
-    summary, made_with = _read_json(folder / "summary.json"), _read_json(folder / "made_with.json")
+    summary, made_with = read_json(folder / "summary.json"), read_json(folder / "made_with.json")
     result = {column: summary[column] for column in RESULT} if summary and not error else None
     return RunRecord(task, variant, config, read_progress(folder), result, error, made_with)
 
@@ -152,10 +151,6 @@ def read_progress(folder: Path) -> pd.DataFrame:
     """A run's progress.csv, without rows if the run has not come that far."""
     path = folder / "progress.csv"
     return read_table(path) if path.exists() else NO_CURVE
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def read_records(folder: Path) -> list[RunRecord]:
@@ -176,7 +171,7 @@ def read_records(folder: Path) -> list[RunRecord]:
 
 def _read_folders(folder: Path) -> list[RunRecord]:
     folders = sorted(path.parent for path in folder.rglob("config.json"))
-    configs = [_read_json(run / "config.json") for run in folders]
+    configs = [read_json(run / "config.json") for run in folders]
     tasks = [name_with(config["env_id"], config["env_kwargs"]) for config in configs]
     records = []
     for run, config, task in zip(folders, configs, tasks, strict=True):

@@ -118,6 +118,11 @@ class TrainingConfig:
         """As plain data, for JSON."""
         return dataclasses.asdict(self)
 
+    def agent_config(self) -> DQNConfig | DDPGConfig | SACConfig:
+        """The settings of the learner, lists as tuples."""
+        settings = self.agent_settings.items()
+        return AGENTS[self.agent][1](**{k: tuple(v) if isinstance(v, list) else v for k, v in settings})
+
     def replace(self, **changes: Any) -> TrainingConfig:
         """A copy with some fields changed; of dictionaries, the entries."""
         for name in DICTIONARIES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,34 +52,29 @@ class RewardScale:
 UNSCALED = RewardScale(-1.0, 0.0, sparse=False, gamma=0.0)
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """What the episode told.
 
     Attributes:
-        worst, best, sparse: see `RewardScale`.
+        rewards: the least and the largest, and whether there is no third; see `RewardScale`.
         tells_success: whether success can be told.
         seconds_per_step: of a single environment, wall time.
     """
 
-    worst: float
-    best: float
-    sparse: bool
+    rewards: tuple[float, float, bool]
     tells_success: bool
     seconds_per_step: float
 
 
 def look(config: TrainingConfig, success_function: SuccessFunction | None = None) -> Look:
     """Play one episode of random actions in an environment that is made for it."""
+    seed = config.seed % 2**32
     with closing(make_envs(config.env_id, 1, **config.env_kwargs)) as envs:
-        envs.action_space.seed(config.seed % 2**32)
+        envs.action_space.seed(seed)
         steps, began = horizon(envs), time.perf_counter()
-        played = rollout(
-            lambda observations: envs.action_space.sample(), envs, steps, config.seed % 2**32, None, success_function
-        )
+        played = rollout(lambda _: envs.action_space.sample(), envs, steps, seed, success_function=success_function)
         seconds = (time.perf_counter() - began) / steps
-        worst, best, sparse = reward_range(reward_of(envs), played)
-    return Look(worst, best, sparse, not np.isnan(played.success).any(), seconds)
+        return Look(reward_range(reward_of(envs), played), not np.isnan(played.success).any(), seconds)
 
 
 def reward_range(function: RewardFunction, played: Rollout) -> tuple[float, float, bool]:

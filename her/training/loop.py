@@ -32,7 +32,7 @@ from her.training.evaluation import (
     reward_of,
     rollout,
 )
-from her.training.look import UNSCALED, Look, RewardScale, look
+from her.training.look import UNSCALED, RewardScale, look
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Trainer(AbstractContextManager):
 
     def __init__(self, config: TrainingConfig):
         self.config = config
-        self._success = None if config.success_function is None else _resolve(config.success_function)
+        self._success = config.success_function and _resolve(config.success_function)
         self.look = look(config, self._success)
         if not self.look.tells_success and (config.until_success is not None or config.success_ends):
             raise ValueError(
@@ -90,12 +90,8 @@ class Trainer(AbstractContextManager):
             )
         with ExitStack() as opened:  # which closes the environments if anything below is refused
             envs = make_envs(config.env_id, config.n_envs, **config.env_kwargs)
-            self.envs = opened.enter_context(closing(envs))
-            if hasattr(
-                envs, "envs"
-            ):  # objects, such as robots of 12 MB: the exploring ones are evaluated with, in rounds
-                self.evaluation_envs = self.envs
-            else:
+            self.envs = self.evaluation_envs = opened.enter_context(closing(envs))
+            if not hasattr(self.envs, "envs"):  # unless they are objects, such as robots of 12 MB each
                 envs = make_envs(config.env_id, config.evaluation_episodes, **config.env_kwargs)
                 self.evaluation_envs = opened.enter_context(closing(envs))
             self.horizon = horizon(self.envs)
@@ -105,8 +101,8 @@ class Trainer(AbstractContextManager):
                 )
             if config.reset_options:
                 _check_reset_options(self.envs, config.reset_options)
-            self.scale = reward_scale(self.look, config)
-            self.agent, self.buffer = make_agent(self.envs, config, self.scale), make_buffer(self.envs, config)
+            self.agent, self.scale = make_agent(self.envs, config, self.look.rewards)
+            self.buffer = make_buffer(self.envs, config)
             self._sets_goals = isinstance(self.buffer, CurriculumHER) and takes_goals(self.envs)
             self._opened = opened.pop_all()
         self.rounds = self.updates = self.episodes = 0
@@ -245,32 +241,24 @@ class Trainer(AbstractContextManager):
         self._final = None
 
 
-def agent_settings(config: TrainingConfig) -> dict[str, Any]:
-    """Of the learner, lists as tuples."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in config.agent_settings.items()}
+def make_agent(
+    envs: gym.vector.VectorEnv, config: TrainingConfig, rewards: tuple[float, float, bool]
+) -> tuple[DQN | DDPG | SAC, RewardScale]:
+    """The learner of a config, sized for the environments, and how it sees their rewards (see `Look`).
 
-
-def reward_scale(seen: Look, config: TrainingConfig) -> RewardScale:
-    """How the learner of a config sees rewards."""
-    settings = AGENTS[config.agent][1](**agent_settings(config))
-    if isinstance(settings.target_range, tuple):
-        return UNSCALED
-    return RewardScale(seen.worst, seen.best, seen.sparse, settings.gamma)
-
-
-def make_agent(envs: gym.vector.VectorEnv, config: TrainingConfig, scale: RewardScale) -> DQN | DDPG | SAC:
-    """The learner of a config, sized for the environments; "auto" clips its targets only if returns are bounded."""
+    A ``target_range`` of two numbers is meant of rewards as they are; "auto" clips only if returns are bounded.
+    """
     spaces, actions = envs.single_observation_space, envs.single_action_space
     observation_dim = spaces["observation"].shape[0] + spaces["desired_goal"].shape[0]
-    agent, settings = AGENTS[config.agent]
+    agent, settings = AGENTS[config.agent][0], config.agent_config()
     discrete = isinstance(actions, gym.spaces.Discrete)
     if discrete != (agent is DQN):
         raise ValueError(f"agent: {config.agent} does not fit the action space {actions} of {config.env_id}")
-    settings = settings(**agent_settings(config))
+    scale = UNSCALED if isinstance(settings.target_range, tuple) else RewardScale(*rewards, settings.gamma)
     if settings.target_range == "auto" and not scale.bounded:
         settings = dataclasses.replace(settings, target_range=None)
     shape = (int(actions.n),) if discrete else (actions.low, actions.high)
-    return agent(observation_dim, *shape, settings, seed=config.seed)
+    return agent(observation_dim, *shape, settings, seed=config.seed), scale
 
 
 def make_buffer(envs: gym.vector.VectorEnv, config: TrainingConfig) -> GoalConditionedReplayBuffer:
@@ -281,11 +269,8 @@ def make_buffer(envs: gym.vector.VectorEnv, config: TrainingConfig) -> GoalCondi
         1 if isinstance(actions, gym.spaces.Discrete) else actions.shape[0],
         spaces["desired_goal"].shape[0],
     )
-    common = {
-        "seed": config.seed,
-        "transitions": make_priority(envs, config),
-        "goal_dtype": spaces["desired_goal"].dtype,
-    }
+    common = {"seed": config.seed, "transitions": make_priority(envs, config)}
+    common["goal_dtype"] = spaces["desired_goal"].dtype
     if config.strategy == "none":
         return GoalConditionedReplayBuffer(config.capacity, *dims, **common)
     her = HERConfig(config.strategy, config.k, reward_of(envs))

@@ -7,8 +7,6 @@ place and then moved there, so that the folder is whole at whatever moment a run
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import pickle
 import platform
@@ -16,16 +14,17 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
-from her.files import write_atomically
+from her.files import read_json, write_atomically, write_json
 from her.training.config import TrainingConfig, differences
 from her.training.loop import Progress, Trainer
 
@@ -68,11 +67,11 @@ class Summary:
 
 
 class Run(AbstractContextManager):
-    """Trains a config, in a folder if one is given.
+    """Trains a config in a folder.
 
     Args:
         config: what to train.
-        folder: where to write; None writes nothing.
+        folder: where to write.
         resume: go on from the folder's checkpoint, with the config found there, rather than begin.
         checkpoint_seconds: a checkpoint is written when this much time has passed since the last one, and when writing
             them has taken less than a twentieth of the time.
@@ -87,22 +86,21 @@ class Run(AbstractContextManager):
     def __init__(
         self,
         config: TrainingConfig,
-        folder: str | os.PathLike | None = None,
+        folder: str | os.PathLike,
         resume: bool = False,
         checkpoint_seconds: float = 10.0,
     ):
-        self.folder = None if folder is None else Path(folder)
+        self.folder = Path(folder)
         self.config, self.checkpoint_seconds = config, checkpoint_seconds
         self.rows: list[dict[str, Any]] = []
         self._wall_before, self._writing, self._solved = 0.0, 0.0, False
-        if self.folder is not None:
-            self._check_folder(config, resume)
+        self._check_folder(resume)
         self.trainer = Trainer(config)
         self._start = self._last_checkpoint = time.monotonic()
         try:
             if resume:
                 self._load_checkpoint()
-            elif self.folder is not None:
+            else:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 write_json(self.folder / "config.json", config.to_dict())
                 write_json(self.folder / "made_with.json", made_with())
@@ -124,23 +122,20 @@ class Run(AbstractContextManager):
 
     def train(self, on_progress: Callable[[Progress], None] = lambda progress: None) -> Summary:
         """Train to the end, calling ``on_progress`` after each round; returns and writes the summary."""
-        if self.folder is not None and (self.folder / "summary.json").exists():
-            return Summary(**read_json(self.folder / "summary.json"))
+        if ended := read_json(self.folder / "summary.json"):
+            return Summary(**ended)
         for progress in () if self._solved else self.trainer.run():
             self._solved = progress.solved
             if progress.success_rate is not None:
                 row = asdict(progress) | self.trainer.schedules() | {"wall_seconds": self.wall_seconds}
                 self.rows.append({name: row[name] for name in COLUMNS})
-                if self.folder is not None:
-                    self._write_progress()
-            due = time.monotonic() - self._last_checkpoint >= max(self.checkpoint_seconds, 20 * self._writing)
-            if self.folder is not None and due:
+                self._write_progress()
+            if time.monotonic() - self._last_checkpoint >= max(self.checkpoint_seconds, 20 * self._writing):
                 self._save_checkpoint()
             on_progress(progress)
         summary = self._summarise()
-        if self.folder is not None:
-            self._save_checkpoint()
-            write_json(self.folder / "summary.json", asdict(summary))
+        self._save_checkpoint()
+        write_json(self.folder / "summary.json", asdict(summary))
         return summary
 
     def _summarise(self) -> Summary:
@@ -163,26 +158,20 @@ class Run(AbstractContextManager):
             wall_seconds=round(self.wall_seconds, 3),
         )
 
-    def _check_folder(self, config: TrainingConfig, resume: bool) -> None:
-        path = self.folder / "config.json"
-        if resume:
-            if not path.exists():
-                raise FileNotFoundError(f"out: there is no run to resume in {str(self.folder)!r}")
-            different = differences(config, read_json(path))
-            if different:
-                changes = ", ".join(f"{key}: {there!r} there, {here!r} asked for" for key, (there, here) in different)
-                raise ValueError(f"resume: the run in {str(self.folder)!r} has another config ({changes})")
-        elif path.exists():
-            raise FileExistsError(
-                f"out: {str(self.folder)!r} holds a run already; go on with it (--resume) or choose another folder"
-            )
+    def _check_folder(self, resume: bool) -> None:
+        stored, folder = read_json(self.folder / "config.json"), repr(str(self.folder))
+        if stored and not resume:
+            raise FileExistsError(f"out: {folder} holds a run already; go on (--resume) or choose another folder")
+        if resume and not stored:
+            raise FileNotFoundError(f"out: there is no run to resume in {folder}")
+        if different := differences(self.config, stored) if stored else []:
+            changes = ", ".join(f"{key}: {there!r} there, {here!r} asked for" for key, (there, here) in different)
+            raise ValueError(f"resume: the run in {folder} has another config ({changes})")
 
     def _write_progress(self) -> None:
         with write_atomically(self.folder / "progress.csv") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            for row in self.rows:
-                writer.writerow({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})
+            table = pd.DataFrame(self.rows, columns=COLUMNS).round(5)
+            table.to_csv(file, index=False, lineterminator="\n", na_rep="nan")
 
     def _save_checkpoint(self) -> None:
         began = time.monotonic()
@@ -240,14 +229,12 @@ def load_trainer(folder: str | os.PathLike) -> Trainer:
         FileNotFoundError: there is no run, or no checkpoint yet.
         ValueError: a damaged file, by its name.
     """
-    folder = Path(folder)
-    path = folder / "config.json"
-    if not path.exists():
+    config, found = read_json(Path(folder) / "config.json"), checkpoints(Path(folder))
+    if not config:
         raise FileNotFoundError(f"folder: there is no run in {str(folder)!r}")
-    found = checkpoints(folder)
     if not found:
         raise FileNotFoundError(f"folder: the run in {str(folder)!r} has no checkpoint yet")
-    trainer = Trainer(TrainingConfig(**read_json(path)))
+    trainer = Trainer(TrainingConfig(**config))
     try:
         load_agent(trainer, found[-1])
     except BaseException:
@@ -286,20 +273,3 @@ def processor() -> str:
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(Path(__file__).resolve().parents[2]), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
-
-
-def read_json(path: Path, keys: Sequence[str] = ()) -> dict[str, Any]:
-    """The dictionary in a JSON file; a ValueError that names the file if it is damaged or lacks one of the keys."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"path: {str(path)!r} is no JSON, or damaged ({error})") from None
-    if not isinstance(found, dict) or set(keys) - found.keys():
-        raise ValueError(f"path: {str(path)!r} is damaged: expected {', '.join(keys) or 'settings'}, got {found!r:.80}")
-    return found
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a dictionary as JSON, atomically."""
-    with write_atomically(path) as file:
-        file.write(json.dumps(content, indent=2) + "\n")
