@@ -43,15 +43,18 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def read_json(path: Path, keys: Sequence[str] = ()) -> dict[str, Any]:
-    """The dictionary in a JSON file; an empty one if there is no such file.
+    """The settings in a JSON file; none if there is no such file and no keys are needed.
 
     Raises:
+        FileNotFoundError: there is no such file, and keys are needed.
         ValueError: the file is damaged, or one of the keys is missing; with the file's name.
     """
+    if not keys and not path.exists():
+        return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"path: {str(path)!r} is no JSON, or damaged ({error})") from None
-    if not isinstance(found, dict) or set(keys) - found.keys():
+    if not isinstance(found, dict) or not found or set(keys) - found.keys():
         raise ValueError(f"path: {str(path)!r} is damaged: expected {', '.join(keys) or 'settings'}, got {found!r:.80}")
     return found

@@ -11,31 +11,19 @@ import numpy as np
 
 
 def check_positive_integer(name: str, value: int) -> int:
-    """``value`` as an int if it is an integer of at least 1.
-
-    Raises:
-        ValueError: it is not.
-    """
+    """``value`` as an int if it is an integer of at least 1; otherwise a ValueError."""
     return check_count(name, value, least=1, expected="a positive integer")
 
 
 def check_count(name: str, value: int, least: int = 0, expected: str = "an integer of at least 0") -> int:
-    """``value`` as an int if it is an integer of at least ``least``.
-
-    Raises:
-        ValueError: it is not.
-    """
+    """``value`` as an int if it is an integer of at least ``least``; otherwise a ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name}: expected {expected}, got {value!r}")
     return int(value)
 
 
 def check_number(name: str, value: float, is_right: Callable[[float], bool], expected: str) -> float:
-    """``value`` as a float if it is a finite number and ``is_right``.
-
-    Raises:
-        ValueError: it is not.
-    """
+    """``value`` as a float if it is a finite number and ``is_right``; otherwise a ValueError."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not (is_number and math.isfinite(value) and is_right(value)):
         raise ValueError(f"{name}: expected a number {expected}, got {value!r}")
@@ -43,11 +31,7 @@ def check_number(name: str, value: float, is_right: Callable[[float], bool], exp
 
 
 def check_instance(name: str, value: Any, kind: type, hint: str = "") -> Any:
-    """``value`` if it is an instance of ``kind``.
-
-    Raises:
-        TypeError: it is not.
-    """
+    """``value`` if it is an instance of ``kind``; otherwise a TypeError."""
     if not isinstance(value, kind):
         raise TypeError(f"{name}: expected a {kind.__name__}{hint}, got {value!r}")
     return value
@@ -55,11 +39,7 @@ def check_instance(name: str, value: Any, kind: type, hint: str = "") -> Any:
 
 @np.errstate(under="ignore", over="ignore", invalid="ignore")  # what is too large becomes infinite, and is refused then
 def as_array(name: str, values: Any, dtype: np.dtype | type | None = np.float32) -> np.ndarray:
-    """A copy of ``values`` as an array of numbers.
-
-    Raises:
-        ValueError: they are no numbers, or a ragged list.
-    """
+    """A copy of ``values`` as an array; a ValueError if they are no numbers, or a ragged list."""
     try:
         if np.asarray(values).dtype.kind in "SU":
             raise TypeError("a text is no number, even if numpy can read one in it")
@@ -84,11 +64,7 @@ def as_rows(name: str, values: Any, shape: tuple[int, ...], given_by: str, dtype
 
 
 def as_flags(name: str, values: Any, rows: int) -> np.ndarray:
-    """A bool copy of ``values``, (rows,) numbers or bools.
-
-    Raises:
-        ValueError: another shape, or a value that is not a finite number.
-    """
+    """A bool copy of ``values``, (rows,) finite numbers or bools; otherwise a ValueError."""
     array = as_array(name, values, None)
     if array.shape != (rows,):
         raise ValueError(f"{name}: expected shape ({rows},), a flag a row, got {array.shape}")
@@ -107,11 +83,7 @@ def check_finite(name: str, array: np.ndarray) -> None:
 
 
 def check_td_errors(indices: Any, td_errors: Any, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) int64 indices from 0 to ``stop`` - 1 and (n,) float32 TD errors.
-
-    Raises:
-        ValueError: other shapes, indices that are none, or errors that are not finite.
-    """
+    """(n,) int64 indices from 0 to ``stop`` - 1 and (n,) finite float32 TD errors; otherwise a ValueError."""
     numbers, errors = np.asarray(indices), as_array("td_errors", td_errors)
     if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
         raise ValueError(f"indices: expected integers of shape (n,), got {numbers.dtype} of shape {numbers.shape}")
@@ -124,11 +96,7 @@ def check_td_errors(indices: Any, td_errors: Any, stop: int) -> tuple[np.ndarray
 
 
 def check_state(name: str, array: np.ndarray, like: np.ndarray | float, unknown: bool = False) -> np.ndarray:
-    """An array from a file, of the shape of ``like``, with finite numbers of at least 0; NaN too if ``unknown``.
-
-    Raises:
-        ValueError: it is another.
-    """
+    """An array from a file if it has the shape of ``like`` and finite numbers of at least 0, or NaN if ``unknown``."""
     numbers = array[~np.isnan(array)] if unknown else array
     if array.shape != np.shape(like) or not ((numbers >= 0) & (numbers < np.inf)).all():
         raise ValueError(f"{name}: expected finite numbers of at least 0 of shape {np.shape(like)}, got {array}")
@@ -136,11 +104,7 @@ def check_state(name: str, array: np.ndarray, like: np.ndarray | float, unknown:
 
 
 def as_seeded(seed: int | np.random.SeedSequence | None) -> np.random.Generator:
-    """numpy's default generator.
-
-    Raises:
-        ValueError: a seed that numpy does not take.
-    """
+    """numpy's default generator; a ValueError for a seed that numpy does not take."""
     try:
         return np.random.default_rng(seed)
     except (TypeError, ValueError):

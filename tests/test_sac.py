@@ -129,16 +129,16 @@ def test_it_updates_like_a_plain_implementation():
     for ours, theirs in ((agent.actor.network, actor), (agent.critic.network, critic), (agent.critic.target, target)):
         for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
             torch.testing.assert_close(p, q, rtol=1e-2, atol=1e-4)
-    assert agent.temperature.value == pytest.approx(log_alpha.exp().item(), rel=1e-4)
+    assert agent.temperature == pytest.approx(log_alpha.exp().item(), rel=1e-4)
 
 
 @pytest.mark.parametrize(("log_density", "grows"), [(5.0, True), (-5.0, False)])
 def test_the_temperature_goes_up_where_the_policy_is_too_sure(log_density, grows):
     """Two actions: the entropy wanted is -2 nats. A log density of 5 is an entropy of -5, too little."""
-    temperature = agent_of(first_temperature=0.5).temperature
+    agent = agent_of(first_temperature=0.5)
     for _ in range(10):
-        temperature.adapt(torch.full((8,), log_density))
-    assert (temperature.value > 0.5) is grows
+        agent.adapt_temperature(torch.full((8,), log_density))
+    assert (agent.temperature > 0.5) is grows
 
 
 def test_the_temperature_keeps_the_entropy_where_it_is_wanted():

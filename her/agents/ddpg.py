@@ -9,44 +9,34 @@ import torch
 from torch import nn
 
 from her.agents.continuous import ContinuousAgent
-from her.agents.dqn import target_range
-from her.agents.networks import Learner, check_learner, mlp
+from her.agents.networks import Learner, LearnerConfig, mlp
 from her.batch import TorchBatch
 from her.validation import check_number
 
 
 @dataclass(frozen=True)
-class DDPGConfig:
+class DDPGConfig(LearnerConfig):
     """Settings of `DDPG`; the details come from Andrychowicz et al. 2017, Appendix A.
 
     Attributes:
-        hidden: widths of the hidden layers, of actor and critic alike.
-        learning_rate: of Adam, for actor and critic alike.
-        gamma: discount γ, for every transition, the last of an episode included.
-        tau: share of the networks that goes into the target networks at each update.
+        hidden, learning_rate, gamma, tau, target_range: see `LearnerConfig`.
         action_penalty: weight of the mean squared pre-activation of the actor's output in its loss. It keeps tanh from
             saturating, where its gradient vanishes.
         random_share: share of uniformly random actions while exploring.
         noise: deviation of Gaussian noise on the other actions, in units of the action range's half.
-        target_range: targets are clipped to it; "auto" is [-1/(1-γ), 0], right for rewards of -1 and 0.
         normalize: standardise observations and clip them to ±5 deviations.
 
     Raises:
         ValueError: a setting out of its range.
     """
 
-    hidden: tuple[int, ...] = (64, 64)
-    learning_rate: float = 1e-3
-    gamma: float = 0.98
-    tau: float = 0.05
     action_penalty: float = 0.05
     random_share: float = 0.3
     noise: float = 0.2
-    target_range: tuple[float, float] | str | None = "auto"
     normalize: bool = True
 
     def __post_init__(self):
-        check_learner(self)
+        super().__post_init__()
         for name in ("action_penalty", "noise"):
             check_number(name, getattr(self, name), lambda x: x >= 0, "at least 0")
         check_number("random_share", self.random_share, lambda x: 0 <= x <= 1, "in [0, 1]")
@@ -64,33 +54,16 @@ class Critic(nn.Module):
 
 
 class DDPG(ContinuousAgent):
-    """DDPG (Lillicrap et al. 2016) on [state, goal].
+    """DDPG (Lillicrap et al. 2016) on [state, goal]; its arguments are those of `ContinuousAgent`."""
 
-    Args:
-        observation_dim: state_dim + goal_dim.
-        action_low, action_high: (action_dim,) the action range; the networks see it as [-1, 1].
-        config: the settings.
-        seed: of the initial weights and of exploration.
-    """
+    Config = DDPGConfig
 
-    def __init__(
-        self,
-        observation_dim: int,
-        action_low: np.ndarray,
-        action_high: np.ndarray,
-        config: DDPGConfig | None = None,
-        seed: int = 0,
-    ):
-        self.config = config = config or DDPGConfig()
-        super().__init__(observation_dim, action_low, action_high, config.normalize, seed)
-        action_dim = len(self.action_middle)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            actors = [mlp(observation_dim, config.hidden, action_dim) for _ in range(2)]
-            critics = [Critic(observation_dim, action_dim, config.hidden) for _ in range(2)]
+    def _make_networks(self, observation_dim, action_dim):
+        config = self.config
+        actors = [mlp(observation_dim, config.hidden, action_dim) for _ in range(2)]
+        critics = [Critic(observation_dim, action_dim, config.hidden) for _ in range(2)]
         self.actor = Learner(*actors, config.learning_rate, config.tau)
         self.critic = Learner(*critics, config.learning_rate, config.tau)
-        self.target_range = target_range(config.target_range, config.gamma)
 
     def act(self, observations: np.ndarray, explore: bool = False) -> np.ndarray:
         """(n, action_dim) actions: the actor's, or, while exploring, noisy ones and a share of random ones."""
@@ -98,16 +71,8 @@ class DDPG(ContinuousAgent):
             actions = torch.tanh(self.actor.network(self._inputs(torch.from_numpy(observations)))).numpy()
         if explore:
             noisy = actions + self.config.noise * self.rng.standard_normal(actions.shape, np.float32)
-            random = self.rng.uniform(-1, 1, actions.shape).astype(np.float32)
-            is_random = self.rng.random((len(actions), 1)) < self.config.random_share
-            actions = np.where(is_random, random, noisy.clip(-1, 1))
+            actions = self._some_random(noisy.clip(-1, 1))
         return self.action_middle + self.action_half * actions
-
-    def q_values(self, observations: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """Q(s, g, a) for (n, observation_dim) observations and (n, action_dim) actions: (n,)."""
-        with torch.no_grad():
-            inputs = self._inputs(torch.from_numpy(np.asarray(observations, np.float32)))
-            return self.critic.network(inputs, self._unit(torch.from_numpy(np.asarray(actions, np.float32)))).numpy()
 
     def update(self, batch: TorchBatch) -> np.ndarray:
         """One gradient step of the critic and one of the actor; returns the (n,) TD errors, target - Q."""

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.functional import mse_loss, smooth_l1_loss
 
-from her.agents.networks import Learner, check_learner, mlp
+from her.agents.networks import Learner, LearnerConfig, mlp
 from her.batch import TorchBatch
 from her.validation import check_number
 
@@ -34,17 +34,12 @@ class Comparison(nn.Module):
 
 
 @dataclass(frozen=True)
-class DQNConfig:
+class DQNConfig(LearnerConfig):
     """Settings of `DQN`; one hidden layer of 256 as in the paper's bit flipping (Andrychowicz et al. 2017, §3.1).
 
     Attributes:
-        hidden: widths of the hidden layers.
-        learning_rate: of Adam.
-        gamma: discount γ, for every transition, the last of an episode included.
-        tau: share of the network that goes into the target network at each update.
+        hidden, learning_rate, gamma, tau, target_range: see `LearnerConfig`.
         epsilon: share of random actions while exploring.
-        target_range: targets are clipped to it. With rewards of -1 and 0, no return lies outside
-            [-1/(1-γ), 0] (Andrychowicz et al. 2017, Appendix A); "auto" is that range, None clips nothing.
         loss: "huber", in which errors beyond 1 count linearly (Mnih et al. 2015), or "squared".
         double: choose the next action with the network and value it with the target (van Hasselt et al. 2016).
         inputs: what the network is fed, for states and goals of the same bits: "pair" is [state, goal], "difference"
@@ -56,17 +51,13 @@ class DQNConfig:
     """
 
     hidden: tuple[int, ...] = (256,)
-    learning_rate: float = 1e-3
-    gamma: float = 0.98
-    tau: float = 0.05
     epsilon: float = 0.2
-    target_range: tuple[float, float] | str | None = "auto"
     loss: str = "huber"
     double: bool = True
     inputs: str = "pair"
 
     def __post_init__(self):
-        check_learner(self)
+        super().__post_init__()
         check_number("epsilon", self.epsilon, lambda x: 0 <= x <= 1, "in [0, 1]")
         for name, known in (("inputs", INPUTS), ("loss", LOSSES)):
             if getattr(self, name) not in known:
@@ -94,7 +85,7 @@ class DQN:
         if config.inputs != "pair":
             network, target = (nn.Sequential(Comparison(config.inputs), *one) for one in (network, target))
         self.q = Learner(network, target, config.learning_rate, config.tau)
-        self.target_range = target_range(config.target_range, config.gamma)
+        self.target_range = config.clip
         self.loss = LOSSES[config.loss]
 
     @torch.no_grad()
@@ -139,10 +130,3 @@ class DQN:
     def load(self, state: dict[str, Any]) -> None:
         """Take back what `state` gave."""
         self.q.load(state["q"])
-
-
-def target_range(setting: tuple[float, float] | str | None, gamma: float) -> tuple[float, float] | None:
-    """Where the targets must lie: "auto" is [-1/(1-γ), 0], right for rewards of -1 and 0."""
-    if setting == "auto":
-        return (-1 / (1 - gamma), 0.0)
-    return tuple(setting) if setting else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,17 +14,45 @@ from torch.optim.adam import adam
 from her.validation import check_number, check_positive_integer
 
 
-def check_learner(config: Any) -> None:
-    """A ValueError that names a setting of an agent's config, common to all agents, that is out of its range."""
-    check_number("learning_rate", config.learning_rate, lambda x: x > 0, "above 0")
-    check_number("tau", config.tau, lambda x: 0 <= x <= 1, "in [0, 1]")
-    if config.target_range == "auto":
-        check_number("gamma", config.gamma, lambda x: 0 <= x < 1, "in [0, 1), as target_range is 'auto'")
-    check_number("gamma", config.gamma, lambda x: 0 <= x <= 1, "in [0, 1]")
-    if not isinstance(config.hidden, Sequence):
-        raise ValueError(f"hidden: expected widths of layers, got {config.hidden!r}")
-    for width in config.hidden:
-        check_positive_integer("hidden", width)
+@dataclass(frozen=True)
+class LearnerConfig:
+    """What all agents have settings for.
+
+    Attributes:
+        hidden: widths of the hidden layers, of all networks alike.
+        learning_rate: of Adam, for all that is learned.
+        gamma: discount γ, for every transition, the last of an episode included.
+        tau: share of the networks that goes into the target networks at each update.
+        target_range: targets are clipped to it, None clips nothing. With rewards of -1 and 0, no return lies outside
+            [-1/(1-γ), 0] (Andrychowicz et al. 2017, Appendix A); "auto" is that range.
+
+    Raises:
+        ValueError: a setting out of its range.
+    """
+
+    hidden: tuple[int, ...] = (64, 64)
+    learning_rate: float = 1e-3
+    gamma: float = 0.98
+    tau: float = 0.05
+    target_range: tuple[float, float] | str | None = "auto"
+
+    def __post_init__(self):
+        check_number("learning_rate", self.learning_rate, lambda x: x > 0, "above 0")
+        check_number("tau", self.tau, lambda x: 0 <= x <= 1, "in [0, 1]")
+        if self.target_range == "auto":
+            check_number("gamma", self.gamma, lambda x: 0 <= x < 1, "in [0, 1), as target_range is 'auto'")
+        check_number("gamma", self.gamma, lambda x: 0 <= x <= 1, "in [0, 1]")
+        if not isinstance(self.hidden, Sequence):
+            raise ValueError(f"hidden: expected widths of layers, got {self.hidden!r}")
+        for width in self.hidden:
+            check_positive_integer("hidden", width)
+
+    @property
+    def clip(self) -> tuple[float, float] | None:
+        """Where the targets must lie."""
+        if self.target_range == "auto":
+            return (-1 / (1 - self.gamma), 0.0)
+        return tuple(self.target_range) if self.target_range else None
 
 
 def mlp(input_dim: int, hidden: Sequence[int], output_dim: int) -> nn.Sequential:

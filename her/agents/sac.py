@@ -13,27 +13,22 @@ from torch.nn.functional import softplus
 
 from her.agents.continuous import ContinuousAgent
 from her.agents.ddpg import Critic
-from her.agents.dqn import target_range
-from her.agents.networks import Adam, Learner, check_learner, mlp
+from her.agents.networks import Learner, LearnerConfig, mlp
 from her.batch import TorchBatch
 from her.validation import check_number
 
 
 @dataclass(frozen=True)
-class SACConfig:
+class SACConfig(LearnerConfig):
     """Settings of `SAC` (Haarnoja et al. 2018, the version with a learned temperature).
 
     Attributes:
-        hidden: widths of the hidden layers, of actor and critics alike.
-        learning_rate: of Adam, for actor, critics and temperature alike.
-        gamma: discount γ, for every transition, the last of an episode included.
-        tau: share of the critics that goes into the target critics at each update.
+        hidden, learning_rate, gamma, tau, target_range: see `LearnerConfig`. Where it is "auto", targets leave no room
+            for what entropy is worth.
         first_temperature: where the temperature α begins: what a nat of entropy is worth in reward. α is learned, so
             that the policy keeps an entropy of minus the number of actions, in nats, actions counted in [-1, 1]
             (Haarnoja et al. 2018, §5). With rewards of -1 and 0, at α = 1 entropy is worth more than the goal.
         random_share: share of uniformly random actions while exploring, beside the policy's own.
-        target_range: targets are clipped to it, None clips nothing, "auto" is [-1/(1-γ), 0] as in `DDPGConfig`, which
-            leaves no room for what entropy is worth.
         normalize: standardise observations and clip them to ±5 deviations.
 
     Raises:
@@ -41,8 +36,6 @@ class SACConfig:
     """
 
     hidden: tuple[int, ...] = (256, 256)
-    learning_rate: float = 1e-3
-    gamma: float = 0.98
     tau: float = 0.01
     first_temperature: float = 0.1
     random_share: float = 0.1
@@ -50,7 +43,7 @@ class SACConfig:
     normalize: bool = True
 
     def __post_init__(self):
-        check_learner(self)
+        super().__post_init__()
         check_number("random_share", self.random_share, lambda x: 0 <= x <= 1, "in [0, 1]")
         check_number("first_temperature", self.first_temperature, lambda x: x > 0, "above 0")
 
@@ -67,52 +60,36 @@ class TwinCritic(nn.Module):
 
 
 class SAC(ContinuousAgent):
-    """Soft actor-critic on [state, goal], with the interface of `DDPG`.
+    """Soft actor-critic on [state, goal]; its arguments are those of `ContinuousAgent`."""
 
-    Args:
-        observation_dim: state_dim + goal_dim.
-        action_low, action_high: (action_dim,) the action range; the networks see it as [-1, 1].
-        config: the settings.
-        seed: of the initial weights, and of all that is drawn later: exploration, and the actions that updates imagine.
-    """
+    Config = SACConfig
 
-    def __init__(
-        self,
-        observation_dim: int,
-        action_low: np.ndarray,
-        action_high: np.ndarray,
-        config: SACConfig | None = None,
-        seed: int = 0,
-    ):
-        self.config = config = config or SACConfig()
-        super().__init__(observation_dim, action_low, action_high, config.normalize, seed)
-        action_dim = len(self.action_middle)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            actor = mlp(observation_dim, config.hidden, 2 * action_dim)
-            critics = [TwinCritic(observation_dim, action_dim, config.hidden) for _ in range(2)]
+    def _make_networks(self, observation_dim, action_dim):
+        config = self.config
+        actor = mlp(observation_dim, config.hidden, 2 * action_dim)
+        critics = [TwinCritic(observation_dim, action_dim, config.hidden) for _ in range(2)]
         self.actor = Learner(actor, None, config.learning_rate)
         self.critic = Learner(*critics, config.learning_rate, config.tau)
-        self.temperature = Temperature(config.first_temperature, config.learning_rate, -float(action_dim))
-        self.target_range = target_range(config.target_range, config.gamma)
+        log_alpha = nn.ParameterList([torch.tensor(math.log(config.first_temperature))])
+        self.alpha, self.target_entropy = Learner(log_alpha, None, config.learning_rate), -float(action_dim)
+
+    @property
+    def temperature(self) -> float:
+        """α as it is now: what a nat of entropy is worth in reward."""
+        return math.exp(self.alpha.parameters[0].item())
 
     def act(self, observations: np.ndarray, explore: bool = False) -> np.ndarray:
         """(n, action_dim) actions: tanh of the mean, or, while exploring, drawn ones and a share of random ones."""
         with torch.no_grad():
             mean, log_std = self._policy(self._inputs(torch.from_numpy(observations)))
-            if not explore:
-                return self.action_middle + self.action_half * torch.tanh(mean).numpy()
-            actions = squashed_gaussian(mean, log_std, self._noise(mean))[0].numpy()
-        random = self.rng.uniform(-1, 1, actions.shape).astype(np.float32)
-        is_random = self.rng.random((len(actions), 1)) < self.config.random_share
-        return self.action_middle + self.action_half * np.where(is_random, random, actions)
+        if explore:
+            actions = self._some_random(squashed_gaussian(mean, log_std, self._noise(mean))[0].numpy())
+        else:
+            actions = torch.tanh(mean).numpy()
+        return self.action_middle + self.action_half * actions
 
-    def q_values(self, observations: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """Q(s, g, a), the smaller of the two, for (n, observation_dim) and (n, action_dim): (n,)."""
-        with torch.no_grad():
-            inputs = self._inputs(torch.from_numpy(np.asarray(observations, np.float32)))
-            actions = self._unit(torch.from_numpy(np.asarray(actions, np.float32)))
-            return self.critic.network(inputs, actions).min(dim=0).values.numpy()
+    def _values(self, inputs, actions):
+        return self.critic.network(inputs, actions).min(dim=0).values  # of the two, the smaller
 
     def update(self, batch: TorchBatch) -> np.ndarray:
         """One gradient step of critics, actor and temperature; returns the (n,) TD errors, target - mean of both Q."""
@@ -123,11 +100,18 @@ class SAC(ContinuousAgent):
 
         mean, log_std = self._policy(observations)
         actions, log_probability = squashed_gaussian(mean, log_std, self._noise(mean))
-        values = self.critic.network(observations, actions).min(dim=0).values
-        self.actor.minimise((self.temperature.value * log_probability - values).mean())
-        self.temperature.adapt(log_probability.detach())
+        values = self._values(observations, actions)
+        self.actor.minimise((self.temperature * log_probability - values).mean())
+        self.adapt_temperature(log_probability.detach())
         self.critic.follow()
         return errors.detach().mean(dim=0).numpy()
+
+    def adapt_temperature(self, log_probability: torch.Tensor) -> None:
+        """One step on log α, by (n,) log densities of actions that the policy has just drawn.
+
+        Where the policy is less random than ``target_entropy`` says, α grows (Haarnoja et al. 2018, §5).
+        """
+        self.alpha.minimise(-self.alpha.parameters[0] * (log_probability.mean() + self.target_entropy))
 
     @torch.no_grad()
     def targets(self, batch: TorchBatch) -> torch.Tensor:
@@ -136,7 +120,7 @@ class SAC(ContinuousAgent):
         mean, log_std = self._policy(observations)
         actions, log_probability = squashed_gaussian(mean, log_std, self._noise(mean))
         values = self.critic.target(observations, actions).min(dim=0).values
-        values -= self.temperature.value * log_probability
+        values -= self.temperature * log_probability
         targets = torch.addcmul(batch.rewards, 1 - batch.dones, values, value=self.config.gamma)
         return targets.clamp_(*self.target_range) if self.target_range else targets
 
@@ -150,7 +134,7 @@ class SAC(ContinuousAgent):
         return torch.from_numpy(self.rng.standard_normal(tuple(like.shape), np.float32))
 
     def _parts(self) -> dict[str, Any]:
-        return super()._parts() | {"temperature": self.temperature}
+        return super()._parts() | {"alpha": self.alpha}
 
 
 #: Haarnoja et al. clip the log deviation so; beyond, tanh has no gradient left, or the density no end
@@ -175,33 +159,3 @@ def squashed_gaussian(
     log_normal = -0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)
     log_slope = 2 * (math.log(2) - u - softplus(-2 * u))
     return torch.tanh(u), (log_normal - log_slope).sum(dim=1)
-
-
-class Temperature:
-    """α, which Adam moves on log α until the policy's entropy is ``target_entropy``.
-
-    The loss is -log α · mean(log π + target entropy): where the policy is less random than wanted, α grows.
-    """
-
-    def __init__(self, first: float, learning_rate: float, target_entropy: float):
-        self.target_entropy = target_entropy
-        self._log = torch.tensor(math.log(first))
-        self._adam = Adam([self._log], learning_rate)
-
-    @property
-    def value(self) -> float:
-        """α as it is now."""
-        return math.exp(self._log.item())
-
-    def adapt(self, log_probability: torch.Tensor) -> None:
-        """One step, by (n,) log densities of actions that the policy has just drawn."""
-        self._adam.step([-(log_probability.mean() + self.target_entropy)])
-
-    def state(self) -> dict[str, Any]:
-        """log α, and the state of its optimiser."""
-        return {"log": self._log, "adam": self._adam.state_dict()}
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Take back what `state` gave."""
-        self._log.copy_(state["log"])
-        self._adam.load_state_dict(state["adam"])

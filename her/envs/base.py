@@ -10,7 +10,6 @@ that hindsight asks.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
@@ -27,54 +26,32 @@ from her.validation import check_positive_integer
 Observation = dict[str, np.ndarray]
 
 
-class GoalTask(ABC):
-    """What a task is, apart from who runs it. Subclasses set the attributes and fill in the methods.
+class GoalTask:
+    """What a task is, apart from who runs it. Subclasses set the attributes and write the methods.
 
     Shapes: `n` rows, a state of `state_size` numbers, a goal of `goal_size` numbers. States are float64 and
     belong to the task; what leaves it (observations, goals) is float32.
+
+    Attributes:
+        horizon: steps in an episode. Every episode lasts exactly this long: reaching the goal ends nothing.
+        state_size, action_space, observation_space: of a single environment.
+
+    Methods:
+        start(rng, n): draws n first states, (n, state_size).
+        draw_goal(rng, state): draws a desired goal for each first state, (n, goal_size).
+        move(state, action): the states one step later, (n, state_size); `state` is left as it was. Actions are valid.
+        observe(state): what the agent sees, (n, observation_size).
+        achieved(state): the goal that each state fulfils, (n, goal_size): the m(s) of the HER paper.
+        success(achieved, desired): whether they are close enough: bool, the shape of either without its last axis.
+        picture(state, goal): an RGB image, (height, width, 3) uint8, of one state and one goal.
+        check_state(state), check_goal(goal): a ValueError that names the argument, if a row of it is not a state that
+            the task can be in, or a goal that it could set.
     """
 
     horizon: int
-    """Steps in an episode. Every episode lasts exactly this long: reaching the goal ends nothing."""
     state_size: int
     action_space: spaces.Space
     observation_space: spaces.Dict
-
-    @abstractmethod
-    def start(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """Draw `n` first states, (n, state_size)."""
-
-    @abstractmethod
-    def draw_goal(self, rng: np.random.Generator, state: np.ndarray) -> np.ndarray:
-        """Draw a desired goal for each first state, (n, goal_size)."""
-
-    @abstractmethod
-    def move(self, state: np.ndarray, action: np.ndarray) -> np.ndarray:
-        """The states one step later, (n, state_size); `state` is left as it was. Actions are valid."""
-
-    @abstractmethod
-    def observe(self, state: np.ndarray) -> np.ndarray:
-        """What the agent sees, (n, observation_size)."""
-
-    @abstractmethod
-    def achieved(self, state: np.ndarray) -> np.ndarray:
-        """The goal that each state fulfils, (n, goal_size): the m(s) of the HER paper."""
-
-    @abstractmethod
-    def success(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
-        """Whether `achieved` is good enough for `desired`: bool, the shape of either without its last axis."""
-
-    @abstractmethod
-    def picture(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
-        """An RGB image, (height, width, 3) uint8, of one state and one goal."""
-
-    @abstractmethod
-    def check_state(self, state: np.ndarray) -> None:
-        """Raise a ValueError that names `state` if a row is not a state that the task can be in."""
-
-    @abstractmethod
-    def check_goal(self, goal: np.ndarray) -> None:
-        """Raise a ValueError that names `goal` if a row is not a goal that the task could set."""
 
 
 class _Episodes:
@@ -121,14 +98,8 @@ class _Episodes:
         return self.compute_terminated(achieved_goal, desired_goal) | (np.asarray(_elapsed(info)) >= self.horizon)
 
     def get_state(self) -> dict[str, Any]:
-        """Everything that decides what happens next, the random generator included, as copies."""
-        running = {"state": self._state, "goal": self._goal, "elapsed": self._elapsed}
-        return deepcopy(running | {"rng": self.np_random.bit_generator.state})
-
-    def set_state(self, saved: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned, as if nothing had come between."""
-        self.np_random.bit_generator.state = saved["rng"]
-        self._state, self._goal, self._elapsed = (deepcopy(saved[key]) for key in ("state", "goal", "elapsed"))
+        """Where the episodes are, as copies: the options ``state`` and ``goal`` of a `reset` that begins there."""
+        return deepcopy({"state": self._state, "goal": self._goal})
 
     def _draw(self, n: int, options: Mapping[str, Any] | None = None) -> tuple[np.ndarray, np.ndarray]:
         """States and goals with which n episodes begin: drawn, or from the options."""
