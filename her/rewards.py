@@ -92,29 +92,26 @@ class BatchedReward:
         """Rewards of the pairs (achieved[i], desired[i]): arrays (n, goal_dim) in, float32 (n,) out, a new array."""
         if self.is_batched is None:
             self.is_batched = self._find_out(achieved, desired)
-        if self.is_batched:
-            rewards = np.array(self.function(achieved, desired), np.float32)
-            if rewards.size != len(achieved):
-                raise ValueError(
-                    f"reward_function: expected one reward for each of {len(achieved)} rows, got shape {rewards.shape}"
-                )
-            rewards = rewards.reshape(-1)
-        else:
-            rewards = self._row_by_row(achieved, desired)
-        if not np.isfinite(rewards).all():
-            _refuse(rewards, achieved, desired)
-        return rewards
+        if not self.is_batched:
+            return self._row_by_row(achieved, desired)
+        rewards = np.array(self.function(achieved, desired), np.float32)
+        if rewards.size != len(achieved):
+            raise ValueError(
+                f"reward_function: expected one reward for each of {len(achieved)} rows, got shape {rewards.shape}"
+            )
+        return _finite(rewards.reshape(-1), achieved, desired)
 
     def _row_by_row(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
-        return np.array([self._reward_of_pair(a, d) for a, d in zip(achieved, desired, strict=True)], np.float32)
+        rewards = [self._reward_of_pair(a, d) for a, d in zip(achieved, desired, strict=True)]
+        return _finite(np.array(rewards, np.float32), achieved, desired)
 
     def _reward_of_pair(self, achieved: np.ndarray, desired: np.ndarray) -> float:
         """Of one pair, or, if the function cannot take one, of a batch of one."""
         try:
-            return _as_number(self.function(achieved, desired))
+            return np.asarray(self.function(achieved, desired), float).item()
         except Exception as on_pair:  # whatever a function written for batches does with a pair
             try:
-                return _as_number(self.function(achieved[None], desired[None]))
+                return np.asarray(self.function(achieved[None], desired[None]), float).item()
             except Exception as on_batch:
                 raise ValueError(
                     f"reward_function: failed on a pair of goals of shape {achieved.shape} ({on_pair!r}) "
@@ -130,8 +127,6 @@ class BatchedReward:
             a, d = np.concatenate([a, a[:1]]), np.concatenate([d, d[:1]])
         untouched = a.copy(), d.copy()
         row_by_row = self._row_by_row(a, d)
-        if not np.isfinite(row_by_row).all():
-            _refuse(row_by_row, a, d)
         try:
             batched = np.asarray(self.function(a, d), dtype=np.float32)
         except Exception:  # whatever a function written for one pair does with a batch
@@ -148,16 +143,12 @@ class BatchedReward:
         return agrees
 
 
-def _as_number(reward: np.ndarray | float) -> float:
-    reward = np.asarray(reward, dtype=float)
-    if reward.size != 1:
-        raise ValueError(f"expected one number, got shape {reward.shape}")
-    return reward.item()
-
-
-def _refuse(rewards: np.ndarray, achieved: np.ndarray, desired: np.ndarray) -> None:
-    i = int(np.isfinite(rewards).argmin())
-    raise ValueError(
-        f"reward_function: expected finite float32 rewards, got {rewards[i]} "
-        f"for achieved {achieved[i]}, desired {desired[i]}"
-    )
+def _finite(rewards: np.ndarray, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
+    finite = np.isfinite(rewards)
+    if not finite.all():
+        i = int(finite.argmin())
+        raise ValueError(
+            f"reward_function: expected finite float32 rewards, got {rewards[i]} "
+            f"for achieved {achieved[i]}, desired {desired[i]}"
+        )
+    return rewards

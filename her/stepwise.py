@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from her.episodes import Episode
-from her.hindsight import HERConfig, HindsightExperienceReplay
+from her.hindsight import HindsightExperienceReplay
 from her.ring import EpisodeRing
 from her.validation import as_flags, as_rows, check_positive_integer
 
@@ -22,29 +22,18 @@ class StepwiseReplay(HindsightExperienceReplay):
 
     Args:
         n_envs: how many environments `add` takes a step of.
-        capacity, state_dim, action_dim, goal_dim, config: see `HindsightExperienceReplay`; ``capacity // n_envs``
-            transitions of each environment are kept.
-        settings: the other arguments of `HindsightExperienceReplay`.
+        capacity, sizes, settings: the arguments of `HindsightExperienceReplay`; ``capacity // n_envs`` transitions of
+            each environment are kept.
 
     Raises:
         ValueError: also a capacity below ``n_envs``.
     """
 
-    def __init__(
-        self,
-        capacity: int,
-        state_dim: int,
-        action_dim: int,
-        goal_dim: int,
-        config: HERConfig,
-        *,
-        n_envs: int = 1,
-        **settings: Any,
-    ):
+    def __init__(self, capacity: int, *sizes: Any, n_envs: int = 1, **settings: Any):
         self.n_envs = check_positive_integer("n_envs", n_envs)
         if check_positive_integer("capacity", capacity) < n_envs:
             raise ValueError(f"capacity: expected at least one row for each of n_envs={n_envs}, got {capacity}")
-        super().__init__(capacity, state_dim, action_dim, goal_dim, config, **settings)
+        super().__init__(capacity, *sizes, **settings)
 
     def allocate(self):
         super().allocate()
@@ -93,17 +82,16 @@ class StepwiseReplay(HindsightExperienceReplay):
             ValueError: a wrong shape, a value that is not finite, or an open episode that fills its ring. Nothing
                 stored is changed.
         """
-        n, dtype = self.n_envs, self.goal_dtype
-        fields = {
-            "states": as_rows("states", states, (n, self.state_dim), "state_dim"),
-            "actions": as_rows("actions", actions, (n, self.action_dim), "action_dim"),
-            "rewards": as_rows("rewards", rewards, (n,), "n_envs"),
-            "next_states": as_rows("next_states", next_states, (n, self.state_dim), "state_dim"),
-            "goals": as_rows("goals", goals, (n, self.goal_dim), "goal_dim", dtype),
-            "achieved_goals": as_rows(
-                "achieved_goals", achieved_goals, (n, self.goal_dim), "goal_dim", self.goal_dtype
-            ),
-        }
+        n = self.n_envs
+        fields = {"rewards": as_rows("rewards", rewards, (n,), "n_envs")}
+        for name, rows, dim, dtype in (
+            ("states", states, "state_dim", np.float32),
+            ("actions", actions, "action_dim", np.float32),
+            ("next_states", next_states, "state_dim", np.float32),
+            ("goals", goals, "goal_dim", self.goal_dtype),
+            ("achieved_goals", achieved_goals, "goal_dim", self.goal_dtype),
+        ):
+            fields[name] = as_rows(name, rows, (n, getattr(self, dim)), dim, dtype)
         fields["dones"] = as_flags("dones", dones, n)
         ends = as_flags("episode_ends", episode_ends, n)
         begins = as_flags("episode_begins", np.zeros(n) if episode_begins is None else episode_begins, n)
@@ -121,7 +109,7 @@ class StepwiseReplay(HindsightExperienceReplay):
         self._write(rows, **fields)
         self.transitions.stored(self, rows)
         reached = self.successes.count(fields["rewards"], fields["dones"])
-        for ring in [self.rings[env] for env in np.flatnonzero(ends)]:
+        for ring in np.array(self.rings)[ends]:
             episode = slice(ring.head - ring.open, ring.head)
             reached = self.rewards[episode] == self.successes.reward
             self.goals.observe(self.achieved_goals[episode], self.desired_goals[episode], reached)
@@ -130,8 +118,8 @@ class StepwiseReplay(HindsightExperienceReplay):
 
     def end_episodes(self, envs: np.ndarray | slice = slice(None)) -> None:
         """Close the open episodes of all environments, or of these: the next `add` begins new ones."""
-        for env in np.arange(self.n_envs)[envs]:
-            self.rings[env].open = 0
+        for ring in np.array(self.rings)[envs]:
+            ring.open = 0
 
     def _next_row(self, ring: EpisodeRing) -> int:
         """The row of the next transition of a ring's open episode, which begins with it if there is none."""
