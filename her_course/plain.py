@@ -19,7 +19,6 @@ her_course.plain.NotPlain: value[1]: a value of type object
 
 from __future__ import annotations
 
-import math
 import struct
 import sys
 from collections.abc import Callable
@@ -119,19 +118,27 @@ def decode(data: bytes) -> Any:
 
 
 # ---------------------------------------------------------------------------------------------------- the format
-# A tag of one byte, then nothing, bytes, or values, of which there are so many: counts take eight bytes.
+# A tag of one byte, and a count of eight: of the bytes that follow, or of the values, one after the other.
+
+#: by type: a tag, what makes bytes of a value, and what makes a value of bytes
+_ATOMS: dict[type, tuple[bytes, Callable, Callable]] = {
+    type(None): (b"n", lambda value: b"", lambda data: None),
+    bool: (b"t", lambda value: b"1" if value else b"", lambda data: len(data) > 0),
+    int: (
+        b"i",
+        lambda value: value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True),
+        lambda data: int.from_bytes(data, "little", signed=True),
+    ),
+    float: (b"d", struct.Struct("<d").pack, lambda data: struct.unpack("<d", data)[0]),
+    str: (b"s", lambda value: value.encode("utf-8", "replace"), lambda data: str(data, "utf-8")),
+    bytes: (b"b", bytes, bytes),
+}
+_UNPACK = {tag: unpack for tag, _, unpack in _ATOMS.values()}
 
 
 class _Writer:
     def __init__(self, limit: int):
         self.bytes, self.limit, self.items = bytearray(), limit, 0
-
-    def put(self, where: str, tag: bytes, *parts: bytes) -> None:
-        if len(self.bytes) + sum(map(len, parts)) + 1 > self.limit:
-            raise NotPlain("size", where, f"more than {self.limit / 2**20:.0f} MB")
-        self.bytes += tag
-        for part in parts:
-            self.bytes += part
 
     def write(self, value: Any, where: str, depth: int) -> None:
         kind = type(value)
@@ -140,33 +147,30 @@ class _Writer:
             raise NotPlain("depth", where, f"nested more than {MAX_DEPTH} deep")
         if self.items > MAX_ITEMS:
             raise NotPlain("size", where, f"more than {MAX_ITEMS} items")
-        if value is None or value is True or value is False:
-            self.put(where, {None: b"n", True: b"t", False: b"f"}[value])
-        elif kind is int:
-            data = self._int(value, where)
-            self.put(where, b"i", _count(len(data)), data)
-        elif kind is float:
-            self.put(where, b"d", struct.pack("<d", value))
-        elif kind is str or kind is bytes:
-            self._length(len(value), where)
-            data = value if kind is bytes else value.encode("utf-8", "replace")
-            self.put(where, b"s" if kind is str else b"b", _count(len(data)), data)
-        elif kind is np.ndarray:
-            self._array(value, where)
-        else:
-            tag, parts = self._parts(value, kind, where)
-            self.put(where, tag, _count(len(parts)))
-            for label, part in parts:
-                self.write(part, where + label, depth + 1)
+        if kind is int and value.bit_length() > MAX_INT_BITS:
+            raise NotPlain("size", where, f"an int of {value.bit_length()} bits")
+        if kind in _ATOMS:
+            tag, pack, _ = _ATOMS[kind]
+            content = pack(value)
+            return self._put(where, tag, len(content), content)
+        tag, parts = self._parts(value, kind, where)
+        self._put(where, tag, len(parts))
+        for label, part in parts:
+            self.write(part, where + label, depth + 1)
+
+    def _put(self, where: str, tag: bytes, count: int, content: bytes = b"") -> None:
+        if len(self.bytes) + 9 + len(content) > self.limit:
+            raise NotPlain("size", where, f"more than {self.limit / 2**20:.0f} MB")
+        self.bytes += tag + struct.pack("<Q", count) + content
 
     def _parts(self, value: Any, kind: type, where: str) -> tuple[bytes, list[tuple[str, Any]]]:
         """The tag of a value that consists of others; these, and where each is to be found in it."""
         if kind is list or issubclass(kind, tuple):
-            self._length(len(value) if kind is list else tuple.__len__(value), where)
-            items = value if kind is list else tuple.__iter__(value)
-            return b"l" if kind is list else b"u", [(f"[{i}]", item) for i, item in enumerate(items)]
+            base, tag = (list, b"l") if kind is list else (tuple, b"u")  # whose methods are not the learner's
+            self._length(base.__len__(value), where)
+            return tag, [(f"[{i}]", item) for i, item in enumerate(base.__iter__(value))]
         if kind is range:
-            self._length(_range_length(value), where)
+            self._length((value.stop - value.start) // value.step, where)  # the length itself may be too large for len
             return b"l", [("", item) for item in value]
         if issubclass(kind, dict):
             self._length(dict.__len__(value), where)
@@ -177,9 +181,12 @@ class _Writer:
             return b"e" if kind is set else b"z", [("", self._key(item, where)) for item in value]
         if kind is complex:
             return b"c", [("", value.real), ("", value.imag)]
+        if kind is np.ndarray:
+            return self._array(value, where)
         if kind in _SCALARS:
             return b"g", [("", np.array(value))]
-        if _is_tensor(kind):
+        torch = sys.modules.get("torch")  # where it was never imported, there are no tensors
+        if torch and kind in (torch.Tensor, torch.nn.Parameter):
             return self._tensor(value, where)
         if kind in FIELDS:
             parts = [(f".{name}", getattr(value, name, None)) for name in FIELDS[kind]]
@@ -196,11 +203,6 @@ class _Writer:
         if length > self.limit:
             raise NotPlain("size", where, f"a length of {length}")
 
-    def _int(self, value: int, where: str) -> bytes:
-        if value.bit_length() > MAX_INT_BITS:
-            raise NotPlain("size", where, f"an int of {value.bit_length()} bits")
-        return value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
-
     def _key(self, key: Any, where: str) -> str | int:
         if isinstance(key, np.integer) and type(key) in _SCALARS:
             key = int(key)
@@ -208,7 +210,7 @@ class _Writer:
             raise NotPlain("type", where, f"a key of type {type(key).__name__}")
         return key
 
-    def _array(self, array: np.ndarray, where: str) -> None:
+    def _array(self, array: np.ndarray, where: str) -> tuple[bytes, list[tuple[str, Any]]]:
         if array.dtype.str not in _DTYPES:
             native = array.dtype.newbyteorder("=")
             if native.str not in _DTYPES:
@@ -218,9 +220,7 @@ class _Writer:
             raise NotPlain("size", where, f"an array of {array.nbytes / 2**20:.0f} MB")
         if array.ndim > MAX_DIMENSIONS or any(n > MAX_BYTES for n in array.shape):
             raise NotPlain("size", where, f"an array of shape {array.shape}")
-        dtype = array.dtype.str.encode().ljust(4)
-        shape = _count(array.ndim) + b"".join(map(_count, array.shape))
-        self.put(where, b"a", dtype, shape, array.tobytes())
+        return b"a", [("", array.dtype.str), *(("", n) for n in array.shape), ("", array.tobytes())]
 
     def _tensor(self, tensor: Any, where: str) -> tuple[bytes, list[tuple[str, Any]]]:
         import torch
@@ -266,37 +266,12 @@ class _Reader:
         self.items += 1
         if depth > MAX_DEPTH + 1 or self.items > MAX_ITEMS:
             raise Malformed("data: too deep, or too many items")
-        match tag := bytes(self.take(1)):
-            case b"n":
-                return None
-            case b"t":
-                return True
-            case b"f":
-                return False
-            case b"i":
-                value = int.from_bytes(self.take(self.count()), "little", signed=True)
-                return value if value.bit_length() <= MAX_INT_BITS else _refuse("an int")
-            case b"d":
-                return struct.unpack("<d", self.take(8))[0]
-            case b"s":
-                return str(self.take(self.count()), "utf-8")
-            case b"b":
-                return bytes(self.take(self.count()))
-            case b"a":
-                return self._array()
+        tag, count = bytes(self.take(1)), self.count()
+        if tag in _UNPACK:
+            value = _UNPACK[tag](self.take(count))
+            return value if type(value) is not int or value.bit_length() <= MAX_INT_BITS else _refuse("an int")
         make = _MAKE.get(tag) or _refuse(f"tag {tag!r}")
-        return make(*[self.read(depth + 1) for _ in range(self.count())])
-
-    def _array(self) -> np.ndarray:
-        dtype = _DTYPES[str(self.take(4), "ascii").strip()]
-        ndim = self.count()
-        if ndim > MAX_DIMENSIONS:
-            _refuse("a shape")
-        shape = tuple(self.count() for _ in range(ndim))
-        data = self.take(math.prod(shape) * dtype.itemsize)
-        if dtype.kind == "b":  # a boolean that is neither 0 nor 1 obeys no rule
-            return (np.frombuffer(data, np.uint8) != 0).reshape(shape)
-        return np.frombuffer(data, dtype).reshape(shape).copy()
+        return make(*[self.read(depth + 1) for _ in range(count)])
 
 
 def _refuse(what: str) -> Any:
@@ -320,8 +295,13 @@ def _tensor(is_parameter: Any, requires_grad: Any, array: Any) -> Any:
     return tensor.requires_grad_(_exactly(requires_grad, bool))
 
 
-def _scalar(array: Any) -> np.generic:
-    return array[()] if _exactly(array, np.ndarray).shape == () else _refuse("a scalar")
+def _array(dtype: Any, *shape_and_data: Any) -> np.ndarray:
+    *shape, data = shape_and_data
+    if len(shape) > MAX_DIMENSIONS or any(type(n) is not int or not 0 <= n <= MAX_BYTES for n in shape):
+        _refuse("a shape")
+    dtype = _DTYPES[_exactly(dtype, str)]
+    array = np.frombuffer(_exactly(data, bytes), np.uint8 if dtype.kind == "b" else dtype)
+    return array.astype(dtype).reshape(shape)  # to bool: one that is neither 0 nor 1 would obey no rule
 
 
 def _episode(*values: Any) -> Episode:
@@ -339,12 +319,8 @@ def _generator(*numbers: Any) -> np.random.Generator:
         _refuse("a generator")
     bits = np.random.PCG64(0)
     state, inc, has_uint32, uinteger = numbers
-    bits.state = {
-        "bit_generator": "PCG64",
-        "state": {"state": state, "inc": inc},
-        "has_uint32": has_uint32 & 1,
-        "uinteger": uinteger & 0xFFFFFFFF,
-    }
+    left = {"has_uint32": has_uint32 & 1, "uinteger": uinteger & 0xFFFFFFFF}
+    bits.state = {"bit_generator": "PCG64", "state": {"state": state, "inc": inc}} | left
     return np.random.Generator(bits)
 
 
@@ -355,8 +331,9 @@ _MAKE: dict[bytes, Callable] = {
     b"m": lambda *items: dict(zip(_keys(*items[::2]), items[1::2], strict=True)),
     b"e": lambda *items: set(_keys(*items)),
     b"z": lambda *items: frozenset(_keys(*items)),
+    b"a": _array,
     b"c": lambda real, imag: complex(_exactly(real, float), _exactly(imag, float)),
-    b"g": _scalar,
+    b"g": lambda array: _exactly(array, np.ndarray).reshape(())[()],
     b"p": _tensor,
     b"T": Transition,
     b"E": _episode,
@@ -369,17 +346,3 @@ _MAKE: dict[bytes, Callable] = {
 def _is_key(key: Any) -> bool:
     """Whether it can be a key. Larger ints may be chosen to have one hash, and a dict of them would take minutes."""
     return type(key) is str or (type(key) is int and abs(key) < 2**60)
-
-
-def _count(n: int) -> bytes:
-    return struct.pack("<Q", n)
-
-
-def _range_length(value: range) -> int:
-    return max(0, (value.stop - value.start + value.step - (value.step > 0) + (value.step < 0)) // value.step)
-
-
-def _is_tensor(kind: type) -> bool:
-    """Whether it is torch's Tensor or Parameter, exactly; where torch was never imported, there are none."""
-    torch = sys.modules.get("torch")
-    return torch is not None and (kind is torch.Tensor or kind is torch.nn.Parameter)
