@@ -1,6 +1,6 @@
 """Hindsight Experience Replay: a course that runs, and a replay buffer to keep."""
 
-from her import envs as _envs
+from her import envs as envs  # known to Gymnasium from here on
 from her.batch import Batch
 from her.curriculum import CurriculumHER
 from her.episodes import Episode, Transition
@@ -23,5 +23,3 @@ __all__ = [
     "sparse_reward",
 ]
 __version__ = "0.1.0"
-
-_envs.register()

@@ -13,8 +13,8 @@ from her.cli import main
 from her.policies import load_policy, play
 from her.policies.films import save_films
 from her.training import settings_for
+from her.training.commands import tensorboard_log
 from her.training.runs import Run
-from her.training.tensorboard import TensorBoardLog
 
 
 def small(**changes):
@@ -83,19 +83,16 @@ def test_tensorboard_gets_every_evaluation_once_though_the_run_was_interrupted(t
         pass
 
     run = Run(small(evaluate_every=1), tmp_path, checkpoint_seconds=0)
-    log = TensorBoardLog(tmp_path / "tensorboard")
-    log.write(run.rows)
 
     def until_half(progress):
-        log.write(run.rows)
+        log()
         if progress.env_steps >= 64:
             run.checkpoint_seconds = np.inf  # so that the last rows are in the log and in no checkpoint
         if progress.env_steps >= 96:
             raise Stop
 
-    with pytest.raises(Stop):
+    with pytest.raises(Stop), tensorboard_log(run) as log:
         run.train(until_half)
-    log.close()
     assert ("success_rate", 96) in {(name, step) for name, step, _ in points(tmp_path / "tensorboard")}
 
     words = ["train", "her/BitFlip-v0", "--env-kwargs", "n_bits=4", "--max-steps", "160", "--set", "n_envs=8"]

@@ -619,7 +619,8 @@ def test_training_tells_the_buffer_its_errors_and_completes_the_weights():
 
 
 def test_unknown_priorities_are_refused_by_training():
-    from her.training import make_buffer, settings_for
+    from her.training import settings_for
+    from her.training.loop import make_buffer
 
     with pytest.raises(ValueError, match="priority: expected one of none, td, rank, energy, moved, got 'loss'"):
         settings_for("her/Push-v0", priority="loss")

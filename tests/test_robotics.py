@@ -14,8 +14,8 @@ from her.cli import main
 from her.envs import robotics
 from her.envs.robotics import make_robots
 from her.policies import load_policy, play
-from her.training import Trainer, reward_of, settings_for
-from her.training.evaluation import evaluate, make_envs, rollout
+from her.training import Trainer, settings_for
+from her.training.evaluation import evaluate, make_envs, reward_of, rollout
 from her.training.runs import Run
 
 pytest.importorskip("gymnasium_robotics")

@@ -12,18 +12,11 @@ from her.envs.bit_flip import BitFlipEnv, BitFlipVectorEnv
 from her.envs.push import PushEnv, PushVectorEnv
 from her.envs.reach import ReachEnv, ReachVectorEnv
 
-__all__ = ["BitFlipEnv", "BitFlipVectorEnv", "PushEnv", "PushVectorEnv", "ReachEnv", "ReachVectorEnv", "register"]
+__all__ = ["BitFlipEnv", "BitFlipVectorEnv", "PushEnv", "PushVectorEnv", "ReachEnv", "ReachVectorEnv"]
 
-
-def register() -> None:
-    """Make the environments known to Gymnasium. Calling it again changes nothing."""
-    for name, module in (("BitFlip", "bit_flip"), ("Reach", "reach"), ("Push", "push")):
-        if f"her/{name}-v0" not in gym.registry:
-            gym.register(
-                id=f"her/{name}-v0",
-                entry_point=f"her.envs.{module}:{name}Env",
-                vector_entry_point=f"her.envs.{module}:{name}VectorEnv",
-            )
-
-
-register()
+for _name, _module in (("BitFlip", "bit_flip"), ("Reach", "reach"), ("Push", "push")):
+    gym.register(
+        id=f"her/{_name}-v0",
+        entry_point=f"her.envs.{_module}:{_name}Env",
+        vector_entry_point=f"her.envs.{_module}:{_name}VectorEnv",
+    )

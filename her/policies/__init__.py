@@ -112,6 +112,16 @@ def policy_of(trainer: Trainer, **made: Any) -> SavedPolicy:
     )
 
 
+def policy_of_run(run: Path) -> SavedPolicy:
+    """The policy of a run's folder, as its newest checkpoint left it. Needs torch, with one thread."""
+    from her.training import use_one_thread
+    from her.training.runs import load_trainer
+
+    use_one_thread()
+    with load_trainer(run) as trainer:
+        return policy_of(trainer)
+
+
 def export_policy(run: Path, path: Path, episodes: int = 200, seed: int = 10_000) -> SavedPolicy:
     """Store the policy of a run's folder in ``path``, with its success rate as it is stored. Needs torch.
 

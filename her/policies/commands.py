@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from her.options import needs, told
-
-if TYPE_CHECKING:
-    from her.policies import SavedPolicy
 
 ROBOTS = 4  # a robot takes 12 MB; episodes are played in rounds
 
@@ -35,11 +31,11 @@ def play(run: str, episodes: int, seed: int, gif: Path | None, films: int, fps: 
     """
     with needs("train"):
         from her.envs.robotics import is_robotic
-        from her.policies import load_policy
+        from her.policies import load_policy, policy_of_run
         from her.policies import play as film
         from her.training.evaluation import evaluate, make_envs
     with told(ValueError, FileNotFoundError):
-        policy = _policy_of_run(Path(run)) if Path(run).is_dir() else load_policy(run)
+        policy = policy_of_run(Path(run)) if Path(run).is_dir() else load_policy(run)
         n_envs = min(episodes, ROBOTS if is_robotic(policy.env_id) else 100)
         with closing(make_envs(policy.env_id, n_envs, **policy.env_kwargs)) as envs:
             evaluation = evaluate(policy, envs, seed, episodes)
@@ -52,16 +48,6 @@ def play(run: str, episodes: int, seed: int, gif: Path | None, films: int, fps: 
 
             save_films([film(policy, seed + i) for i in range(films)], gif, fps or frames_a_second(policy))
         click.echo(f"filmed: {gif}")
-
-
-def _policy_of_run(folder: Path) -> SavedPolicy:
-    with needs("train"):
-        from her.policies import policy_of
-        from her.training import use_one_thread
-        from her.training.runs import load_trainer
-    use_one_thread()
-    with load_trainer(folder) as trainer:
-        return policy_of(trainer)
 
 
 @click.command()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from pathlib import Path
 
 from joblib import Parallel, delayed, parallel_config
@@ -47,8 +47,8 @@ def sweep(
         The runs, as they end; those that had ended before first.
     """
     records = {record.name: record for record in kept}
-    todo = [job for job in jobs if job.name not in records]
-    for record in run_all(todo, out.resolve(), n_jobs, backend, scheduler):
+    todo = {job.name: job for job in jobs if job.name not in records}
+    for record in _run_all(todo, out.resolve(), n_jobs, backend, scheduler):
         records[record.name] = record
         write_tables([records[job.name] for job in jobs if job.name in records], results, command)
         yield record
@@ -91,56 +91,36 @@ def run_job(job: Job, out: Path) -> RunRecord:
     return read_run(folder, job.task, job.variant, job.config.to_dict(), error)
 
 
-def run_all(
-    jobs: Sequence[Job], out: Path, n_jobs: int = -1, backend: str = "loky", scheduler: str | None = None
-) -> Iterator[RunRecord]:
-    """Run all jobs; the records of their runs as they end. See `sweep`."""
-    left = {job.name: job for job in jobs}
-    for job in jobs:
-        if has_ended(job, out):
-            yield run_job(left.pop(job.name), out)
-    # only loky gives a generator
-    run = partial(_run, n_jobs=n_jobs, return_as="list" if backend == "dask" else "generator_unordered")
-    with _dask(scheduler) if backend == "dask" else parallel_config("loky"):
+def _run_all(left: dict[str, Job], out: Path, n_jobs: int, backend: str, scheduler: str | None) -> Iterator[RunRecord]:
+    """Run all jobs; the records of their runs as they end."""
+    for job in [job for job in left.values() if has_ended(job, out)]:
+        yield run_job(left.pop(job.name), out)
+    with ExitStack() as opened:
+        if backend == "dask":
+            from dask.distributed import Client
+            from dask.distributed import KilledWorker as Death
+
+            client, return_as = opened.enter_context(Client(scheduler)), "list"  # only loky gives a generator
+            opened.enter_context(parallel_config("dask", client=client, wait_for_workers_timeout=60))
+        else:
+            Death, return_as = BrokenProcessPool, "generator_unordered"
+            opened.enter_context(parallel_config("loky"))
+
+        def run(jobs: Iterable[Job]) -> Iterable[RunRecord]:
+            return Parallel(n_jobs, batch_size=1, return_as=return_as)(delayed(run_job)(job, out) for job in jobs)
+
         while left:
             try:
-                for record in run(list(left.values()), out):
+                for record in run(list(left.values())):
                     del left[record.name]
                     yield record
-            except Exception as error:  # a worker was killed, for memory perhaps: whose run it had is not told
-                if not _is_death(error):
-                    raise
+            except Death:  # of a worker, for memory perhaps: whose run it had is not told
                 begun = [job for job in left.values() if (out / job.name / "config.json").exists()]
                 for job in begun or list(left.values())[:1]:
                     del left[job.name]
-                    yield _alone(job, out, run)
-
-
-def _alone(job: Job, out: Path, run: Callable[[list[Job], Path], Iterable[RunRecord]]) -> RunRecord:
-    """The record of a job that is run with no other beside it, so that its process's death is its own."""
-    try:
-        return next(iter(run([job], out)))
-    except Exception as error:
-        if not _is_death(error):
-            raise
-        died = f"its process died ({type(error).__name__})"
-        return read_run(out / job.name, job.task, job.variant, job.config.to_dict(), died)
-
-
-def _run(jobs: list[Job], out: Path, n_jobs: int, return_as: str) -> Iterable[RunRecord]:
-    """The records of jobs that run in the backend that joblib is set to."""
-    return Parallel(n_jobs, batch_size=1, return_as=return_as)(delayed(run_job)(job, out) for job in jobs)
-
-
-@contextmanager
-def _dask(scheduler: str | None) -> Iterator[None]:
-    """Joblib's work in this block goes to a cluster, or to one started here."""
-    from dask.distributed import Client
-
-    with Client(scheduler) as client, parallel_config("dask", client=client, wait_for_workers_timeout=60):
-        yield
-
-
-def _is_death(error: Exception) -> bool:
-    """Whether an exception of joblib's says that a worker's process is gone."""
-    return type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool", "KilledWorker")
+                    try:
+                        (record,) = run([job])  # with no other beside it, so that its process's death is its own
+                    except Death as error:
+                        died = f"its process died ({type(error).__name__})"
+                        record = read_run(out / job.name, job.task, job.variant, job.config.to_dict(), died)
+                    yield record

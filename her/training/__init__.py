@@ -14,10 +14,7 @@ _MODULES = {
     "Progress": "loop",
     "Trainer": "loop",
     "TrainingConfig": "config",
-    "make_buffer": "loop",
-    "reward_of": "evaluation",
     "settings_for": "config",
-    "takes_goals": "loop",
 }
 __all__ = ["Progress", "Trainer", "TrainingConfig", "settings_for", "use_one_thread"]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,12 +122,7 @@ def _with_progress_bar(run: Run, quiet: bool, tensorboard: bool) -> Summary:
 
     total = run.config.max_steps
     with ExitStack() as opened:
-        log = None
-        if tensorboard:
-            with needs("tensorboard"):
-                from her.training.tensorboard import TensorBoardLog
-            log = opened.enter_context(closing(TensorBoardLog(run.folder / "tensorboard")))
-            log.write(run.rows)
+        log = opened.enter_context(tensorboard_log(run)) if tensorboard else lambda: None
         bar = opened.enter_context(tqdm(total=total, unit="step", unit_scale=True, disable=quiet, file=sys.stderr))
         bar.update(min(run.trainer.env_steps, total))
 
@@ -133,7 +130,31 @@ def _with_progress_bar(run: Run, quiet: bool, tensorboard: bool) -> Summary:
             bar.update(min(progress.env_steps, total) - bar.n)
             if progress.success_rate is not None:
                 bar.set_postfix(success=f"{progress.success_rate:.2f}", refresh=False)
-            if log:
-                log.write(run.rows)
+            log()
 
         return run.train(show)
+
+
+@contextmanager
+def tensorboard_log(run: Run) -> Iterator[Callable[[], None]]:
+    """What writes the evaluations that have come since the last time, as points over environment steps.
+
+    A run that goes on from a checkpoint repeats the evaluations that came after it. The log is therefore written anew.
+    """
+    with needs("tensorboard"):
+        from tensorboardX import SummaryWriter
+    shutil.rmtree(run.folder / "tensorboard", ignore_errors=True)
+    written = 0
+    with SummaryWriter(str(run.folder / "tensorboard")) as writer:
+
+        def write() -> None:
+            nonlocal written
+            for row in run.rows[written:]:
+                for name, value in row.items():
+                    if name != "env_steps" and value is not None:
+                        writer.add_scalar(name, value, global_step=row["env_steps"])
+            written = len(run.rows)
+            writer.flush()
+
+        write()
+        yield write

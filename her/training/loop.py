@@ -22,16 +22,7 @@ from her.hindsight import HERConfig, HindsightExperienceReplay
 from her.prioritized import SAMPLERS
 from her.replay import GoalConditionedReplayBuffer, TransitionSampler
 from her.training.config import AGENTS, TrainingConfig
-from her.training.evaluation import (
-    Evaluation,
-    Rollout,
-    SuccessFunction,
-    evaluate,
-    horizon,
-    make_envs,
-    reward_of,
-    rollout,
-)
+from her.training.evaluation import Evaluation, Rollout, evaluate, horizon, make_envs, reward_of, rollout
 from her.training.look import UNSCALED, RewardScale, look
 
 
@@ -81,7 +72,10 @@ class Trainer(AbstractContextManager):
 
     def __init__(self, config: TrainingConfig):
         self.config = config
-        self._success = config.success_function and _resolve(config.success_function)
+        try:
+            self._success = config.success_function and resolve_name(config.success_function)
+        except (ValueError, ImportError, AttributeError) as error:
+            raise ValueError(f"success_function: cannot import {config.success_function!r}: {error}") from None
         self.look = look(config, self._success)
         if not self.look.tells_success and (config.until_success is not None or config.success_ends):
             raise ValueError(
@@ -223,14 +217,8 @@ class Trainer(AbstractContextManager):
 
     def state(self) -> dict[str, Any]:
         """What, beside the buffer, a run needs to go on from here: plain numbers, and the agent's tensors."""
-        return {
-            "rounds": self.rounds,
-            "updates": self.updates,
-            "episodes": self.episodes,
-            "cpu_seconds": self.cpu_seconds,
-            "agent_rng": self.agent.rng.bit_generator.state,
-            "agent": self.agent.state(),
-        }
+        numbers = {name: getattr(self, name) for name in ("rounds", "updates", "episodes", "cpu_seconds")}
+        return numbers | {"agent_rng": self.agent.rng.bit_generator.state, "agent": self.agent.state()}
 
     def load(self, state: dict[str, Any]) -> None:
         """Take back what `state` gave; the buffer is loaded by its own `load`."""
@@ -315,11 +303,3 @@ def takes_goals(envs: gym.vector.VectorEnv) -> bool:
     except Exception:  # whatever an environment does with options that it does not know
         return False
     return all(np.array_equal(again[key], goals) for key in ("achieved_goal", "desired_goal"))
-
-
-def _resolve(name: str) -> SuccessFunction:
-    """The function of this ``module:name``."""
-    try:
-        return resolve_name(name)
-    except (ValueError, ImportError, AttributeError) as error:
-        raise ValueError(f"success_function: cannot import {name!r}: {error}") from None
