@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from her.goals import GoalSampler, GoalSelectionStrategy, as_goal_sampler
-from her.validation import check_number, check_positive_integer, check_state
+from her.validation import check_count, check_number, check_positive_integer, check_state
 
 
 class Cher(GoalSampler):
@@ -55,9 +55,7 @@ class Cher(GoalSampler):
         self.proximity = check_number("proximity", proximity, lambda x: x >= 0, "at least 0")
         self.growth = check_number("growth", growth, lambda x: 1 <= x <= 1e9, "from 1 to 1e9")
         self.growth_batches = check_positive_integer("growth_batches", growth_batches)
-        self.candidates = check_positive_integer("candidates", candidates)
-        if self.candidates < 2:
-            raise ValueError(f"candidates: expected at least 2 for each that is picked, got {candidates}")
+        self.candidates = check_count("candidates", candidates, 2, "at least 2 for each that is picked")
         self.group = check_positive_integer("group", group)
         self.step = 0
 
@@ -106,7 +104,10 @@ def pick_diverse(goals: np.ndarray, cost: np.ndarray, n: int, rng: np.random.Gen
     Returns:
         (n,) indices, without repetition, in the order of picking.
     """
-    similar = _similarities(goals)
+    apart = np.linalg.norm(goals[:, None] - goals, axis=2)
+    to_others = np.where(np.eye(len(goals), dtype=bool), np.inf, apart)
+    sigma = to_others.min(axis=1).mean() if len(goals) > 1 else 1.0
+    similar = np.exp(-((apart / max(sigma, 1e-6)) ** 2))
     covered = np.zeros(len(goals))  # maxⱼ sim(gᵢ, gⱼ) over what is picked
     left = np.arange(len(goals))
     picked = np.empty(n, np.intp)
@@ -118,11 +119,3 @@ def pick_diverse(goals: np.ndarray, cost: np.ndarray, n: int, rng: np.random.Gen
         picked[i] = left[places[best]]
         left = np.delete(left, places[best])
     return picked
-
-
-def _similarities(goals: np.ndarray) -> np.ndarray:
-    """(m, m) exp(-‖gᵢ - gⱼ‖²/σ²), σ being the mean distance to the nearest neighbour."""
-    apart = np.linalg.norm(goals[:, None] - goals, axis=2)
-    to_others = np.where(np.eye(len(goals), dtype=bool), np.inf, apart)
-    sigma = to_others.min(axis=1).mean() if len(goals) > 1 else 1.0
-    return np.exp(-((apart / max(sigma, 1e-6)) ** 2))

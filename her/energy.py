@@ -121,7 +121,8 @@ class EnergyTransitions(_EpisodeTransitions):
         floor: float = 1e-2,
     ):
         super().__init__(position)
-        self.dt, self.mass, self.gravity, self.clip = _check_physics(dt, mass, gravity, clip)
+        self.physics = {"dt": dt, "mass": mass, "gravity": gravity, "clip": clip}
+        trajectory_energy(np.zeros((1, 2)), **self.physics)  # refuses what is out of its range
         self.temperature = check_number("temperature", temperature, lambda x: x >= 0, "at least 0")
         self.floor = check_number("floor", floor, lambda x: x > 0, "above 0")
 
@@ -135,7 +136,7 @@ class EnergyTransitions(_EpisodeTransitions):
         return self._measures(buffer)
 
     def _measure(self, positions):
-        return trajectory_energy(positions, self.dt, self.mass, self.gravity, self.clip)
+        return trajectory_energy(positions, **self.physics)
 
     def _value(self, measure):
         return (measure + self.floor) ** (1 / (self.temperature + 0.01))
@@ -204,7 +205,9 @@ def trajectory_energy(
     >>> float(trajectory_energy([[0, 0], [0, 0], [0.1, 0], [0.1, 0]], dt=0.1, clip=2))  # at rest, 1 m/s, at rest
     0.5
     """
-    _check_physics(dt, mass, gravity, clip)
+    for name, number in (("dt", dt), ("mass", mass), ("clip", clip)):
+        check_number(name, number, lambda x: x > 0, "above 0")
+    check_number("gravity", gravity, lambda x: x >= 0, "at least 0")
     positions = np.asarray(positions, float)
     if positions.ndim < 2 or positions.shape[-1] not in (2, 3) or not positions.shape[-2]:
         raise ValueError(f"positions: expected shape (…, T + 1, 2 or 3), got {positions.shape}")
@@ -215,15 +218,6 @@ def trajectory_energy(
         height = positions[..., 2]
         energy += mass * gravity * (height - height[..., :1])
     return np.diff(energy).clip(0, clip).sum(axis=-1)
-
-
-def _check_physics(dt: float, mass: float, gravity: float, clip: float) -> tuple[float, ...]:
-    return (
-        check_number("dt", dt, lambda x: x > 0, "above 0"),
-        check_number("mass", mass, lambda x: x > 0, "above 0"),
-        check_number("gravity", gravity, lambda x: x >= 0, "at least 0"),
-        check_number("clip", clip, lambda x: x > 0, "above 0"),
-    )
 
 
 def object_of(env: Any) -> tuple[slice, float]:

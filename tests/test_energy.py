@@ -214,7 +214,8 @@ def test_an_open_episode_counts_from_the_step_on_that_moves_the_object():
 def test_environments_tell_where_their_object_is():
     for env in (PushEnv(), PushVectorEnv(3)):
         sampler = EnergyTransitions.of(env, clip=0.25)
-        assert (sampler.position, sampler.dt, sampler.clip) == (PushEnv.object_position, PushEnv.dt, 0.25)
+        assert (sampler.position, sampler.physics["dt"]) == (PushEnv.object_position, PushEnv.dt)
+        assert sampler.physics["clip"] == 0.25
 
     class Fetch:
         has_object, dt = True, 0.04
@@ -223,7 +224,8 @@ def test_environments_tell_where_their_object_is():
         envs = (Fetch(),)
 
     for env in (Fetch(), Vector()):
-        assert (EnergyTransitions.of(env).position, EnergyTransitions.of(env).dt) == (slice(3, 6), 0.04)
+        sampler = EnergyTransitions.of(env)
+        assert (sampler.position, sampler.physics["dt"]) == (slice(3, 6), 0.04)
     Fetch.has_object = False  # FetchReach
     for env in (BitFlipEnv(), ReachVectorEnv(2), Fetch()):
         with pytest.raises(ValueError, match=r"^env: .* tells nothing of an object"):

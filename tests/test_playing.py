@@ -10,8 +10,7 @@ from PIL import Image
 from tensorboardX.proto.event_pb2 import Event
 
 from her.cli import main
-from her.policies import load_policy, play
-from her.policies.films import save_films
+from her.policies import load_policy, play, save_films
 from her.training import settings_for
 from her.training.commands import tensorboard_log
 from her.training.runs import Run

@@ -613,7 +613,7 @@ def test_training_tells_the_buffer_its_errors_and_completes_the_weights():
     assert trainer.buffer.transitions.beta == 1
     assert trainer.buffer.transitions.report(trainer.buffer)["unseen_share"] < 0.01
     energy = Trainer(settings_for("her/Push-v0", n_envs=8, priority="energy", priority_settings={"clip": 0.3}))
-    assert energy.buffer.transitions.clip == 0.3
+    assert energy.buffer.transitions.physics["clip"] == 0.3
     without = Trainer(settings_for("her/Push-v0", n_envs=8, priority="energy", strategy="none"))
     assert isinstance(without.buffer.transitions, EnergyTransitions)
 

@@ -523,7 +523,7 @@ def test_energy_priorities_work_as_they_are():
     for start, energy in zip(starts, sampler.energies(hindsight), strict=True):
         episode = slice(start, hindsight.episode_end[start])
         places = np.concatenate([hindsight.states[episode], hindsight.next_states[episode][-1:]])[:, sampler.position]
-        expected = trajectory_energy(places, None, sampler.mass, sampler.gravity, sampler.dt, sampler.clip)
+        expected = trajectory_energy(places, **sampler.physics)
         np.testing.assert_allclose(energy, expected, rtol=1e-4, atol=1e-6)
 
 

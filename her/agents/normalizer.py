@@ -23,7 +23,6 @@ class Normalizer:
         self.count = torch.zeros((), dtype=torch.float64)
         self.sum = torch.zeros(size, dtype=torch.float64)
         self.sum_of_squares = torch.zeros(size, dtype=torch.float64)
-        self._refresh()
 
     def update(self, observations: torch.Tensor) -> None:
         """Show (n, size) more observations."""
@@ -31,20 +30,19 @@ class Normalizer:
         self.count += len(rows)
         self.sum += rows.sum(0)
         self.sum_of_squares += rows.square().sum(0)
-        self._refresh()
 
     def __call__(self, observations: torch.Tensor) -> torch.Tensor:
         """(n, size) standardised and clipped; as they are as long as nothing has been shown."""
-        return torch.addcmul(self._offset, observations, self._scale).clamp_(-self.clip, self.clip)
+        mean, deviation = self._moments()
+        offset, scale = (-mean / deviation).float(), (1 / deviation).float()
+        return torch.addcmul(offset, observations, scale).clamp_(-self.clip, self.clip)
 
     def state(self) -> dict[str, torch.Tensor]:
         return {"count": self.count, "sum": self.sum, "sum_of_squares": self.sum_of_squares}
 
     def load(self, state: dict[str, torch.Tensor]) -> None:
-        self.count.copy_(state["count"])
-        self.sum.copy_(state["sum"])
-        self.sum_of_squares.copy_(state["sum_of_squares"])
-        self._refresh()
+        for name, ours in self.state().items():
+            ours.copy_(state[name])
 
     def mean_and_deviation(self) -> tuple[np.ndarray, np.ndarray]:
         """(size,) each, float32, as observations are standardised by them now."""
@@ -56,8 +54,3 @@ class Normalizer:
             return self.sum, torch.ones_like(self.sum)
         mean = self.sum / self.count
         return mean, (self.sum_of_squares / self.count - mean.square()).clamp(min=self.smallest**2).sqrt()
-
-    def _refresh(self) -> None:
-        mean, deviation = self._moments()
-        self._scale = (1 / deviation).float()
-        self._offset = (-mean / deviation).float()

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import Any
@@ -49,8 +49,10 @@ class Progress:
     solved: bool
 
 
-class Trainer(AbstractContextManager):
+class Trainer(ExitStack):
     """A run as a generator: every step of it yields a `Progress`; nothing is printed and nothing is written.
+
+    ``close`` closes the environments; the agent and the buffer stay usable.
 
     A round resets every environment with a seed of its own, plays one episode in each, and then takes
     ``updates_per_round`` gradient steps. So a run that goes on from `state`, between two rounds, goes on exactly as it
@@ -71,6 +73,7 @@ class Trainer(AbstractContextManager):
     """
 
     def __init__(self, config: TrainingConfig):
+        super().__init__()
         self.config = config
         try:
             self._success = config.success_function and resolve_name(config.success_function)
@@ -98,18 +101,11 @@ class Trainer(AbstractContextManager):
             self.agent, self.scale = make_agent(self.envs, config, self.look.rewards)
             self.buffer = make_buffer(self.envs, config)
             self._sets_goals = isinstance(self.buffer, CurriculumHER) and takes_goals(self.envs)
-            self._opened = opened.pop_all()
+            self.push(opened.pop_all())
         self.rounds = self.updates = self.episodes = 0
         self._final: tuple[int, Evaluation] | None = None
         self._cpu_before = 0.0
         self._cpu_start = time.process_time()
-
-    def close(self) -> None:
-        """Close the environments; the agent and the buffer stay usable."""
-        self._opened.close()
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     @property
     def env_steps(self) -> int:

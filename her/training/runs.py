@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
@@ -66,8 +66,8 @@ class Summary:
     wall_seconds: float
 
 
-class Run(AbstractContextManager):
-    """Trains a config in a folder.
+class Run(ExitStack):
+    """Trains a config in a folder; ``close`` closes the trainer's environments.
 
     Args:
         config: what to train.
@@ -90,12 +90,13 @@ class Run(AbstractContextManager):
         resume: bool = False,
         checkpoint_seconds: float = 10.0,
     ):
+        super().__init__()
         self.folder = Path(folder)
         self.config, self.checkpoint_seconds = config, checkpoint_seconds
         self.rows: list[dict[str, Any]] = []
         self._wall_before, self._writing, self._solved = 0.0, 0.0, False
         self._check_folder(resume)
-        self.trainer = Trainer(config)
+        self.trainer = self.enter_context(Trainer(config))
         self._start = self._last_checkpoint = time.monotonic()
         try:
             if resume:
@@ -107,13 +108,6 @@ class Run(AbstractContextManager):
         except BaseException:
             self.close()
             raise
-
-    def close(self) -> None:
-        """Close the trainer's environments."""
-        self.trainer.close()
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     @property
     def wall_seconds(self) -> float:
