@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from her_course.exercises.model import Result
+    from her_course.exercises.results import Result
 
 SEED = 0  # of the cases of a check, which are the same for everybody, every time
 LINES = 8  # shown of what an answer prints
@@ -129,8 +129,8 @@ def language(function: Callable | None) -> str:
 
 def report(result: Result, lang: str) -> str:
     """What `check` prints: the score, the first case that failed and why, and where to look for help."""
-    from her_course.exercises.model import say
     from her_course.exercises.registry import find
+    from her_course.exercises.saying import say
 
     exercise, zh = find(result.exercise), lang == "zh"
     head = f"{exercise.name}   {result.score}/{result.maximum}"
@@ -171,7 +171,7 @@ def _exercise(answer: Callable):
 
 
 def _judge(exercise, answer: Callable) -> Result:
-    from her_course.exercises.model import judge_exercise
+    from her_course.exercises.results import judge_exercise
     from her_course.exercises.running import guarded
 
     return judge_exercise(exercise, guarded(answer, exercise.seconds), SEED, hidden=False)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from her.files import write_atomically
 
 if TYPE_CHECKING:
-    from her_course.exercises.model import Result
+    from her_course.exercises.results import Result
 
 VARIABLE = "HER_PROGRESS"
 _EMPTY = {"passed": False, "score": 0, "maximum": 0, "tries": 0, "hints": 0}

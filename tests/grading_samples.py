@@ -15,7 +15,7 @@ from pathlib import Path
 import mutants
 
 from her_course.exercises import registry
-from her_course.exercises.model import judge_exercise
+from her_course.exercises.results import judge_exercise
 from her_course.exercises.running import here
 from her_course.grading.process import SandboxError, require
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from her_course import attempt, check, hint, or_reference, progress, reference
-from her_course.exercises import model, registry, running
+from her_course.exercises import model, registry, results, running
 
 MINE = """
 def sparse_reward(achieved_goal, desired_goal, threshold):
@@ -237,10 +237,10 @@ def test_a_task_that_is_not_written_yet_is_said_so(capsys):
 
 def test_without_fork_a_thread_does(capsys):
     exercise = registry.find("sparse_reward")
-    right = model.judge_exercise(exercise, running.threaded(answer(RIGHT), 5), 0, False)
+    right = results.judge_exercise(exercise, running.threaded(answer(RIGHT), 5), 0, False)
     assert right.passed
     stdout = sys.stdout
-    hung = model.judge_exercise(exercise, running.threaded(answer("time.sleep(0.5)"), 0.05), 0, False)
+    hung = results.judge_exercise(exercise, running.threaded(answer("time.sleep(0.5)"), 0.05), 0, False)
     assert hung.status == "timed_out"
     assert sys.stdout is stdout
     time.sleep(1)  # until the threads that were given up have ended, and put back the standard output of this test

@@ -11,8 +11,11 @@ import torch
 
 from her_course import plain
 from her_course.exercises import registry
-from her_course.exercises.model import MUTATES, judge_cases, make_cases, say, weights
+from her_course.exercises.model import MUTATES
+from her_course.exercises.results import judge_cases, make_cases
 from her_course.exercises.running import here
+from her_course.exercises.saying import say
+from her_course.exercises.texts import weights
 
 WRONG, RIGHT = mutants.load()
 STUDENTS = mutants.students.load()

@@ -20,7 +20,8 @@ from click.testing import CliRunner
 
 from her.cli import main
 from her_course.exercises import registry
-from her_course.exercises.model import Call, Outcome, judge_exercise
+from her_course.exercises.model import Call, Outcome
+from her_course.exercises.results import judge_exercise
 from her_course.exercises.running import lost
 from her_course.grading import process as processes
 from her_course.grading.classes import Grading

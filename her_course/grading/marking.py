@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from her_course.exercises import registry
-from her_course.exercises.model import Call, Case, CaseResult, Exercise, Outcome, Problem, Text, Verdict, judge_exercise
+from her_course.exercises.model import Call, Case, Exercise, Outcome, Problem, Text, Verdict
+from her_course.exercises.results import CaseResult, judge_exercise
 from her_course.exercises.running import lost
 from her_course.grading.archives import open_safely
 from her_course.grading.sandbox import Limits, Sandbox, Task, shared
