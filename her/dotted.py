@@ -9,11 +9,10 @@ from typing import Any
 def nest(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as nested dictionaries; where layers name the same setting, the last one counts.
 
+    A ValueError says where a dotted name leads into a setting that is no dictionary.
+
     >>> nest({"k": 4, "agent_settings": {"tau": 0.1}}, {"agent_settings.gamma": 0.9, "k": 8})
     {'k': 8, 'agent_settings': {'tau': 0.1, 'gamma': 0.9}}
-
-    Raises:
-        ValueError: a dotted name leads into a setting that is no dictionary.
     """
     nested: dict[str, Any] = {}
     for layer in layers:

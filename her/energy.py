@@ -26,11 +26,7 @@ class _EpisodeTransitions(TransitionSampler):
 
     @classmethod
     def of(cls, env: Any, **settings: float) -> Self:
-        """For an environment that tells where its object is: Push, and the Fetch tasks with an object.
-
-        Raises:
-            ValueError: it tells no such thing.
-        """
+        """For an environment that tells where its object is, see `object_of`: Push, and the Fetch tasks with one."""
         return cls(object_of(env)[0], **settings)
 
     def check(self, buffer):
@@ -221,11 +217,7 @@ def trajectory_energy(
 
 
 def object_of(env: Any) -> tuple[slice, float]:
-    """Where in an environment's observation the position of its object stands, and the seconds that a step takes.
-
-    Raises:
-        ValueError: it tells no such thing.
-    """
+    """Where in the observation the position of an object stands, and the seconds of a step; a ValueError if untold."""
     env = getattr(env, "envs", [env])[0]  # gymnasium's own vector environments have a list of them
 
     def told(name: str) -> Any:

@@ -25,9 +25,6 @@ class DDPGConfig(LearnerConfig):
         random_share: share of uniformly random actions while exploring.
         noise: deviation of Gaussian noise on the other actions, in units of the action range's half.
         normalize: standardise observations and clip them to ±5 deviations.
-
-    Raises:
-        ValueError: a setting out of its range.
     """
 
     action_penalty: float = 0.05

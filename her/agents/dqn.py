@@ -45,9 +45,6 @@ class DQNConfig(LearnerConfig):
         inputs: what the network is fed, for states and goals of the same bits: "pair" is [state, goal], "difference"
             only which entries differ (state XOR goal), as 0 and 1, "agreement" only which do not, "both" is
             [state, which differ].
-
-    Raises:
-        ValueError: a setting out of its range.
     """
 
     hidden: tuple[int, ...] = (256,)

@@ -16,7 +16,7 @@ from her.validation import check_number, check_positive_integer
 
 @dataclass(frozen=True)
 class LearnerConfig:
-    """What all agents have settings for.
+    """What all agents have settings for; the settings of each of them are checked as these are.
 
     Attributes:
         hidden: widths of the hidden layers, of all networks alike.

@@ -30,9 +30,6 @@ class SACConfig(LearnerConfig):
             (Haarnoja et al. 2018, §5). With rewards of -1 and 0, at α = 1 entropy is worth more than the goal.
         random_share: share of uniformly random actions while exploring, beside the policy's own.
         normalize: standardise observations and clip them to ±5 deviations.
-
-    Raises:
-        ValueError: a setting out of its range.
     """
 
     hidden: tuple[int, ...] = (256, 256)

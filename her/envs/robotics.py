@@ -32,11 +32,7 @@ def is_robotic(env_id: str) -> bool:
 
 
 def register(env_id: str) -> None:
-    """Make Gymnasium-Robotics known to Gymnasium, after a look at the versions.
-
-    Raises:
-        ValueError: the extra is not installed, or the mujoco found is one that breaks ``env_id``.
-    """
+    """Make Gymnasium-Robotics known to Gymnasium; a ValueError if it is missing, or a mujoco breaks ``env_id``."""
     try:
         found = metadata.version("mujoco")
         with contextlib.redirect_stderr(io.StringIO()):  # the package prints a notice about Adroit hands
@@ -68,11 +64,7 @@ def make_robot(env_id: str, env_kwargs: Mapping[str, Any]) -> gym.Env:
 
 
 def make_filmed(env_id: str, env_kwargs: Mapping[str, Any], width: int, height: int) -> gym.Env:
-    """One environment with ``render_mode="rgb_array"``; a Fetch robot is seen from near enough to see what it does.
-
-    Raises:
-        RuntimeError: nothing is there that could draw.
-    """
+    """One environment that draws, a Fetch robot from near enough to see what it does; a RuntimeError if it cannot."""
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         os.environ.setdefault("MUJOCO_GL", "egl")  # left to itself, mujoco opens a window that nobody has
     how = {"render_mode": "rgb_array", "width": width, "height": height}

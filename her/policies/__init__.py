@@ -242,12 +242,9 @@ def save_films(films: Sequence[Film], path: Path, fps: float, hold: float = 0.7)
 
     Args:
         films: the episodes.
-        path: what its ending says: .gif, .png (animated) or .webp.
+        path: what its ending says: .gif, .png (animated) or .webp; a ValueError for another.
         fps: frames a second.
         hold: seconds.
-
-    Raises:
-        ValueError: another ending.
     """
     if path.suffix not in (".gif", ".png", ".webp"):
         raise ValueError(f"path: expected a name that ends in .gif, .png or .webp, got {path.name!r}")

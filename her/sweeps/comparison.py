@@ -38,10 +38,7 @@ class Comparison:
 def compare(folder: Path, threshold: float = 0.9) -> list[Comparison]:
     """Every variant of every task in a sweep's tables, beside the first variant of its task.
 
-    Intervals are those of `bootstrap`, over seeds; for ``times``, those of `ratio`.
-
-    Raises:
-        FileNotFoundError: the folder has no sweep's tables.
+    Intervals are those of `bootstrap`, over seeds; for ``times``, those of `ratio`. For errors see `read_tables`.
     """
     ended = [record for record in read_tables(folder) if record.result]
     found: list[Comparison] = []

@@ -55,11 +55,7 @@ def sweep(
 
 
 def in_tables(jobs: Iterable[Job], results: Path) -> list[RunRecord]:
-    """Those of the jobs that tables in ``results`` tell of already, ended and with the very settings asked for now.
-
-    Raises:
-        FileNotFoundError: ``results`` has no tables.
-    """
+    """Those of the jobs that `read_tables` finds in ``results``, ended and with the very settings asked for now."""
     there = {record.name: record for record in read_tables(results) if record.result}
     return [
         there[job.name] for job in jobs if job.name in there and not differences(job.config, there[job.name].config)

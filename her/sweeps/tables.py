@@ -104,11 +104,7 @@ def write_tables(records: Sequence[RunRecord], folder: Path, command: str) -> No
 
 
 def read_tables(folder: Path) -> list[RunRecord]:
-    """The runs that a sweep's tables tell of.
-
-    Raises:
-        FileNotFoundError: one of the tables is missing, with its name.
-    """
+    """The runs that a sweep's tables tell of; a FileNotFoundError names a table that is missing."""
     try:
         curves = dict(list(read_table(folder / "curves.csv").groupby(list(IDENTITY), sort=False)))
         runs = read_table(folder / "runs.csv")
@@ -157,10 +153,8 @@ def read_records(folder: Path) -> list[RunRecord]:
     """The runs in a folder: those of a sweep's tables, or those whose folders lie in it, however deep.
 
     Runs that come without names are told apart by what differs: a task for each environment and its arguments, a
-    variant for each of the other settings that are not the same in all runs of the task; seeds aside.
-
-    Raises:
-        FileNotFoundError: no runs with evaluations are there.
+    variant for each of the other settings that are not the same in all runs of the task; seeds aside. Where no run has
+    an evaluation, a FileNotFoundError says so.
     """
     records = read_tables(folder) if (folder / "runs.csv").exists() else _read_folders(folder)
     records = [record for record in records if len(record.curve)]

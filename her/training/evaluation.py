@@ -52,11 +52,7 @@ def make_envs(env_id: str, n_envs: int, **env_kwargs: Any) -> VectorEnv:
 
 
 def check_spaces(env_id: str, observations: gym.Space, actions: gym.Space) -> None:
-    """See that an agent can learn in these spaces of a single environment.
-
-    Raises:
-        ValueError: it cannot; the message names the space.
-    """
+    """A ValueError that names the space, if no agent can learn in these of a single environment."""
     keys = ("observation", "achieved_goal", "desired_goal")
     if not isinstance(observations, gym.spaces.Dict) or not set(keys) <= set(observations.keys()):
         raise ValueError(f"env_id: {env_id!r} is no goal environment: expected observations with {sorted(keys)}")
@@ -82,11 +78,7 @@ def check_spaces(env_id: str, observations: gym.Space, actions: gym.Space) -> No
 
 
 def horizon(envs: VectorEnv) -> int:
-    """Steps after which an episode is cut off.
-
-    Raises:
-        ValueError: the environment has no time limit.
-    """
+    """Steps after which an episode is cut off; a ValueError if the environment has no time limit."""
     if hasattr(envs, "horizon"):
         return int(envs.horizon)
     first = envs.envs[0] if hasattr(envs, "envs") else envs
@@ -101,11 +93,7 @@ def horizon(envs: VectorEnv) -> int:
 
 
 def reward_of(envs: VectorEnv) -> RewardFunction:
-    """The environments' own reward function as f(achieved, desired), and what wrappers around it make of rewards.
-
-    Raises:
-        ValueError: they have no ``compute_reward``.
-    """
+    """The environments' ``compute_reward`` as f(achieved, desired), with what wrappers around it make of rewards."""
     env, changes = envs if hasattr(envs, "compute_reward") else getattr(envs, "envs", [envs])[0], []
     while not hasattr(env, "compute_reward"):
         if not isinstance(env, gym.Wrapper):

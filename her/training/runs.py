@@ -202,11 +202,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def load_agent(trainer: Trainer, checkpoint: Path) -> dict[str, Any]:
-    """Give a trainer what a checkpoint holds beside the buffer; returns its state.json.
-
-    Raises:
-        ValueError: a damaged file, by its name.
-    """
+    """Give a trainer what a checkpoint holds beside the buffer; its state.json. A ValueError names a damaged file."""
     state, path = read_json(checkpoint / "state.json", STATE), checkpoint / "agent.pt"
     try:
         agent = torch.load(path, weights_only=True)
