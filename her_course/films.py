@@ -14,16 +14,13 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from her.policies import SavedPolicy, load_policy, play
+from her_course.figures.implementation import side_by_side
 
 
 def film_row(policy: SavedPolicy, seeds: Sequence[int], steps: int, size: int) -> list[np.ndarray]:
     """The first moments of one episode per seed, side by side: (size, len(seeds)·size, 3) uint8 each."""
     films = [play(policy, seed, 2 * size, 2 * size).frames[: steps + 1] for seed in seeds]
-    frames = []
-    for moment in zip(*films, strict=True):
-        row = np.hstack(moment).astype(np.uint16)  # drawn twice as large, so that edges are smooth
-        frames.append((sum(row[i::2, j::2] for i in (0, 1) for j in (0, 1)) // 4).astype(np.uint8))
-    return frames
+    return side_by_side(list(zip(*films, strict=True)))  # drawn twice as large, so that edges are smooth
 
 
 def write_film(frames: Sequence[np.ndarray], path: str | os.PathLike, colours: int = 48) -> None:

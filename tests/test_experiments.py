@@ -162,7 +162,7 @@ def test_a_grid_given_by_flags_leaves_a_table_and_the_command(tmp_path):
     assert "11 of 11 runs done" in collected.output
     assert table(tmp_path / "runs.csv") == rows[1:]
     how = json.loads((tmp_path / "how.json").read_text())
-    assert how["command"].startswith("her sweep her/BitFlip-v0 --grid strategy=future,none --grid k=1,4 --seeds 0,1,5")
+    assert how["command"].startswith("her sweep her/BitFlip-v0 --seeds 0,1,5 --grid strategy=future,none --grid k=1,4")
     assert how["configs"]["BitFlip-v0-strategy=none,k=4-5"]["agent_settings"]["hidden"] == [16]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -74,9 +74,10 @@ def sweep(what, grid, seeds, env_kwargs, settings, out, results, n_jobs, backend
             jobs, words = read_sweep(file), [file.as_posix()]
         else:
             jobs = plan({"seeds": seeds, "settings": settings, "task": [task], "grid": grid})
-            words = [what, *_words("--grid", {key: ",".join(map(str, values)) for key, values in grid.items()})]
-            words += ["--seeds", ",".join(map(str, seeds))]
-            words += [*_words("--env-kwargs", env_kwargs), *_words("--set", settings)]
+            lists = {key: ",".join(map(str, values)) for key, values in grid.items()}
+            given = [("--grid", lists), ("--env-kwargs", env_kwargs), ("--set", settings)]
+            words = [what, "--seeds", ",".join(map(str, seeds))]
+            words += [f"{flag} {key}={value}" for flag, pairs in given for key, value in pairs.items()]
     out = out or Path("runs") / (file.resolve().parent.name if from_file else f"sweep-{task['name']}")
     results = results or (file.parent if from_file else out)
     try:
@@ -101,10 +102,6 @@ def sweep(what, grid, seeds, env_kwargs, settings, out, results, n_jobs, backend
     click.echo(f"{len(records) - failed} of {len(records)} runs done{kept_too}; tables in {results}")
     if failed:
         sys.exit(1)
-
-
-def _words(flag: str, settings: dict[str, Any]) -> list[str]:
-    return [f"{flag} {key}={value}" for key, value in settings.items()]
 
 
 @contextmanager

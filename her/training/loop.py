@@ -67,9 +67,6 @@ class Trainer(ExitStack):
     Attributes:
         look: what one episode of random actions told of the environment.
         scale: how the learner sees rewards; as they are if ``target_range`` is a pair of numbers.
-
-    >>> with Trainer(settings_for("her/BitFlip-v0", {"n_bits": 8}, until_success=0.95)) as trainer:
-    ...     for progress in trainer.run(): ...                                                # doctest: +SKIP
     """
 
     def __init__(self, config: TrainingConfig):
