@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 
 import numpy as np
-
-from her.validation import check_number
 
 RewardFunction = Callable[[np.ndarray, np.ndarray], "np.ndarray | float"]
 """``f(achieved_goal, desired_goal) -> reward``; the achieved goal is the one reached *after* the action."""
@@ -34,7 +33,12 @@ def sparse_reward(achieved_goal: np.ndarray, desired_goal: np.ndarray, threshold
     >>> sparse_reward(np.array([[0.0, 0.0], [3.0, 4.0]]), np.zeros(2), threshold=5.0)
     array([ 0., -1.], dtype=float32)
     """
-    check_number("threshold", threshold, lambda x: x > 0, "above 0")
+    try:
+        is_distance = 0 < threshold < math.inf
+    except (TypeError, ValueError):
+        is_distance = False
+    if not is_distance:
+        raise ValueError(f"threshold: expected a positive distance, got {threshold!r}")
     achieved, desired = np.asarray(achieved_goal), np.asarray(desired_goal)
     if achieved.shape != desired.shape or not achieved.ndim:
         check_goals(achieved, desired)

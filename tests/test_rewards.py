@@ -89,7 +89,7 @@ def test_a_goal_that_is_not_finite_is_never_reached(bad):
 
 @pytest.mark.parametrize("threshold", [0, -0.1, np.nan, np.inf, "x", None, [0.1, 0.2], np.array([0.1, 0.2])])
 def test_sparse_reward_refuses_a_threshold_that_is_no_distance(threshold):
-    with pytest.raises(ValueError, match=r"^threshold: expected a number above 0"):
+    with pytest.raises(ValueError, match=r"^threshold: expected a positive distance"):
         sparse_reward(np.zeros(2), np.zeros(2), threshold)
 
 
