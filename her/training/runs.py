@@ -7,6 +7,7 @@ place and then moved there, so that the folder is whole at whatever moment a run
 
 from __future__ import annotations
 
+import csv
 import os
 import pickle
 import platform
@@ -21,7 +22,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from her.files import read_json, write_atomically, write_json
@@ -164,8 +164,10 @@ class Run(ExitStack):
 
     def _write_progress(self) -> None:
         with write_atomically(self.folder / "progress.csv") as file:
-            table = pd.DataFrame(self.rows, columns=COLUMNS).round(5)
-            table.to_csv(file, index=False, lineterminator="\n", na_rep="nan")
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            for row in self.rows:
+                writer.writerow({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})
 
     def _save_checkpoint(self) -> None:
         began = time.monotonic()
