@@ -27,7 +27,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from stable_baselines3.common.vec_env.base_vec_env import CloudpickleWrapper
 
 from her.batch import Batch
-from her.goals import GoalSampler, GoalSelectionStrategy
+from her.goals import GoalSampler, Strategy, read_strategy
 from her.hindsight import DoneFunction, HERConfig
 from her.integrations.infos import ReplayWithInfos
 from her.replay import TransitionSampler
@@ -75,8 +75,8 @@ class HindsightReplayBuffer(HerReplayBuffer):
         optimize_memory_usage: not supported.
         handle_timeout_termination: whether a time limit is told from a done.
         n_sampled_goal: k, substitute goals per real one.
-        goal_selection_strategy: "final", "future", "episode" or "random"; SB3's enumeration and this library's work,
-            and so does a `GoalSampler`.
+        goal_selection_strategy: "final", "future", "episode" or "random", SB3's enumeration or this library's, shares
+            of several, as in {"future": 0.5, "actual": 0.5}, or a `GoalSampler`.
         copy_info_dict: give ``compute_reward`` the infos of the transitions, as an (n,) array of dictionaries (or one
             dictionary, if it takes one pair); else they are empty.
         reward_function: ``f(achieved, desired)`` instead of the environment's; with ``copy_info_dict``
@@ -107,7 +107,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         optimize_memory_usage: bool = False,
         handle_timeout_termination: bool = True,
         n_sampled_goal: int = 4,
-        goal_selection_strategy: Enum | GoalSampler | str = "future",
+        goal_selection_strategy: Enum | Strategy = "future",
         copy_info_dict: bool = False,
         *,
         reward_function: Callable[..., np.ndarray | float] | None = None,
@@ -128,9 +128,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         self.copy_info_dict, self.n_sampled_goal = copy_info_dict, n_sampled_goal
         if isinstance(goal_selection_strategy, Enum):
             goal_selection_strategy = goal_selection_strategy.name
-        if not isinstance(goal_selection_strategy, GoalSampler):
-            goal_selection_strategy = GoalSelectionStrategy.of(goal_selection_strategy, "goal_selection_strategy")
-        self.goal_selection_strategy = goal_selection_strategy
+        self.goal_selection_strategy = read_strategy(goal_selection_strategy, "goal_selection_strategy")
         reward_function = self._rewards if reward_function is None else reward_function
         HERConfig(self.goal_selection_strategy, n_sampled_goal, reward_function, done_function)  # refuses what is none
         if seed is None:
