@@ -7,7 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from replay_cases import DIMS, assert_same_batch, goals_episode, her_buffer, number_reward, recorded_episode
+from replay_cases import (
+    DIMS,
+    assert_same_batch,
+    goals_episode,
+    her_buffer,
+    match_reward,
+    number_reward,
+    recorded_episode,
+)
 from scipy.stats import chisquare
 
 from her import CurriculumHER, GoalSelectionStrategy, HERConfig, HindsightExperienceReplay, PrioritizedHER
@@ -169,7 +177,7 @@ def test_a_batch_says_which_source_each_goal_comes_from(user):
 
 
 def test_open_episodes_of_several_environments_are_sources_too():
-    buffer = StepwiseReplay(60, 1, 1, 1, HERConfig(MIXTURE, 4, number_reward), n_envs=3, seed=0)
+    buffer = StepwiseReplay(60, 1, 1, 1, HERConfig(MIXTURE, 4, match_reward), n_envs=3, seed=0)
     for t in range(4):
         state, goals = np.full((3, 1), t), np.array([[-1.0], [-2.0], [-3.0]])
         achieved = np.array([[0.0], [10.0], [20.0]]) + t
