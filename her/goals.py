@@ -119,14 +119,15 @@ class StrategyGoals(GoalSampler):
         self._strategy = GoalSelectionStrategy.of(strategy)
 
     def draw(self, buffer, rows, rng):
-        if self.strategy is GoalSelectionStrategy.RANDOM:
+        strategy = self._strategy
+        if strategy is GoalSelectionStrategy.RANDOM:
             goal_rows = buffer.rows_at(rng.random(len(rows)))
         else:
             end = buffer.episode_end.take(rows)
-            if self.strategy is GoalSelectionStrategy.FINAL:
+            if strategy is GoalSelectionStrategy.FINAL:
                 goal_rows = end - 1
             else:
-                first = rows if self.strategy is GoalSelectionStrategy.FUTURE else buffer.episode_start.take(rows)
+                first = rows if strategy is GoalSelectionStrategy.FUTURE else buffer.episode_start.take(rows)
                 goal_rows = first + (rng.random(len(rows)) * (end - first)).astype(np.intp)
         return buffer.achieved_goals.take(goal_rows, axis=0), goal_rows
 

@@ -90,14 +90,12 @@ def test_with_alpha_0_losses_and_networks_are_those_of_sb3(name, settings):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_critics_loss_is_the_mean_of_weighted_losses(name):
     """The loss is linear in the weights: with the batch's it is the sum of what single transitions give."""
-    model = model_of(her.integrations.sb3, name, alpha=1.0)
-    take_steps(model, 3, batch_size=8)
+    settings = {"ent_coef": 0.1} if name in ("SAC", "TQC") else {}  # one that no step changes
+    model = model_of(her.integrations.sb3, name, alpha=1.0, **settings)
+    take_steps(model, 12)
     buffer, key = model.replay_buffer, "train/loss" if name == "DQN" else "train/critic_loss"
     networks = copy.deepcopy(model.policy.state_dict())
     data, batch = buffer.sample(8), buffer.newest
-    drawn = batch.weights.copy()
-    assert drawn.max() == 1
-    assert drawn.min() < 0.9
     buffer.sample = lambda *args, **kwargs: data
 
     def loss_with(weights):
@@ -107,7 +105,8 @@ def test_the_critics_loss_is_the_mean_of_weighted_losses(name):
 
     single = [loss_with(one) for one in np.eye(8)]
     assert np.ptp(single) > 0
-    assert loss_with(drawn) == pytest.approx(drawn @ single, rel=1e-4)
+    weights = np.linspace(0.1, 1, 8)
+    assert loss_with(weights) == pytest.approx(weights @ single, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)
