@@ -182,3 +182,62 @@ def test_it_learns_to_reach_through_the_gap():
     for _ in trainer.run():
         pass
     assert trainer.final_evaluation().success_rate("end") >= 0.6
+
+
+# ---------------------------------------------------------------------- more critics, and layer norm
+
+
+def test_of_many_critics_two_drawn_at_random_decide():
+    agent = agent_of(critics=4)
+    batch = random_batch(300)
+    state = agent.rng.bit_generator.state
+    targets = agent.targets(batch)
+    agent.rng.bit_generator.state = state
+    with torch.no_grad():
+        mean, log_std = agent._policy(batch.next_observations)
+        noise = torch.from_numpy(agent.rng.standard_normal((300, 2), np.float32))
+        actions, log_probability = squashed_gaussian(mean, log_std, noise)
+        values = agent.critic.target(batch.next_observations, actions)
+        assert values.shape == (4, 300)
+        first, second = agent.rng.choice(4, 2, replace=False)
+        smaller = torch.minimum(values[first], values[second]) - agent.temperature.value * log_probability
+    torch.testing.assert_close(targets, batch.rewards + 0.9 * (1 - batch.dones) * smaller)
+    pairs = set()
+    for _ in range(60):
+        smallest = agent._smaller(torch.arange(4.0)[:, None])
+        pairs.add(float(smallest))
+    assert pairs == {0, 1, 2}  # the largest is never the smaller of two
+
+
+def test_all_critics_learn():
+    agent = agent_of(critics=3)
+    before = copy.deepcopy(agent.critic.network)
+    agent.update(random_batch(64))
+    for one, other in zip(before.critics, agent.critic.network.critics, strict=True):
+        assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("agent", ["ddpg", "sac"])
+def test_layer_norm_stands_before_each_relu_of_the_critics_alone(agent):
+    from her.agents import DDPG, DDPGConfig
+
+    config, kind = {"ddpg": (DDPGConfig, DDPG), "sac": (SACConfig, SAC)}[agent]
+    learner = kind(6, np.array([-2.0]), np.array([2.0]), config(hidden=(16, 8), layer_norm=True))
+    norms = [m for m in learner.critic.network.modules() if isinstance(m, torch.nn.LayerNorm)]
+    assert [norm.normalized_shape for norm in norms] == [(16,), (8,)] * (2 if agent == "sac" else 1)
+    assert not any(isinstance(m, torch.nn.LayerNorm) for m in learner.actor.network.modules())
+    errors = learner.update(random_batch(64, action_dim=1))
+    assert np.isfinite(errors).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"critics": 1}, "critics: expected at least 2, got 1"),
+        ({"critics": 2.5}, "critics: expected a positive integer"),
+        ({"layer_norm": "yes"}, "layer_norm: expected True or False, got 'yes'"),
+    ],
+)
+def test_bad_settings_of_the_critics_are_refused(settings, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        SACConfig(**settings)

@@ -30,6 +30,8 @@ class DDPGConfig:
         noise: deviation of Gaussian noise on the other actions, in units of the action range's half.
         target_range: targets are clipped to it; "auto" is [-1/(1-γ), 0], right for rewards of -1 and 0.
         normalize: standardise observations and clip them to ±5 deviations.
+        layer_norm: in the critic, before each ReLU: it keeps values from running away where there are many updates for
+            each step (Hiraoka et al. 2022, who combine it with dropout).
 
     Raises:
         ValueError: a setting out of its range.
@@ -44,6 +46,7 @@ class DDPGConfig:
     noise: float = 0.2
     target_range: tuple[float, float] | str | None = "auto"
     normalize: bool = True
+    layer_norm: bool = False
 
     def __post_init__(self):
         check_learner(self)
@@ -55,9 +58,9 @@ class DDPGConfig:
 class Critic(nn.Module):
     """Q(s, g, a) of [state, goal] and action: (n,) values."""
 
-    def __init__(self, observation_dim: int, action_dim: int, hidden: tuple[int, ...]):
+    def __init__(self, observation_dim: int, action_dim: int, hidden: tuple[int, ...], layer_norm: bool = False):
         super().__init__()
-        self.layers = mlp(observation_dim + action_dim, hidden, 1)
+        self.layers = mlp(observation_dim + action_dim, hidden, 1, layer_norm)
 
     def forward(self, observations: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         return self.layers(torch.cat([observations, actions], dim=1)).squeeze(1)
@@ -87,7 +90,7 @@ class DDPG(ContinuousAgent):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             actors = [mlp(observation_dim, config.hidden, action_dim) for _ in range(2)]
-            critics = [Critic(observation_dim, action_dim, config.hidden) for _ in range(2)]
+            critics = [Critic(observation_dim, action_dim, config.hidden, config.layer_norm) for _ in range(2)]
         self.actor = Learner(*actors, config.learning_rate, config.tau)
         self.critic = Learner(*critics, config.learning_rate, config.tau)
         self.target_range = target_range(config.target_range, config.gamma)

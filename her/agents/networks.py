@@ -20,15 +20,18 @@ def check_learner(config: Any) -> None:
     if config.target_range == "auto":
         check_number("gamma", config.gamma, lambda x: 0 <= x < 1, "in [0, 1), as target_range is 'auto'")
     check_number("gamma", config.gamma, lambda x: 0 <= x <= 1, "in [0, 1]")
+    if not isinstance(getattr(config, "layer_norm", False), bool):  # DQN has none
+        raise ValueError(f"layer_norm: expected True or False, got {config.layer_norm!r}")
     if not isinstance(config.hidden, Sequence):
         raise ValueError(f"hidden: expected widths of layers, got {config.hidden!r}")
     for width in config.hidden:
         check_positive_integer("hidden", width)
 
 
-def mlp(input_dim: int, hidden: Sequence[int], output_dim: int) -> nn.Sequential:
+def mlp(input_dim: int, hidden: Sequence[int], output_dim: int, layer_norm: bool = False) -> nn.Sequential:
     """Linear layers with ReLU between them, none after the last; weights orthogonal (Saxe et al. 2014), biases 0.
 
+    With ``layer_norm`` what goes into each ReLU is brought to mean 0 and deviation 1 first (Ba et al. 2016).
     On bit flipping with 30 bits, orthogonal weights reach in 200 k steps what PyTorch's default does not in 300 k.
     """
     sizes = [input_dim, *hidden, output_dim]
@@ -38,7 +41,8 @@ def mlp(input_dim: int, hidden: Sequence[int], output_dim: int) -> nn.Sequential
         is_last = i == len(hidden)
         nn.init.orthogonal_(linear.weight, gain=1.0 if is_last else 2**0.5)
         nn.init.zeros_(linear.bias)
-        layers += [linear] if is_last else [linear, nn.ReLU(inplace=True)]
+        normalized = [linear, nn.LayerNorm(fan_out)] if layer_norm else [linear]
+        layers += [linear] if is_last else [*normalized, nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
 
 

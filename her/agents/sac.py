@@ -16,7 +16,7 @@ from her.agents.ddpg import Critic
 from her.agents.dqn import target_range
 from her.agents.networks import Adam, Learner, check_learner, mlp
 from her.batch import TorchBatch
-from her.validation import check_number
+from her.validation import check_number, check_positive_integer
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class SACConfig:
         target_range: targets are clipped to it, None clips nothing, "auto" is [-1/(1-γ), 0] as in `DDPGConfig`, which
             leaves no room for what entropy is worth.
         normalize: standardise observations and clip them to ±5 deviations.
+        layer_norm: in the critics, before each ReLU: it keeps values from running away where there are many updates for
+            each step (Hiraoka et al. 2022, who combine it with dropout).
+        critics: how many, at least 2. The smaller value of two counts; of more than 2, two are drawn for each update
+            (REDQ, Chen et al. 2021).
 
     Raises:
         ValueError: a setting out of its range.
@@ -48,19 +52,24 @@ class SACConfig:
     random_share: float = 0.1
     target_range: tuple[float, float] | str | None = None
     normalize: bool = True
+    layer_norm: bool = False
+    critics: int = 2
 
     def __post_init__(self):
         check_learner(self)
         check_number("random_share", self.random_share, lambda x: 0 <= x <= 1, "in [0, 1]")
+        if check_positive_integer("critics", self.critics) < 2:
+            raise ValueError(f"critics: expected at least 2, got {self.critics}")
         check_number("first_temperature", self.first_temperature, lambda x: x > 0, "above 0")
 
 
-class TwinCritic(nn.Module):
-    """Two critics that differ in their first weights: (2, n) values."""
+class Critics(nn.Module):
+    """Several critics that differ in their first weights: (critics, n) values."""
 
-    def __init__(self, observation_dim: int, action_dim: int, hidden: tuple[int, ...]):
+    def __init__(self, observation_dim: int, action_dim: int, config: SACConfig):
         super().__init__()
-        self.critics = nn.ModuleList(Critic(observation_dim, action_dim, hidden) for _ in range(2))
+        dims = observation_dim, action_dim, config.hidden, config.layer_norm
+        self.critics = nn.ModuleList(Critic(*dims) for _ in range(config.critics))
 
     def forward(self, observations: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         return torch.stack([critic(observations, actions) for critic in self.critics])
@@ -90,7 +99,7 @@ class SAC(ContinuousAgent):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             actor = mlp(observation_dim, config.hidden, 2 * action_dim)
-            critics = [TwinCritic(observation_dim, action_dim, config.hidden) for _ in range(2)]
+            critics = [Critics(observation_dim, action_dim, config) for _ in range(2)]
         self.actor = Learner(actor, None, config.learning_rate)
         self.critic = Learner(*critics, config.learning_rate, config.tau)
         self.temperature = Temperature(config.first_temperature, config.learning_rate, -float(action_dim))
@@ -108,14 +117,14 @@ class SAC(ContinuousAgent):
         return self.action_middle + self.action_half * np.where(is_random, random, actions)
 
     def q_values(self, observations: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """Q(s, g, a), the smaller of the two, for (n, observation_dim) and (n, action_dim): (n,)."""
+        """Q(s, g, a), the smallest of all critics', for (n, observation_dim) and (n, action_dim): (n,)."""
         with torch.no_grad():
             inputs = self._inputs(torch.from_numpy(np.asarray(observations, np.float32)))
             actions = self._unit(torch.from_numpy(np.asarray(actions, np.float32)))
             return self.critic.network(inputs, actions).min(dim=0).values.numpy()
 
     def update(self, batch: TorchBatch) -> np.ndarray:
-        """One gradient step of critics, actor and temperature; returns the (n,) TD errors, target - mean of both Q."""
+        """One gradient step of critics, actor and temperature; returns the (n,) TD errors, target - mean of all Q."""
         observations = self._inputs(batch.observations)
         targets = self.targets(batch)
         errors = targets - self.critic.network(observations, self._unit(batch.actions))
@@ -123,7 +132,7 @@ class SAC(ContinuousAgent):
 
         mean, log_std = self._policy(observations)
         actions, log_probability = squashed_gaussian(mean, log_std, self._noise(mean))
-        values = self.critic.network(observations, actions).min(dim=0).values
+        values = self._smaller(self.critic.network(observations, actions))
         self.actor.minimise((self.temperature.value * log_probability - values).mean())
         self.temperature.adapt(log_probability.detach())
         self.critic.follow()
@@ -135,10 +144,16 @@ class SAC(ContinuousAgent):
         observations = self._inputs(batch.next_observations)
         mean, log_std = self._policy(observations)
         actions, log_probability = squashed_gaussian(mean, log_std, self._noise(mean))
-        values = self.critic.target(observations, actions).min(dim=0).values
+        values = self._smaller(self.critic.target(observations, actions))
         values -= self.temperature.value * log_probability
         targets = torch.addcmul(batch.rewards, 1 - batch.dones, values, value=self.config.gamma)
         return targets.clamp_(*self.target_range) if self.target_range else targets
+
+    def _smaller(self, values: torch.Tensor) -> torch.Tensor:
+        """(n,) of (critics, n) values: the smaller of two critics', which are drawn if there are more."""
+        if len(values) > 2:
+            values = values[self.rng.choice(len(values), 2, replace=False)]
+        return values.min(dim=0).values
 
     def _policy(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and log deviation, (n, action_dim) each, of the Gaussian that tanh squashes."""
