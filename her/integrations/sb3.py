@@ -146,8 +146,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         transitions, goals, strategy = deepcopy((*self._samplers, self.goal_selection_strategy))
         done_function = None if self.done_function is None else self._dones
         config = HERConfig(strategy, self.n_sampled_goal, self._rewards, done_function)
-        make = ReplayWithInfos if self.copy_info_dict else StepwiseReplay
-        self.hindsight = make(
+        self.hindsight = self._make_replay(
             self.buffer_size * self.n_envs,
             self._layout.size,
             self.action_dim,
@@ -164,6 +163,9 @@ class HindsightReplayBuffer(HerReplayBuffer):
             (self.n_envs, self._layout.size), np.nan, np.float32
         )  # where each environment's newest step led
         self._count()
+
+    def _make_replay(self, *args: Any, **settings: Any) -> StepwiseReplay:
+        return (ReplayWithInfos if self.copy_info_dict else StepwiseReplay)(*args, **settings)
 
     def add(
         self,
