@@ -39,6 +39,8 @@ class Batch:
         indices: (n,) the number of each transition, which no other gets until a file is loaded; what
             ``update_priorities`` takes. The transition is stored in row ``index % buffer.capacity``.
         goal_indices: (n,) the number of the transition that achieved the substitute goal; -1 where there is none.
+        goal_sources: (n,) the name of the source that the substitute goal comes from, "" where there is none; None
+            unless the goals are drawn from a `her.goals.GoalMixture`.
     """
 
     observations: np.ndarray
@@ -52,6 +54,7 @@ class Batch:
     weights: np.ndarray
     indices: np.ndarray
     goal_indices: np.ndarray
+    goal_sources: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rewards)

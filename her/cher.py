@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from her.goals import GoalSampler, GoalSelectionStrategy, as_goal_sampler
+from her.goals import GoalSampler, Strategy, as_goal_sampler
 from her.validation import check_count, check_number, check_positive_integer, check_state
 
 
@@ -29,7 +29,7 @@ class Cher(GoalSampler):
     makes the largest of the batch 1; that picking changes the distribution once more is part of the method.
 
     Args:
-        strategy: which draws the candidates' goals: a `GoalSelectionStrategy`, its name, or a `GoalSampler`.
+        strategy: which draws the candidates' goals; as that of a `HERConfig`.
         proximity: λ₀, for each unit of distance between goals.
         growth: how many times λ₀ λ is at the end: λ = λ₀·growth^(step/growth_batches), step counting batches.
         growth_batches: batches until then; λ stays as it is from there on. The default is the authors' rate, a factor
@@ -44,7 +44,7 @@ class Cher(GoalSampler):
 
     def __init__(
         self,
-        strategy: GoalSelectionStrategy | GoalSampler | str = "future",
+        strategy: Strategy = "future",
         proximity: float = 1.0,
         growth: float = 100.0,
         growth_batches: int = 46_000,

@@ -9,16 +9,24 @@ future    g_j with j uniform over t … T-1: what this very action reaches is a 
 episode   g_j with j uniform over 0 … T-1
 random    any achieved goal still stored, whichever its episode
 ========  =====================================================
+
+A mixture draws each goal from one of these, or from a fifth source:
+
+========  =====================================================
+actual    the desired goal of any transition still stored, whichever its episode and whether it was reached or not
+========  =====================================================
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from her.validation import check_instance
+from her.validation import check_number
 
 if TYPE_CHECKING:
     from her.replay import GoalConditionedReplayBuffer
@@ -67,7 +75,8 @@ class GoalSampler:
         An episode lies in the rows ``buffer.episode_start[row]`` to ``buffer.episode_end[row] - 1``.
 
         Returns:
-            (n, goal_dim) goals, and (n,) the rows that they were achieved in; -1 for a goal that nobody achieved.
+            (n, goal_dim) goals, and (n,) the rows that they were achieved in; -1 for a goal that nobody achieved. A
+            mixture also gives, as a third, (n,) the names of the sources that they come from.
         """
         raise NotImplementedError
 
@@ -95,27 +104,144 @@ class StrategyGoals(GoalSampler):
     """Goals drawn by one of the paper's four strategies, which may be changed at any time.
 
     Attributes:
-        strategy: a `GoalSelectionStrategy`, or its name.
+        strategy: a `GoalSelectionStrategy`; set it to one, or to its name.
     """
 
     def __init__(self, strategy: GoalSelectionStrategy | str):
-        self.strategy = GoalSelectionStrategy.of(strategy)
+        self.strategy = strategy
+
+    @property
+    def strategy(self) -> GoalSelectionStrategy:
+        return self._strategy
+
+    @strategy.setter
+    def strategy(self, strategy: GoalSelectionStrategy | str) -> None:
+        self._strategy = GoalSelectionStrategy.of(strategy)
 
     def draw(self, buffer, rows, rng):
-        if self.strategy is GoalSelectionStrategy.RANDOM:
+        strategy = self._strategy
+        if strategy is GoalSelectionStrategy.RANDOM:
             goal_rows = buffer.rows_at(rng.random(len(rows)))
         else:
             end = buffer.episode_end.take(rows)
-            if self.strategy is GoalSelectionStrategy.FINAL:
+            if strategy is GoalSelectionStrategy.FINAL:
                 goal_rows = end - 1
             else:
-                first = rows if self.strategy is GoalSelectionStrategy.FUTURE else buffer.episode_start.take(rows)
+                first = rows if strategy is GoalSelectionStrategy.FUTURE else buffer.episode_start.take(rows)
                 goal_rows = first + (rng.random(len(rows)) * (end - first)).astype(np.intp)
         return buffer.achieved_goals.take(goal_rows, axis=0), goal_rows
 
 
-def as_goal_sampler(strategy: GoalSampler | GoalSelectionStrategy | str, argument: str = "strategy") -> GoalSampler:
-    """The sampler of a strategy or of its name; a `GoalSampler` is one already."""
-    if isinstance(strategy, GoalSelectionStrategy | str):
-        return StrategyGoals(GoalSelectionStrategy.of(strategy, argument))
-    return check_instance(argument, strategy, GoalSampler, ", or the name of a strategy")
+class ActualGoals(GoalSampler):
+    """Desired goals of stored transitions, all of these alike: what was pursued in the past, whoever pursued it."""
+
+    def draw(self, buffer, rows, rng):
+        return buffer.desired_goals[buffer.rows_at(rng.random(len(rows)))], np.full(len(rows), -1)
+
+
+class GeometricFuture(GoalSampler):
+    """g_j with j in t … T-1 drawn with probability ∝ discount^(j-t): near ones more often; a discount of 1 is "future".
+
+    (OGBench, Park et al. 2025, gives the last goal what would lie beyond the episode's end.)
+    """
+
+    def __init__(self, discount: float):
+        self.discount = check_number("discount", discount, lambda x: 0 < x <= 1, "in (0, 1]")
+
+    def draw(self, buffer, rows, rng):
+        u, left, log = rng.random(len(rows)), buffer.episode_end[rows] - rows, math.log(self.discount)
+        # With n goals left, P(j - t < d) = (1 - discount^d) / (1 - discount^n); solved for d, which is rounded down.
+        steps = np.log1p(u * np.expm1(left * log)) / log if log else u * left
+        goal_rows = rows + np.minimum(steps.astype(np.intp), left - 1)
+        return buffer.achieved_goals[goal_rows], goal_rows
+
+
+class GoalMixture(GoalSampler):
+    """Each goal comes from one of several sources, drawn by their shares; ``batch.goal_sources`` says from which.
+
+    "future" with "actual" is how Pitis et al. 2020 relabel: while an agent is clumsy, the goals that it reaches are not
+    yet those that it is asked for.
+
+    Args:
+        shares: of "future", "final", "episode", "random" and "actual"; they sum to 1. A ``discount`` among them makes
+            the future a `GeometricFuture`.
+        argument: what errors call the shares.
+
+    Raises:
+        ValueError: no shares, an unknown source, a share that is no number from 0 to 1, or a sum that is not 1.
+
+    Attributes:
+        shares: {source: share}; set it to change the mixture from the next batch on.
+
+    >>> str(GoalMixture({"future": 0.5, "actual": 0.5, "discount": 0.98}))
+    'future=0.5,actual=0.5,discount=0.98'
+    """
+
+    def __init__(self, shares: Mapping[str, float], argument: str = "strategy"):
+        self._argument = argument
+        self.shares = shares
+
+    @property
+    def shares(self) -> dict[str, float]:
+        return dict(self._shares)
+
+    @shares.setter
+    def shares(self, shares: Mapping[str, float]) -> None:
+        shares, argument = {getattr(name, "value", name): share for name, share in shares.items()}, self._argument
+        future = GeometricFuture(shares.get("discount", 1.0))
+        sources = {name: share for name, share in shares.items() if name != "discount"}
+        for name, share in sources.items():
+            if name not in SOURCES:
+                raise ValueError(f"{argument}: expected shares of {', '.join(map(repr, SOURCES))}, got one of {name!r}")
+            check_number(argument, share, lambda x: 0 <= x <= 1, f"from 0 to 1 as the share of {name!r}")
+        if not math.isclose(sum(sources.values()), 1, abs_tol=1e-6):
+            raise ValueError(f"{argument}: expected shares that sum to 1, got {sources}")
+        self._shares, self._names = shares, np.array(list(sources))
+        self._until = np.cumsum(list(sources.values()))[:-1]
+        special = {"future": future, "actual": ActualGoals()}
+        self._samplers = [special[name] if name in special else StrategyGoals(name) for name in sources]
+
+    def draw(self, buffer, rows, rng):
+        goals, goal_rows = np.empty((len(rows), buffer.goal_dim), buffer.goal_dtype), np.empty(len(rows), np.intp)
+        drawn = self._until.searchsorted(rng.random(len(rows)), side="right")
+        for i, sampler in enumerate(self._samplers):
+            chosen = np.flatnonzero(drawn == i)
+            goals[chosen], goal_rows[chosen] = sampler.draw(buffer, rows[chosen], rng)
+        return goals, goal_rows, self._names[drawn]
+
+    def __str__(self) -> str:
+        return ",".join(f"{name}={float(value)!r}" for name, value in self._shares.items())
+
+
+SOURCES = (*(strategy.value for strategy in GoalSelectionStrategy), "actual")
+Strategy = GoalSelectionStrategy | GoalSampler | Mapping[str, float] | str
+
+
+def read_strategy(strategy: Strategy, argument: str = "strategy") -> GoalSelectionStrategy | GoalSampler:
+    """What is meant by a name, "future", by shares, {"future": 0.5, "actual": 0.5}, or by a text of these.
+
+    >>> read_strategy("future=0.5,actual=0.5").shares
+    {'future': 0.5, 'actual': 0.5}
+
+    Raises:
+        ValueError: an unknown name, or shares that `GoalMixture` refuses; it names the argument.
+    """
+    if isinstance(strategy, GoalSampler):
+        return strategy
+    if isinstance(strategy, str) and "=" in strategy:
+        words = [[part.strip() for part in word.split("=")] for word in strategy.split(",")]
+        try:
+            shares = {name.lower(): float(share) for name, share in words}
+        except ValueError:
+            raise ValueError(f"{argument}: expected shares as in future=0.5,actual=0.5, got {strategy!r}") from None
+        if len(shares) < len(words):
+            raise ValueError(f"{argument}: expected each source once, got {strategy!r}")
+        strategy = shares
+    shares = {"actual": 1.0} if strategy == "actual" else strategy
+    return GoalMixture(shares, argument) if isinstance(shares, Mapping) else GoalSelectionStrategy.of(shares, argument)
+
+
+def as_goal_sampler(strategy: Strategy, argument: str = "strategy") -> GoalSampler:
+    """The sampler of a strategy, however it is written; a `GoalSampler` is one already."""
+    strategy = read_strategy(strategy, argument)
+    return StrategyGoals(strategy) if isinstance(strategy, GoalSelectionStrategy) else strategy

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from her.batch import Batch
-from her.goals import GoalSampler, GoalSelectionStrategy, as_goal_sampler
+from her.goals import GoalSampler, GoalSelectionStrategy, Strategy, as_goal_sampler, read_strategy
 from her.replay import GoalConditionedReplayBuffer, TransitionSampler
 from her.rewards import BatchedReward, RewardFunction
 from her.successes import Successes
@@ -23,8 +23,8 @@ class HERConfig:
     """How transitions are relabelled.
 
     Attributes:
-        strategy: which achieved goal takes the place of the desired one: a `GoalSelectionStrategy`, its name, or a
-            `GoalSampler`, one for each buffer.
+        strategy: which goal takes the place of the desired one: a `GoalSelectionStrategy`, its name, the shares of a
+            `GoalMixture`, as in {"future": 0.5, "actual": 0.5}, or a `GoalSampler`, one for each buffer.
         n_sampled_goal: k, substitute goals per real one: a share k/(k+1) of every batch is relabelled. The paper's
             best were 4 and 8 (Andrychowicz et al. 2017, §4.5). 0 relabels nothing.
         reward_function: ``f(achieved, desired)``, for batches (n, goal_dim) or for one pair (goal_dim,).
@@ -33,18 +33,17 @@ class HERConfig:
             By default the convention is read off the stored transitions: see `HindsightExperienceReplay`.
 
     Raises:
-        ValueError: an unknown strategy or a negative ``n_sampled_goal``.
+        ValueError: an unknown strategy, shares that are none, or a negative ``n_sampled_goal``.
         TypeError: a function that cannot be called.
     """
 
-    strategy: GoalSelectionStrategy | GoalSampler | str = GoalSelectionStrategy.FUTURE
+    strategy: Strategy = GoalSelectionStrategy.FUTURE
     n_sampled_goal: int = 4
     reward_function: RewardFunction | None = None
     done_function: DoneFunction | None = None
 
     def __post_init__(self):
-        if not isinstance(self.strategy, GoalSampler):
-            object.__setattr__(self, "strategy", GoalSelectionStrategy.of(self.strategy))
+        object.__setattr__(self, "strategy", read_strategy(self.strategy))
         object.__setattr__(self, "n_sampled_goal", check_count("n_sampled_goal", self.n_sampled_goal))
         if not callable(self.reward_function):
             raise TypeError(f"reward_function: expected f(achieved, desired) -> reward, got {self.reward_function!r}")
@@ -169,9 +168,9 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         relabelled[real] = False
         if self.goals.candidates == 1:
             rows, weights = self.transitions.sample(self, batch_size, self.rng)
-            goals, goal_rows = self.goals.draw(self, rows, self.rng)
+            goals, goal_rows, *sources = self.goals.draw(self, rows, self.rng)
         else:
-            rows, weights, goals, goal_rows = self._pick_pairs(relabelled)
+            rows, weights, goals, goal_rows, *sources = self._pick_pairs(relabelled)
 
         # Gather them, with these goals.
         packed, achieved = self._rows.take(rows, axis=0), self.achieved_goals.take(rows, axis=0)
@@ -204,22 +203,23 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
             weights=weights,
             indices=self.number.take(rows),
             goal_indices=np.where(relabelled & (goal_rows >= 0), self.number.take(goal_rows), -1),
+            goal_sources=np.where(relabelled, sources[0], "") if sources else None,
         )
 
     def _pick_pairs(self, relabelled: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Rows, weights, goals and their rows of a batch whose relabelled pairs are picked among several candidates.
+        """Rows, weights, and what ``draw`` gives, of a batch whose relabelled pairs are picked among candidates.
 
         The real transitions are drawn as ever.
         """
         n = int(np.count_nonzero(relabelled))
         n_real = len(relabelled) - n
         rows, weights = self.transitions.sample(self, n_real + self.goals.candidates * n, self.rng)
-        goals, goal_rows = self.goals.draw(self, rows, self.rng)
+        goals, *provenance = self.goals.draw(self, rows, self.rng)
         picked = self.goals.pick(goals[n_real:], self.desired_goals[rows[n_real:]], n, self.rng)
         chosen = np.arange(len(relabelled))
         chosen[~relabelled], chosen[relabelled] = np.arange(n_real), n_real + picked
         weights = weights[chosen]
-        return rows[chosen], weights / weights.max(), goals[chosen], goal_rows[chosen]
+        return rows[chosen], weights / weights.max(), goals[chosen], *(drawn[chosen] for drawn in provenance)
 
     def parts(self):
         return super().parts() | {"goals": self.goals, "successes": self.successes}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from her.goals import GoalSampler, GoalSelectionStrategy, as_goal_sampler
+from her.goals import GoalSampler, Strategy, as_goal_sampler
 from her.replay import GoalConditionedReplayBuffer
 from her.validation import check_number, check_positive_integer, check_state
 
@@ -101,7 +101,7 @@ class ReachGoals(GoalSampler):
     close; `propose` helps, if the goals of episodes may be chosen.
 
     Args:
-        strategy: which draws the candidates: a `GoalSelectionStrategy`, its name, or a `GoalSampler`.
+        strategy: which draws the candidates; as that of a `HERConfig`.
         candidates: how many of them for each transition.
         softness: s, as a share of the mean distance of the desired goals.
         floor: the weight of the farthest goal; that of the nearest is 1 + floor.
@@ -118,7 +118,7 @@ class ReachGoals(GoalSampler):
 
     def __init__(
         self,
-        strategy: GoalSelectionStrategy | GoalSampler | str = "future",
+        strategy: Strategy = "future",
         candidates: int = 4,
         softness: float = 0.4,
         floor: float = 0.05,
@@ -139,11 +139,11 @@ class ReachGoals(GoalSampler):
     @np.errstate(under="ignore")
     def draw(self, buffer, rows, rng):
         n, m = len(rows), self.candidates_per_goal
-        goals, goal_rows = self.goals.draw(buffer, np.tile(rows, m), rng)
+        goals, *provenance = self.goals.draw(buffer, np.tile(rows, m), rng)
         distances = _distances(goals, np.tile(buffer.achieved_goals[rows], (m, 1))).reshape(m, n)
         kept = self._pick(np.maximum(distances - self.reach.distance, 0), rng)
         picked = kept * n + np.arange(n)
-        return goals[picked], goal_rows[picked]
+        return goals[picked], *(drawn[picked] for drawn in provenance)
 
     @np.errstate(under="ignore")
     def observe(self, achieved, desired, reached):

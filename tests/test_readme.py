@@ -14,8 +14,9 @@ def snippets(name):
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
 def test_the_snippets_of_the_library_run_one_after_the_other(name):
+    pytest.importorskip("sb3_contrib")
     library = [code for code in snippets(name) if "load_policy" not in code]
-    assert len(library) == 2
+    assert len(library) == 3
     names = {}
     for code in library:
         exec(compile(code, name, "exec"), names)
@@ -23,6 +24,9 @@ def test_the_snippets_of_the_library_run_one_after_the_other(name):
     assert abs(batch.relabelled.mean() - 0.8) < 0.01
     assert 0 < (batch.rewards == 0).mean() < 0.8
     assert names["config"].strategy.__class__.__name__ == "TenLater"
+    assert set(names["model"].replay_buffer.newest.goal_sources) == {"", "future", "actual", "random"}
+    assert names["model"].replay_buffer.hindsight.transitions.beta == 1
+    assert len(library[2].splitlines()) <= 8
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh.md"])

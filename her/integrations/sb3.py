@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from enum import Enum
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -27,14 +28,16 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from stable_baselines3.common.vec_env.base_vec_env import CloudpickleWrapper
 
 from her.batch import Batch
-from her.goals import GoalSampler, GoalSelectionStrategy
+from her.goals import GoalSampler, Strategy, read_strategy
 from her.hindsight import DoneFunction, HERConfig
 from her.integrations.infos import ReplayWithInfos
+from her.integrations.observations import ObservationLayout, check_goal_space, rows_of
 from her.replay import TransitionSampler
 from her.stepwise import StepwiseReplay
 from her.validation import as_flags, check_positive_integer
 
-GOAL_KEYS = ("observation", "achieved_goal", "desired_goal")
+#: Stable-Baselines3's algorithms with priorities by TD error, imported when they are asked for
+LEARNERS = ("DQN", "SAC", "TD3", "TQC")
 
 
 class HindsightReplayBuffer(HerReplayBuffer):
@@ -59,9 +62,8 @@ class HindsightReplayBuffer(HerReplayBuffer):
     - the buffer has a generator of its own. Without a ``seed`` it is seeded from numpy's global generator, so
       ``SAC(…, seed=0)`` is reproducible.
 
-    SB3's algorithms neither report TD errors nor use importance weights: priorities by energy work as they are, those
-    by TD error need a subclass of the algorithm that calls `update_priorities` and weighs its loss with
-    ``newest.weights``. Until then new transitions share one priority, and sampling is uniform.
+    SB3's algorithms neither report TD errors nor use importance weights: priorities by energy work with them as they
+    are, those by TD error with the `DQN`, `SAC`, `TD3` and `TQC` of this module: see `her.integrations.sb3_learners`.
 
     Args:
         buffer_size: transitions, of all environments together.
@@ -75,8 +77,8 @@ class HindsightReplayBuffer(HerReplayBuffer):
         optimize_memory_usage: not supported.
         handle_timeout_termination: whether a time limit is told from a done.
         n_sampled_goal: k, substitute goals per real one.
-        goal_selection_strategy: "final", "future", "episode" or "random"; SB3's enumeration and this library's work,
-            and so does a `GoalSampler`.
+        goal_selection_strategy: "final", "future", "episode" or "random", SB3's enumeration or this library's, shares
+            of several, as in {"future": 0.5, "actual": 0.5}, or a `GoalSampler`.
         copy_info_dict: give ``compute_reward`` the infos of the transitions, as an (n,) array of dictionaries (or one
             dictionary, if it takes one pair); else they are empty.
         reward_function: ``f(achieved, desired)`` instead of the environment's; with ``copy_info_dict``
@@ -107,7 +109,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         optimize_memory_usage: bool = False,
         handle_timeout_termination: bool = True,
         n_sampled_goal: int = 4,
-        goal_selection_strategy: Enum | GoalSampler | str = "future",
+        goal_selection_strategy: Enum | Strategy = "future",
         copy_info_dict: bool = False,
         *,
         reward_function: Callable[..., np.ndarray | float] | None = None,
@@ -116,7 +118,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         goals: GoalSampler | None = None,
         seed: int | None = None,
     ):
-        _check_observation_space(observation_space)
+        check_goal_space(observation_space)
         if optimize_memory_usage:
             raise ValueError("optimize_memory_usage: not supported, each transition keeps both of its observations")
         # Past HerReplayBuffer and its parents, which would set up storage of their own.
@@ -128,19 +130,13 @@ class HindsightReplayBuffer(HerReplayBuffer):
         self.copy_info_dict, self.n_sampled_goal = copy_info_dict, n_sampled_goal
         if isinstance(goal_selection_strategy, Enum):
             goal_selection_strategy = goal_selection_strategy.name
-        if not isinstance(goal_selection_strategy, GoalSampler):
-            goal_selection_strategy = GoalSelectionStrategy.of(goal_selection_strategy, "goal_selection_strategy")
-        self.goal_selection_strategy = goal_selection_strategy
+        self.goal_selection_strategy = read_strategy(goal_selection_strategy, "goal_selection_strategy")
         reward_function = self._rewards if reward_function is None else reward_function
         HERConfig(self.goal_selection_strategy, n_sampled_goal, reward_function, done_function)  # refuses what is none
         if seed is None:
             seed = int(np.random.randint(2**31))  # noqa: NPY002 - SB3 seeds the global one
         self.seed = seed
-        self._columns, end = {}, 0
-        for key in sorted(set(self.obs_shape) - {"desired_goal"}, key=lambda key: (key != "observation", key)):
-            size = int(np.prod(self.obs_shape[key]))
-            self._columns[key] = slice(end, end + size)
-            end += size
+        self._layout = ObservationLayout(self.obs_shape)
         self._samplers = transitions, goals
         self.reset()
 
@@ -150,11 +146,9 @@ class HindsightReplayBuffer(HerReplayBuffer):
         transitions, goals, strategy = deepcopy((*self._samplers, self.goal_selection_strategy))
         done_function = None if self.done_function is None else self._dones
         config = HERConfig(strategy, self.n_sampled_goal, self._rewards, done_function)
-        make = ReplayWithInfos if self.copy_info_dict else StepwiseReplay
-        state_dim = max(column.stop for column in self._columns.values())
-        self.hindsight = make(
+        self.hindsight = self._make_replay(
             self.buffer_size * self.n_envs,
-            state_dim,
+            self._layout.size,
             self.action_dim,
             int(np.prod(self.obs_shape["desired_goal"])),
             config,
@@ -165,8 +159,13 @@ class HindsightReplayBuffer(HerReplayBuffer):
             goals=goals,
         )
         self.newest: Batch | None = None
-        self._stand = np.full((self.n_envs, state_dim), np.nan, np.float32)  # where each environment's newest step led
+        self._stand = np.full(
+            (self.n_envs, self._layout.size), np.nan, np.float32
+        )  # where each environment's newest step led
         self._count()
+
+    def _make_replay(self, *args: Any, **settings: Any) -> StepwiseReplay:
+        return (ReplayWithInfos if self.copy_info_dict else StepwiseReplay)(*args, **settings)
 
     def add(
         self,
@@ -184,20 +183,21 @@ class HindsightReplayBuffer(HerReplayBuffer):
                 an environment nor a reward function.
         """
         self._check_rewards()
-        states, next_states = self._flat("obs", obs), self._flat("next_obs", next_obs)
-        dones = done = as_flags("done", done, self.n_envs)
-        if not isinstance(infos, list | tuple) or len(infos) != self.n_envs:
-            raise ValueError(f"infos: expected a dictionary for each of n_envs={self.n_envs}, got {infos!r}")
+        n, goal_dim = self.n_envs, self.hindsight.goal_dim
+        states, next_states = self._layout.join("obs", obs, n), self._layout.join("next_obs", next_obs, n)
+        dones = done = as_flags("done", done, n)
+        if not isinstance(infos, list | tuple) or len(infos) != n:
+            raise ValueError(f"infos: expected a dictionary for each of n_envs={n}, got {infos!r}")
         if self.handle_timeout_termination:
             dones = done & [not info.get("TimeLimit.truncated", False) for info in infos]
         self.hindsight.add(
             states,
-            self._rows("action", action, self.action_dim),
+            rows_of("action", action, (n, self.action_dim)),
             reward,
             next_states,
             dones,
-            self._rows("obs['desired_goal']", obs["desired_goal"], self.hindsight.goal_dim),
-            self._rows("next_obs['achieved_goal']", next_obs["achieved_goal"], self.hindsight.goal_dim),
+            rows_of("obs['desired_goal']", obs["desired_goal"], (n, goal_dim)),
+            rows_of("next_obs['achieved_goal']", next_obs["achieved_goal"], (n, goal_dim)),
             episode_ends=done,
             episode_begins=(states != self._stand).any(axis=1),
             **({"infos": infos} if self.copy_info_dict else {}),
@@ -214,20 +214,6 @@ class HindsightReplayBuffer(HerReplayBuffer):
                 stacklevel=2,
             )
         self.hindsight.end_episodes()
-
-    @np.errstate(under="ignore", over="ignore")  # what is too large becomes infinite, and is refused then
-    def _flat(self, name: str, obs: dict[str, np.ndarray]) -> np.ndarray:
-        states = np.empty_like(self._stand)
-        for key, column in self._columns.items():
-            states[:, column] = self._rows(f"{name}[{key!r}]", obs[key], column.stop - column.start)
-        return states
-
-    def _rows(self, name: str, values: np.ndarray, size: int) -> np.ndarray:
-        """(n_envs, size) of values that have a row for each environment, whatever its shape."""
-        values = np.asarray(values)
-        if values.size != self.n_envs * size or (self.n_envs > 1 and len(values) != self.n_envs):
-            raise ValueError(f"{name}: expected shape {(self.n_envs, size)}, got {values.shape}")
-        return values.reshape(self.n_envs, size)
 
     def _count(self) -> None:
         """For SB3: `size` is how many transitions are stored of each environment, on average, rounded down."""
@@ -256,8 +242,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         return self.hindsight.config.relabelled_share
 
     def _observations(self, states: np.ndarray) -> dict[str, np.ndarray]:
-        flat = {key: states[:, column] for key, column in self._columns.items()}
-        flat["desired_goal"] = self.hindsight.desired_goals
+        flat = self._layout.split(states) | {"desired_goal": self.hindsight.desired_goals}
         return {key: self._by_step(array.reshape(-1, *self.obs_shape[key])) for key, array in flat.items()}
 
     def _by_step(self, rows: np.ndarray) -> np.ndarray:
@@ -297,8 +282,8 @@ class HindsightReplayBuffer(HerReplayBuffer):
         self.hindsight.update_priorities(self.newest.indices, np.reshape(td_errors, -1))
 
     def _tensors(self, states: np.ndarray, goals: np.ndarray, env: VecNormalize | None) -> dict[str, torch.Tensor]:
-        obs = {key: states[:, column] for key, column in self._columns.items()} | {"desired_goal": goals}
-        return {key: self.to_torch(array, copy=False) for key, array in self._normalize_obs(obs, env).items()}
+        obs = self._normalize_obs(self._layout.split(states) | {"desired_goal": goals}, env)
+        return {key: self.to_torch(array, copy=False) for key, array in obs.items()}
 
     def _rewards(self, achieved: np.ndarray, desired: np.ndarray, infos: Any = None) -> np.ndarray | float:
         if self.reward_function is not None:
@@ -354,18 +339,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         super().__setstate__(state | functions)
 
 
-def _check_observation_space(space: spaces.Space) -> None:
-    keys = sorted(space) if isinstance(space, spaces.Dict) else space
-    if not isinstance(space, spaces.Dict) or not set(GOAL_KEYS) <= set(space):
-        raise ValueError(f"observation_space: expected a Dict with the keys {', '.join(GOAL_KEYS)}, got {keys}")
-    for key, part in space.items():
-        if part.shape is None or len(part.shape) > 1:
-            raise ValueError(
-                f"observation_space: expected vectors, got {part} as {key!r}; images and other arrays are not "
-                "supported, flatten or encode them first"
-            )
-    achieved, desired = space["achieved_goal"].shape, space["desired_goal"].shape
-    if achieved != desired:
-        raise ValueError(
-            f"observation_space: expected goals of one shape, got achieved_goal {achieved}, desired_goal {desired}"
-        )
+def __getattr__(name: str) -> Any:
+    if name not in LEARNERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("her.integrations.sb3_learners"), name)

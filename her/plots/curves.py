@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from her.dotted import flatten
-from her.plots.style import COLORS, DASHES, strategy_style, text
+from her.plots.style import COLORS, DASHES, STRATEGIES, strategy_style, text
 from her.sweeps.statistics import bootstrap
 from her.sweeps.tables import RunRecord, grouped, read_table
 
@@ -125,7 +125,7 @@ def _labels_and_styles(records: Sequence[RunRecord], lang: str) -> dict[str, tup
     """What each variant is called and looks like; where each stands for a strategy, in that one's colour and dashes."""
     strategies = {record.variant: record.config["strategy"] for record in records}
     names = {"her": "HER", "none": text(lang, "没有 HER", "without HER")} if set(strategies) == {"her", "none"} else {}
-    if len(set(strategies.values())) == len(strategies):
+    if len(set(strategies.values())) == len(strategies) and set(strategies.values()) <= set(STRATEGIES):
         styles = [strategy_style(strategy) for strategy in strategies.values()]
     else:  # with more variants than colours, these come again with other dashes
         colours = list(COLORS.values())[:7]

@@ -13,12 +13,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from her.dotted import nest
+from her.goals import read_strategy
 from her.options import key_values, needs, told
 
 if TYPE_CHECKING:
     from her.training.runs import Run, Summary
 
-STRATEGIES = click.Choice(["final", "future", "episode", "random", "none"])
+
+def strategy(ctx: click.Context, param: click.Parameter, given: str) -> str:
+    """A strategy's name, or shares of several, in lower case."""
+    if given.lower() != "none":
+        try:
+            read_strategy(given)
+        except ValueError as error:
+            raise click.BadParameter(str(error).removeprefix("strategy: "), ctx=ctx, param=param) from None
+    return given.lower()
+
+
 PRIORITIES = click.Choice(["none", "td", "rank", "energy", "moved"])
 CURRICULA = click.Choice(["none", "reach", "cher"])
 
@@ -26,7 +37,13 @@ CURRICULA = click.Choice(["none", "reach", "cher"])
 @click.command()
 @click.argument("env_id")
 @click.option("--env-kwargs", multiple=True, metavar="KEY=VALUE", callback=key_values, help="Of the environment.")
-@click.option("--strategy", type=STRATEGIES, default="future", show_default=True, help="Of hindsight; none is without.")
+@click.option(
+    "--strategy",
+    callback=strategy,
+    default="future",
+    show_default=True,
+    help="Of hindsight: final, future, episode, random, shares of several, or none.",
+)
 @click.option("--k", type=click.IntRange(0), default=4, show_default=True, help="Substitute goals per real one.")
 @click.option(
     "--priority",
@@ -52,6 +69,7 @@ def train(env_id, env_kwargs, settings, out, resume, checkpoint_seconds, tensorb
     \b
     her train her/BitFlip-v0 --env-kwargs n_bits=30 --until-success 0.95
     her train her/Push-v0 --strategy none --max-steps 200000 --out runs/push-without
+    her train her/Push-v0 --strategy future=0.5,actual=0.5
     her train her/Push-v0 --priority energy --curriculum reach --set curriculum_settings.rollouts=0.5
     her train her/Reach-v0 --set agent_settings.learning_rate=1e-3 --set n_envs=16
     her train FetchPush-v4 --until-success 0.95

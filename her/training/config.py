@@ -17,7 +17,7 @@ import numpy as np
 
 from her.agents import DDPG, DQN, SAC, DDPGConfig, DQNConfig, SACConfig
 from her.curriculum import CURRICULA
-from her.goals import GoalSelectionStrategy
+from her.goals import GoalMixture, GoalSelectionStrategy, read_strategy
 from her.prioritized import SAMPLERS
 from her.training.evaluation import horizon, make_envs
 from her.validation import check_count, check_number, check_positive_integer
@@ -39,7 +39,8 @@ class TrainingConfig:
         agent_settings: fields of `DQNConfig`, `DDPGConfig` or `SACConfig` that differ from the defaults. A
             ``target_range`` of two numbers is meant of the environment's own rewards; otherwise the learner sees them
             on another scale, see `her.training.look.RewardScale`.
-        strategy: "final", "future", "episode", "random", or "none" for replay without hindsight.
+        strategy: "final", "future", "episode", "random", shares of several (see `her.goals.GoalMixture`) as a
+            dictionary or as "future=0.5,actual=0.5", which they become, or "none" for replay without hindsight.
         k: substitute goals per real one.
         priority: which transitions are drawn more often: "td", "rank", "energy", "moved" (see `her.prioritized`), or
             "none".
@@ -92,7 +93,10 @@ class TrainingConfig:
             if not isinstance(getattr(self, name), dict):
                 raise ValueError(f"{name}: expected a dictionary of settings, got {getattr(self, name)!r}")
         if self.strategy != "none":
-            GoalSelectionStrategy.of(self.strategy)
+            strategy = read_strategy(self.strategy)
+            if not isinstance(strategy, GoalSelectionStrategy | GoalMixture):
+                raise ValueError(f"strategy: expected the name of a strategy or shares, got {self.strategy!r}")
+            object.__setattr__(self, "strategy", getattr(strategy, "value", str(strategy)))
         choices = {"priority": ["none", *SAMPLERS], "curriculum": ["none", *CURRICULA]}
         for name, known in (choices | {"agent": list(AGENTS), "success_at": ["end", "any"]}).items():
             if getattr(self, name) not in known:
