@@ -131,11 +131,10 @@ class EntropyRegularized(Prioritized):
 
     def _adapt_entropy(self, log_prob: torch.Tensor) -> torch.Tensor:
         """The entropy coefficient, before it takes a step of its own if it is learned."""
-        if self.ent_coef_optimizer is None:
-            return self.ent_coef_tensor
-        ent_coef = self.log_ent_coef.detach().exp()
-        loss = -(self.log_ent_coef * (log_prob + self.target_entropy).detach()).mean()
-        self._descend("ent_coef_loss", self.ent_coef_optimizer, loss)
+        ent_coef = self.ent_coef_tensor if self.ent_coef_optimizer is None else self.log_ent_coef.detach().exp()
+        if self.ent_coef_optimizer is not None:
+            loss = -(self.log_ent_coef * (log_prob + self.target_entropy).detach()).mean()
+            self._descend("ent_coef_loss", self.ent_coef_optimizer, loss)
         self.logger.record_mean("train/ent_coef", ent_coef.item())
         return ent_coef
 
