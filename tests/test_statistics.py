@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from her.sweeps.statistics import bootstrap, iqm, ratio, steps_to_threshold
+from her.sweeps.statistics import bootstrap, iqm, ratio, steps_to_threshold, student
 
 SEEDS = st.lists(st.integers(0, 8).map(lambda i: i / 8), min_size=1, max_size=6)  # coarse, so that there are ties
 QUICK = settings(max_examples=25, deadline=None)
@@ -20,6 +20,24 @@ def test_the_bootstrap_interval_covers_as_often_as_it_says():
     rng = np.random.default_rng(0)
     hits = [(e := bootstrap(rng.normal(size=30), np.mean)).low <= 0 <= e.high for _ in range(150)]
     assert 0.86 <= np.mean(hits) <= 0.99
+
+
+@pytest.mark.parametrize("n", [3, 5])
+def test_students_interval_covers_as_often_as_it_says_with_a_handful_of_seeds(n):
+    rng = np.random.default_rng(0)
+    hits = [(e := student(scores)).low <= 0 <= e.high for scores in rng.normal(size=(1_000, n))]
+    assert 0.93 <= np.mean(hits) <= 0.97
+
+
+def test_students_interval_by_hand():
+    found = student([1.0, 2.0, 3.0])  # t = 4.303 with two degrees of freedom, times 1/√3
+    assert found == pytest.approx((2.0, 2 - 2.484, 2 + 2.484), abs=1e-3)
+    assert student([0.9, 1.0], within=(0, 1)).high == 1.0
+    one = student([0.7])
+    assert one.value == 0.7
+    assert np.isnan([one.low, one.high]).all()
+    with pytest.raises(ValueError, match="scores: expected one finite number per seed"):
+        student([])
 
 
 def test_one_seed_has_an_interval_of_no_width():

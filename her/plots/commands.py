@@ -16,7 +16,7 @@ from her.options import needs, told
 @click.option("--lang", type=click.Choice(["zh", "en"]), default="en", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Where to draw.  [default: FOLDER/figure.png]")
 def plot(folder: Path, against: str | None, lang: str, out: Path | None) -> None:
-    """Draw the curves of the runs in FOLDER: means over seeds with 95 % bootstrap intervals.
+    """Draw the curves of the runs in FOLDER: means over seeds with 95 % intervals (Student's t).
 
     FOLDER holds the tables of a sweep, or runs of `her train`, however deep. A panel for each environment; a curve for
     each of the settings in which the runs differ.

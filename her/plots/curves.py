@@ -14,12 +14,12 @@ from matplotlib.ticker import ScalarFormatter
 
 from her.dotted import flatten
 from her.plots.style import COLORS, DASHES, STRATEGIES, strategy_style, text
-from her.sweeps.statistics import bootstrap
+from her.sweeps.statistics import student
 from her.sweeps.tables import RunRecord, grouped, read_table
 
 
 def draw_curve(ax: Axes, steps: Sequence[float], success: np.ndarray, label: str, style: dict | None = None) -> Axes:
-    """A mean success rate over seeds and, as a band, its 95 % bootstrap interval.
+    """A mean success rate over seeds and, as a band, its 95 % interval (Student's t); under four seeds, each of them.
 
     Args:
         steps: (n_evaluations,) environment steps.
@@ -28,9 +28,12 @@ def draw_curve(ax: Axes, steps: Sequence[float], success: np.ndarray, label: str
         style: keywords for `Axes.plot`.
     """
     success = np.atleast_2d(success)
-    estimates = np.array([bootstrap(column, np.mean) for column in success.T])
+    estimates = np.array([student(column, within=(0, 1)) for column in success.T])
     (line,) = ax.plot(steps, estimates[:, 0], label=label, **(style or {}))
-    ax.fill_between(steps, estimates[:, 1], estimates[:, 2], color=line.get_color(), alpha=0.2, linewidth=0)
+    if len(success) > 3:
+        ax.fill_between(steps, estimates[:, 1], estimates[:, 2], color=line.get_color(), alpha=0.2, linewidth=0)
+    elif len(success) > 1:
+        ax.plot(steps, success.T, color=line.get_color(), linestyle=line.get_linestyle(), linewidth=0.8, alpha=0.6)
     return ax
 
 
@@ -89,7 +92,7 @@ def draw_records(records: Sequence[RunRecord], lang: str, titles: dict[str, str]
 def draw_records_against(records: Sequence[RunRecord], key: str, lang: str) -> Figure:
     """Success in the final evaluation over a setting with numbers for values, a line for each variant.
 
-    Points are means over seeds, bars their 95 % bootstrap intervals; a run that has not ended is left out. A ValueError
+    Points are means over seeds, bars their 95 % intervals (Student's t); a run that has not ended is left out. A ValueError
     says if there is no such setting, or if its values are no numbers.
     """
     ended = [record for record in records if record.final is not None]
@@ -99,7 +102,7 @@ def draw_records_against(records: Sequence[RunRecord], key: str, lang: str) -> F
     for variant, runs in grouped(ended, "variant").items():
         at = sorted({values[record] for record in runs})
         scores = [[record.final for record in runs if values[record] == x] for x in at]
-        estimates = np.array([bootstrap(score, np.mean) for score in scores])
+        estimates = np.array([student(score, within=(0, 1)) for score in scores])
         mean, low, high = estimates.T
         label, style = labels[variant]
         marker = {"marker": "os^Dv"[len(ax.containers) % 5], "capsize": 3, "markersize": 5}

@@ -24,6 +24,28 @@ class Estimate(NamedTuple):
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
+def student(
+    scores: Sequence[float] | np.ndarray, level: float = 0.95, within: tuple[float, float] = (-np.inf, np.inf)
+) -> Estimate:
+    """The mean of one score per seed with Student's t interval, which covers at small n what a bootstrap does not.
+
+    A single score has no interval: its ends are NaN.
+
+    Args:
+        scores: (n_seeds,) numbers.
+        level: of the interval.
+        within: what scores can be, (0, 1) for rates: the interval ends there at the latest.
+    """
+    scores = np.asarray(scores, float)
+    if scores.ndim != 1 or not len(scores) or not np.isfinite(scores).all():
+        raise ValueError(f"scores: expected one finite number per seed, got {scores}")
+    mean, n = float(scores.mean()), len(scores)
+    if n == 1:
+        return Estimate(mean, np.nan, np.nan)
+    reach = stats.t.ppf((1 + level) / 2, n - 1) * scores.std(ddof=1) / np.sqrt(n)
+    return Estimate(mean, float(max(mean - reach, within[0])), float(min(mean + reach, within[1])))
+
+
 def iqm(scores: Sequence[float] | np.ndarray, axis: int | None = None) -> float | np.ndarray:
     """The mean of the middle half (Agarwal et al. 2021): steadier than the mean, surer than the median.
 
