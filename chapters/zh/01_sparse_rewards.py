@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 1　稀疏奖励
 #
-# > **这一章你会看到**：一个智能体练了六千四百个回合，成功的次数两只手数得过来。练完以后，它选动作和闭着眼乱按没有两样。它不笨：题目小一号，同样的代码就能学会。光看训练误差也看不出毛病：它的误差和学会了的那个一样小。读完你能用一行公式算出它会学到什么，还会在它的失败里数出上千次成功。
+# > **这一章你会看到**：一个智能体练了六千四百个回合，成功的次数两只手数得过来。练完以后，它选动作和闭着眼乱按没有两样。它不笨：题目小一号，同样的代码就能学会。光看训练误差也看不出毛病：它的误差和学会了的那个一样小。读完你能用一行公式算出它会学到什么，亲手写出它的学习算法，还会在它的失败里数出上千次成功。
 # >
 # > **时间**：阅读 35 分钟，运行约 3 分钟（2 核 CPU）。
 # >
@@ -21,23 +21,28 @@
 # 2. 写出带容差 $\varepsilon$ 的稀疏奖励（sparse reward），两行；
 # 3. 算出乱走碰上目标的概率，再用数据对账；
 # 4. 不看训练误差，只看奖励和 Q 值，认出一个什么也没学到的智能体；
-# 5. 说出“给点提示”（奖励塑形，reward shaping）为什么不是便宜的出路；
+# 5. 说出缺的是哪三样，各占多少；也说得出“给点提示”（奖励塑形，reward shaping）能做到什么、做不到什么；
 # 6. 从一万步失败里数出成功。
 
 # %% tags=["parameters"]
 import os
 
+from her_course.figures import use_style
+
 LANG = os.environ.get("HER_LANG", "zh")
 PROFILE = os.environ.get("HER_PROFILE", "full")
 SEED = int(os.environ.get("HER_SEED", 0))
 
+use_style(LANG)
+
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
-from her_course.figures import show, text, use_style
+from her_course.figures import schematic, show
 
-use_style(LANG)
+schematic("environment")
 
 # %% [markdown]
 # ## 1.1　一个智能体，许多任务
@@ -61,7 +66,7 @@ use_style(LANG)
 # | 价值 | $Q(s,a)$ | $Q(s,a,g)$ |
 # | 换任务 | 重新训练 | 换个 $g$ |
 #
-# 最后那个 $Q(s,a,g)$ 叫**通用价值函数逼近器**（universal value function approximator, UVFA；Schaul 等，2015）：状态 $s$ 下做动作 $a$，*如果想去的是 $g$*，往后总共能拿多少分。它的贝尔曼更新和普通 Q 学习一样，只是等号两边是同一个 $g$：
+# 最后那个 $Q(s,a,g)$ 叫**通用价值函数逼近器**（universal value function approximator, UVFA；[Schaul 等，2015](https://proceedings.mlr.press/v37/schaul15.html)；更早的是 Kaelbling，1993）：状态 $s$ 下做动作 $a$，*如果想去的是 $g$*，往后总共能拿多少分。它的贝尔曼更新和普通 Q 学习一样，只是等号两边是同一个 $g$：
 #
 # $$Q(s,a,g)\;\leftarrow\;r_g(s,a,s')+\gamma\,\max_{a'}Q(s',a',g)$$
 #
@@ -81,7 +86,7 @@ print(DQN(observation_dim=15 + 15, n_actions=15).q.network)
 #
 # | 领域 | 例子 | 目标 $g$ | 达到的目标 $m(s)$ | 怎样算到 |
 # |---|---|---|---|---|
-# | 机械臂操作 | 把方块推到桌上一点（FetchPush） | 一个三维坐标 | 方块现在的坐标 | 相距不到 5 厘米（Plappert 等，2018） |
+# | 机械臂操作 | 把方块推到桌上一点（FetchPush） | 一个三维坐标 | 方块现在的坐标 | 相距不到 5 厘米（[Plappert 等，2018](https://arxiv.org/abs/1802.09464)） |
 # | 导航 | 扫地机去指定的房间 | 地图上的一点 | 自己现在的位置 | 走进一个小圈 |
 # | 游戏里的任务 | 推箱子、拧魔方、“拿到那把钥匙” | 一个局面，或局面的一部分 | 眼前的局面 | 一模一样 |
 #
@@ -90,10 +95,16 @@ print(DQN(observation_dim=15 + 15, n_actions=15).q.network)
 # %%
 from her.training.evaluation import make_envs
 
-for env_id in ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0"):
+
+def sizes(env_id):
     envs = make_envs(env_id, 1)
-    sizes = [envs.single_observation_space[key].shape[0] for key in ("observation", "desired_goal")]
-    print(f"{env_id:15} {sizes}  {envs.single_action_space}  {envs.horizon}")
+    space = envs.single_observation_space
+    state, goal = (space[key].shape[0] for key in ("observation", "desired_goal"))
+    return state, goal, str(envs.single_action_space), envs.horizon
+
+
+ENVS = ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0")
+pd.DataFrame(map(sizes, ENVS), ENVS, ["state", "goal", "actions", "steps"])
 
 
 # %% [markdown]
@@ -103,7 +114,7 @@ for env_id in ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0"):
 #
 # $$r_g(s,a,s')=\begin{cases}0,&\lVert m(s')-g\rVert<\varepsilon\\-1,&\text{没到}\end{cases}$$
 #
-# 注意是 $s'$：这一步的分，看*动作之后*到了哪里。每步扣分，所以越早到亏得越少。写出来两行：
+# 注意是 $s'$：这一步的分，看*动作之后*到了哪里。（论文写作 $r_g(s,a)$；它的环境是确定的，$s'$ 由 $s$、$a$ 决定。）每步扣分，所以越早到亏得越少。写出来两行：
 
 # %%
 def sparse_reward(achieved_goal, desired_goal, threshold):
@@ -116,17 +127,23 @@ sparse_reward(np.array([[0.05, 0.0], [0.08, 0.0], [3.0, 4.0]]), np.zeros(2), thr
 # %% [markdown]
 # 三个点，离目标 5 厘米、8 厘米、5 米，容差 8 厘米。第二个正好踩线，不算。再看后两个：差一根头发丝和差一整条街，得分一样。这就是“稀疏”：它告诉你*到没到*，从不告诉你*还差多少*。
 #
-# 库里有同样的函数 `her.sparse_reward`，三个环境用的也是这条规矩（翻比特的每一位写成 −1 或 +1，只要有一位不同，距离就至少是 2，所以 $\varepsilon=1$ 等于“一位不差”）。抽一万个目标，两两相邻地比，三种算法的答案应当逐行相同；最后一列是其中有几对碰巧“到了”：
+# 库里有同样的函数 `her.sparse_reward`，三个环境用的也是这条规矩（翻比特的每一位写成 −1 或 +1，只要有一位不同，距离就至少是 2，所以 $\varepsilon=1$ 等于“一位不差”）。抽一万个目标，两两相邻地比，三种算法的答案应当逐行相同。第一列是其中有几对碰巧“到了”，后两列是我们的答案和库、和环境有几行不同：
 
 # %%
 import her
 
-for env_id, threshold in (("her/BitFlip-v0", 1.0), ("her/Reach-v0", 0.06), ("her/Push-v0", 0.08)):
+
+def disagreements(env_id, threshold):
     envs = make_envs(env_id, 10_000)
     goals = envs.reset(seed=0)[0]["desired_goal"]
-    ours = sparse_reward(goals[1:], goals[:-1], threshold)
-    theirs = her.sparse_reward(goals[1:], goals[:-1], threshold), envs.compute_reward(goals[1:], goals[:-1], {})
-    print(f"{env_id:15} {all(np.array_equal(ours, reward) for reward in theirs)}  {(ours == 0).sum()}")
+    pairs = goals[1:], goals[:-1]
+    ours, library = sparse_reward(*pairs, threshold), her.sparse_reward(*pairs, threshold)
+    environment = envs.compute_reward(*pairs, {})
+    return (ours == 0).sum(), (ours != library).sum(), (ours != environment).sum()
+
+
+rows = [disagreements(*one) for one in zip(ENVS, (1.0, 0.06, 0.08), strict=True)]
+pd.DataFrame(rows, ENVS, ["reached", "ours ≠ her", "ours ≠ environment"])
 
 # %% [markdown]
 # 现在放几个只会乱走的智能体进去。`rollout` 让 `n_envs` 个环境一起走完一个回合：
@@ -151,11 +168,11 @@ def travelled(episode):
 # %%
 from her_course.figures.sparse_rewards import draw_push_episode, draw_reach_episode
 
-walk, push = (max(wander(env_id, 100).episodes(), key=travelled) for env_id in ("her/Reach-v0", "her/Push-v0"))
+walk, push = (max(wander(env_id, 100).episodes(), key=travelled) for env_id in ENVS[1:])
 fig, axes = plt.subplots(1, 2, figsize=(8.4, 4.3))
-draw_reach_episode(axes[0], walk, 0.06, LANG)
-draw_push_episode(axes[1], push, 0.08, LANG)
-show(fig, alt=text(LANG, "左：带墙的方形场地，一条随机折线从左边穿过缺口，从绿色目标圈下方走过，停在右墙边，离目标一米多。右：智能体撞着冰球走，冰球穿过绿圈，又被顶出圈外，离圆心 10 厘米。", "Left: a square arena with a wall; a random path goes through the gap, passes below the green goal ring and ends at the far side, over a metre away. Right: the agent bumps a puck along; it crosses the green ring and is pushed out again, ending 10 cm from the centre."))
+draw_reach_episode(axes[0], walk, 0.06)
+draw_push_episode(axes[1], push, 0.08)
+show(fig, "sparse_rewards.episodes")
 
 # %% [markdown]
 # 左边的点穿过了缺口，这是全程最难的一步，它自己不知道，又走远了。右边的冰球从绿圈里*穿了过去*，又被顶出来。奖励怎么评价这两场？
@@ -166,13 +183,12 @@ print(walk.rewards.sum(), push.rewards.sum(), np.flatnonzero(push.rewards == 0))
 # %% [markdown]
 # 绕墙那位 50 步得 −50 分，和原地发呆同分。推冰球那位 −49：冰球穿圈的那一步得了 0，仅此一步。
 #
-# 这个回合算成功吗？看你怎么问。**任意一步**到过就算，那它成功了；**最后一步**还在才算，那它失败了。论文评翻比特用前者，评机械臂用后者（Andrychowicz 等，2017），本课照办，每次都会说明是哪一种。
+# 这个回合算成功吗？看你怎么问。**任意一步**到过就算，那它成功了；**最后一步**还在才算，那它失败了。论文评翻比特用前者，评机械臂用后者（[Andrychowicz 等，2017](https://arxiv.org/abs/1707.01495)，3.1 节和图 3），本课照办，每次都会说明是哪一种。
 #
-# 再看四个乱走的智能体打冰球，蓝的是智能体，橙的是冰球。数一数：有几个碰到了冰球？往哪边碰的？
+# 再看四个乱走的智能体推冰球，蓝的是智能体，橙的是冰球。数一数：有几个碰到了冰球？往哪边碰的？
 
 # %%
-from her_course.figures import animate
-from her_course.figures.implementation import side_by_side
+from her_course.figures import animate, named_panels
 
 envs = make_envs("her/Push-v0", 4, render_mode="rgb_array")
 envs.reset(seed=4)
@@ -181,12 +197,13 @@ film = [envs.render()]
 for _ in range(envs.horizon - 1):
     envs.step(envs.action_space.sample())
     film.append(envs.render())
-animate(side_by_side(film), fps=12, alt=text(LANG, "动画：四个蓝色圆盘各在自己的桌上乱走。左边两个碰到了橙色的冰球，都碰去了别处；右边两个从没碰到。没有一个冰球进绿圈。", "Animation: four blue discs wander, each on its own table. The two on the left bump their orange pucks, the wrong way; the two on the right never touch theirs. No puck gets into its green ring."))
+panels = {f"{i + 1}": [pictures[i] for pictures in film] for i in range(4)}
+animate(named_panels(panels), "sparse_rewards.wanderers", fps=12)
 
 # %% [markdown]
 # ## 1.3　乱走，能碰上吗
 #
-# 强化学习的套路是先瞎试，碰上好事就多做。那就先问：碰得上吗？拿翻比特开刀，它简单到可以算个明白。
+# 强化学习的套路是先瞎试，碰上好事就多做。那就先问：碰得上吗？翻比特简单到可以算个明白。
 #
 # **最后一步恰好命中**：起点是均匀随机的，翻来翻去之后还是均匀随机的，和目标毫无关系。$n$ 位全对的概率就是
 #
@@ -196,7 +213,7 @@ animate(side_by_side(film), fps=12, alt=text(LANG, "动画：四个蓝色圆盘�
 #
 # $$d\to d-1\;:\;\frac{d}{n},\qquad\qquad d\to d+1\;:\;\frac{n-d}{n}$$
 #
-# 这是一条马尔可夫链（Markov chain）。让概率顺着它流，流到 0 的就舀出来记账，不让它流回去：
+# 这是一条马尔可夫链（Markov chain）。让概率顺着它流，流到 0 的就记下来拿走，不让它流回去：
 
 # %%
 from scipy.stats import binom
@@ -213,27 +230,34 @@ def hit_probability(n_bits, horizon):
 
 
 # %% [markdown]
-# 对账：每个 $n$ 乱翻五万个回合。各列是 $2^{-n}$、链给的精确值、上界 $n\cdot 2^{-n}$，然后是实测的成功率和 95 % Wilson 区间（比例的置信区间，接近 0 或 1 时也靠得住）；最后一列问：精确值落在区间里吗？
+# 对账：每个 $n$ 乱翻五万个回合。各列是 $2^{-n}$、链给的精确值、上界 $n\cdot 2^{-n}$，然后是实测的成功率和 95 % Wilson 区间（比例的置信区间，接近 0 或 1 时也靠得住）。逐行看：精确值在区间里吗？
 
 # %%
 from her.training.evaluation import wilson_interval
 
-measured = {}
-for n in range(2, 13, 2):
-    hits = int(wander("her/BitFlip-v0", 50_000, n_bits=n).success.any(axis=0).sum())
-    low, high = wilson_interval(hits, 50_000)
-    measured[n] = hits / 50_000, low, high
-    p = hit_probability(n, n)
-    print(f"{n:2}  {2**-n:.5f}  {p:.5f}  {n * 2**-n:.5f}   {hits / 50_000:.5f} [{low:.5f}, {high:.5f}] {low < p < high}")
+EPISODES = 50_000 if PROFILE == "full" else 10_000
+
+
+def count_hits(n):
+    hits = int(wander("her/BitFlip-v0", EPISODES, n_bits=n).success.any(axis=0).sum())
+    interval = wilson_interval(hits, EPISODES)
+    return 2.0**-n, hit_probability(n, n), n * 2.0**-n, hits / EPISODES, *interval
+
+
+ns = pd.Index(range(2, 13, 2), name="n")
+heads = ["last step", "exact", "bound", "measured", "low", "high"]
+luck = pd.DataFrame(map(count_hits, ns), ns, heads)
+luck.round(5)
 
 # %% [markdown]
 # 对上了。写这一节的时候，第一遍可没对上：$n=2$ 的实测是下面这个数，而不是 0.5。
 
 # %%
-print(f"{wander('her/BitFlip-v0', 50_000, action_seed=0, n_bits=2).success.any(axis=0).mean():.2f}")
+same_seed = wander("her/BitFlip-v0", 50_000, action_seed=0, n_bits=2)
+print(f"{same_seed.success.any(axis=0).mean():.2f}")
 
 # %% [markdown]
-# 错的不是理论，是实验：环境和动作用了*同一个种子*，两串“随机”数其实是同一串，起点和动作串通好了。所以 `wander` 给动作另设种子。会算账的好处就在这里：没有左边那列精确值，谁会起疑？
+# 错的不是理论，是实验：环境和动作用了*同一个种子*，两串“随机”数其实是同一串，起点和动作是相关的。所以 `wander` 给动作另设种子。会算账的好处就在这里：没有旁边那列精确值，谁会起疑？
 #
 # 小的 $n$ 核对过了，就可以放心算到 50。纵轴是对数刻度，每往下一大格是百分之一。看蓝线（任意一步）和两条灰色虚线相交的地方：
 
@@ -241,17 +265,19 @@ print(f"{wander('her/BitFlip-v0', 50_000, action_seed=0, n_bits=2).success.any(a
 from her_course.figures.sparse_rewards import draw_random_success
 
 bits = np.arange(1, 51)
+measured = {n: tuple(row) for n, row in luck[["measured", "low", "high"]].iterrows()}
 fig, ax = plt.subplots(figsize=(7, 3.8))
-draw_random_success(ax, bits, [hit_probability(n, n) for n in bits], measured, LANG)
-show(fig, alt=text(LANG, "对数坐标：乱翻成功的概率随比特数直线下降，从 n=2 的 0.5 到 n=50 的百万亿分之几。实测点落在精确曲线上。虚线标出论文里 DQN 能解到 13 位，加上 HER 能解到 50 位。", "On a log scale the probability that random flips succeed falls in a straight line, from 0.5 at n = 2 to some 10 to the −14 at n = 50. Measured dots lie on the exact curve. Dashed lines mark the paper's DQN, up to 13 bits, and its DQN with HER, up to 50."))
+draw_random_success(ax, bits, [hit_probability(n, n) for n in bits], measured)
+show(fig, "sparse_rewards.luck")
 
 # %% [markdown]
-# 论文里的 DQN 走到 13 位就走不动了，加上 HER 却能轻松翻对 50 位（Andrychowicz 等，2017，3.1 节）。50 位意味着什么？这一章里每个智能体练 6,400 个回合。全靠乱翻，指望碰上几次？要是每秒能走一百万步，等*一次*命中又要多久？
+# 论文里的 DQN 走到 13 位就走不动了，加上 HER 却能轻松翻对 50 位（[论文](https://arxiv.org/abs/1707.01495) 3.1 节）。50 位意味着什么？这一章里每个智能体练 6,400 个回合。全靠乱翻，指望碰上几次？要是每秒能走一百万步，等*一次*命中又要多久？
 
 # %%
-for n in (8, 15, 20, 30, 50):
-    p = hit_probability(n, n)
-    print(f"n = {n:2}   {6_400 * p:8.3g}   {n / p / 1e6:8.2g} s")
+n = np.array([8, 15, 20, 30, 50])
+p = np.array([hit_probability(bits, bits) for bits in n])
+waits = {"hits in 6,400 episodes": 6_400 * p, "seconds to one hit": n / p / 1e6}
+pd.DataFrame(waits, pd.Index(n, name="n")).map("{:.3g}".format)
 
 # %% [markdown]
 # 8 位能碰上一百七十多次，15 位不到三次，50 位要等十一亿秒，三十多年，换来一个 0 分。每多一位，运气差不多减半，这种事不能靠耐心解决。
@@ -259,15 +285,18 @@ for n in (8, 15, 20, 30, 50):
 # 另外两个环境没有公式，只能量。两万个回合，分“任意一步”和“最后一步”：
 
 # %%
-for env_id in ("her/Reach-v0", "her/Push-v0"):
-    play = wander(env_id, 20_000)
-    for at, success in (("any", play.success.any(axis=0)), ("end", play.success[-1])):
-        low, high = wilson_interval(int(success.sum()), 20_000)
-        print(f"{env_id:13} {at}  {success.mean():.2%} [{low:.2%}, {high:.2%}]")
-print(f"{np.ptp(play.achieved_goals, axis=0).any(axis=-1).mean():.0%}")
+EPISODES = 20_000 if PROFILE == "full" else 5_000
+wanderers = {env_id: wander(env_id, EPISODES) for env_id in ENVS[1:]}
+rows = {}
+for env_id, play in wanderers.items():
+    for at, success in (("any step", play.success.any(axis=0)), ("last step", play.success[-1])):
+        rows[env_id, at] = success.mean(), *wilson_interval(int(success.sum()), EPISODES)
+touched = np.ptp(wanderers["her/Push-v0"].achieved_goals, axis=0).any(axis=-1).mean()
+print(f"{touched:.0%}")
+pd.DataFrame(rows, ["success", "low", "high"]).T.map("{:.2%}".format)
 
 # %% [markdown]
-# 千分之几，甚至万分之几。末一行是推冰球时*冰球动过*的回合占多少：不到四成。多数时候智能体连球都没碰着，动画里你也看见了。绕墙还有个参照：就算有人把你随手扔到墙右边，一下扔进绿圈的机会，也只是两块面积之比（墙右边，智能体的中心到得了的那块约宽 0.9 米、高 2 米）：
+# 千分之几，甚至万分之几。表上面那个数是推冰球时*冰球动过*的回合占多少：四成上下。多数时候智能体连球都没碰着，动画里你也看见了。绕墙还有个参照：就算有人把你随手扔到墙右边，一下扔进绿圈的机会，也只是两块面积之比（墙右边，智能体的中心到得了的那块约宽 0.9 米、高 2 米）：
 
 # %%
 print(f"{np.pi * 0.06**2 / (2 * 0.9):.2%}")
@@ -287,7 +316,7 @@ print(f"{q:.4f}  {-1 / (1 - gamma):.4f}")
 
 
 # %% [markdown]
-# −50。没有环境，没有网络，两行循环就“学”完了。而且学到这里它就*满意*了：损失是 $(y-Q)^2$，其中 $y$ 是目标值（TD target）；$Q$ 处处等于 −50 时，$y$ 也处处等于 −50，梯度是 0。没有哪个动作比别的好一丁点，$\arg\max$ 只好听初始化时那点噪声的。
+# −50。没有环境，没有网络，两行循环就“学”完了。而且学到这里它就*满意*了：损失看的是误差 $y-Q$，其中 $y$ 是目标值（TD target）；$Q$ 处处等于 −50 时，$y$ 也处处等于 −50，梯度是 0。没有哪个动作比别的好一丁点，$\arg\max$ 只好听初始化时那点噪声的。
 #
 # 这是理论。真实的 DQN 会这样吗？让它练两种题：8 位和 15 位。代码、网络、超参数全都一样，各练 100 轮，每轮 64 个回合、80 次更新。
 #
@@ -302,22 +331,100 @@ def pairs_at(d, n_bits, n=400):
 
 
 # %% [markdown]
-# `Trainer` 的一轮（round）就是：玩一批回合，存进重放缓冲区（replay buffer），更新，然后不带探索地考一次。`strategy="none"` 是普通的重放，没有任何花招。目标网络（target network）跟得比默认快一点（`tau`），好让 8 位也赶得及学完。每轮记下五个数：更新次数、考试成功率、差一半位数时的 $\max_a Q$、练习中的成功率、TD 误差（TD error，即 $y-Q$；记的是绝对值的平均）。
+# ### 学习器，一页写完
+#
+# 问它之前，先看它怎么学。深度 Q 网络（DQN；Mnih 等，2015）的一次更新如下，没有省略。网络 `network` 在学；它的影子 `target` 是**目标网络**（target network），每次只挪一小步 $\tau$，好让目标值 $y$ 不跟着网络乱跳。下一步的动作由 `network` 挑、由 `target` 估价，这叫双 DQN（van Hasselt 等，2016）。误差 $y-Q$ 用 Huber 损失：小的时候按平方算，超过 1 之后按绝对值算。
+#
+# $$y=\operatorname{clip}\Big(r_g+\gamma\,Q_{\text{target}}\big(s',\arg\max_{a'}Q(s',a',g),g\big),\;-\tfrac{1}{1-\gamma},\;0\Big)$$
 
 # %%
-from her_course.figures.progress import progress_bar
+import torch
+from torch.nn.functional import smooth_l1_loss
+
+
+def learn(network, target, adam, batch, tau=0.05):
+    with torch.no_grad():
+        best = network(batch.next_observations).argmax(dim=1, keepdim=True)
+        next_values = target(batch.next_observations).gather(1, best).squeeze(1)
+        y = batch.rewards + gamma * (1 - batch.dones) * next_values
+        y = y.clamp(-1 / (1 - gamma), 0)
+    q = network(batch.observations).gather(1, batch.actions.long()).squeeze(1)
+    step(network, target, adam, smooth_l1_loss(q, y), tau)
+
+
+# %%
+def step(network, target, adam, loss, tau):
+    adam.zero_grad()
+    loss.backward()
+    adam.step()
+    with torch.no_grad():
+        for slow, fast in zip(target.parameters(), network.parameters(), strict=True):
+            slow.lerp_(fast, tau)
+
+
+# %% [markdown]
+# `lerp_` 就是 $\theta_{\text{target}}\leftarrow(1-\tau)\,\theta_{\text{target}}+\tau\,\theta$。这十几行就是库里 `DQN.update`（[`her/agents/dqn.py`](../../her/agents/dqn.py)）做的事吗？让两个一模一样的网络吃同样的批次，一个用我们的，一个用库里的，然后比较权重的每一位：
+
+# %%
+from her import GoalConditionedReplayBuffer
+
+replay = GoalConditionedReplayBuffer(10_000, 8, 1, 8, seed=0)
+for episode in wander("her/BitFlip-v0", 500, n_bits=8).episodes():
+    replay.store_episode(episode)
+ours, theirs = DQN(16, 8, seed=1), DQN(16, 8, seed=1)
+networks = ours.q.network, ours.q.target
+adam = torch.optim.Adam(networks[0].parameters(), lr=1e-3, fused=True)
+for _ in range(100):
+    batch = replay.sample(256).torch()
+    learn(*networks, adam, batch)
+    theirs.update(batch)
+
+
+# %%
+def farthest(ours, theirs):
+    pairs = zip(ours.parameters(), theirs.parameters(), strict=True)
+    return max((a - b).abs().max().item() for a, b in pairs)
+
+
+start, learned = DQN(16, 8, seed=1).q, theirs.q
+rows = {
+    "network": (farthest(ours.q.network, learned.network), farthest(start.network, learned.network)),
+    "target": (farthest(ours.q.target, learned.target), farthest(start.target, learned.target)),
+}
+assert all(difference == 0 for difference, _ in rows.values())
+pd.DataFrame(rows, ["ours − library's", "moved in 100 updates"]).T
+
+# %% [markdown]
+# 第一列是 0：一位不差。（第二列说明它们确实学了东西。）从这里起，`DQN` 对你不再是黑箱。示意图里，它是最右边那一格：
+
+# %%
+schematic("learner")
+
+
+# %% [markdown]
+# `Trainer` 的一轮（round）就是：玩一批回合，存进回放缓冲区（replay buffer），更新，然后不带探索地评估一次。`strategy="none"` 是普通的回放，没有任何花招。目标网络跟得比默认快一点（`tau`），好让 8 位也赶得及学完。每轮记下五个数：更新次数、评估的成功率、差一半位数时的 $\max_a Q$、练习中成功的回合数、TD 误差（TD error，即 $y-Q$；记的是绝对值的平均）。
+
+# %%
+def note(trainer, done):
+    n_bits = trainer.config.env_kwargs["n_bits"]
+    value = trainer.agent.q_values(pairs_at(n_bits // 2, n_bits)).max(axis=1).mean()
+    success = np.nan if done.success_rate is None else done.success_rate
+    return done.updates, success, value, 64 * done.exploring_success, done.td_error
+
+
+# %%
 from her.training import Trainer, settings_for, use_one_thread
+from her_course.figures.progress import progress_bar
 
 use_one_thread()
 
 
-def practise(n_bits, seed, rounds):
-    settings = {"strategy": "none", "seed": seed, "evaluate_every": 1, "agent_settings": {"tau": 0.05}}
-    trainer, log = Trainer(settings_for("her/BitFlip-v0", {"n_bits": n_bits}, **settings)), []
+def practise(n_bits, seed, rounds, **changes):
+    settings = {"strategy": "none", "seed": seed, "evaluate_every": rounds} | changes
+    trainer = Trainer(settings_for("her/BitFlip-v0", {"n_bits": n_bits}, **settings))
+    log = []
     for _ in progress_bar(range(rounds), description=f"n = {n_bits}, seed {seed}"):
-        r = trainer.round()
-        value = trainer.agent.q_values(pairs_at(n_bits // 2, n_bits)).max(axis=1).mean()
-        log.append((r.updates, r.success_rate, value, r.exploring_success, r.td_error))
+        log.append(note(trainer, trainer.round()))
     return trainer, np.array(log)
 
 
@@ -326,30 +433,36 @@ def practise(n_bits, seed, rounds):
 
 # %% tags=["nbval-ignore-output"]
 SEEDS = range(SEED, SEED + (3 if PROFILE == "full" else 1))
-rounds = {8: 100, 15: 100 if PROFILE == "full" else 40}
-runs = {n: [practise(n, seed, rounds[n]) for seed in SEEDS] for n in (8, 15)}
+rounds = {8: 100, 15: 100} if PROFILE == "full" else {8: 60, 15: 15}
+often = {"evaluate_every": 1, "agent_settings": {"tau": 0.05}}
+runs = {n: [practise(n, seed, rounds[n], **often) for seed in SEEDS] for n in (8, 15)}
 
 # %% [markdown]
-# 期末考：每个种子 200 道新题，任意一步翻对就算过，附 95 % 区间。前面两个数是*练习*时成功过的回合，和练习的回合总数。
+# 最后的评估：每个种子 200 个新回合，任意一步翻对就算成功，附 95 % 区间。前面两列是*练习*时成功过的回合，和练习的回合总数。
 
 # %% tags=["nbval-ignore-output"]
-exams = {n: [trainer.final_evaluation() for trainer, _ in group] for n, group in runs.items()}
+finals = {n: [trainer.final_evaluation() for trainer, _ in runs[n]] for n in runs}
+rows = {}
 for n, group in runs.items():
-    for seed, (trainer, log), exam in zip(SEEDS, group, exams[n], strict=True):
-        passed = int(exam.success_at_any.sum())
-        low, high = wilson_interval(passed, len(exam))
-        print(f"n = {n:2}  seed {seed}   {64 * log[:, 3].sum():5.0f} of {trainer.episodes:,}   {passed / len(exam):.3f} [{low:.3f}, {high:.3f}]")
+    for seed, (trainer, log), final in zip(SEEDS, group, finals[n], strict=True):
+        hits, passed = log[:, 3].sum(), int(final.success_at_any.sum())
+        interval = wilson_interval(passed, len(final))
+        rows[n, seed] = hits, trainer.episodes, passed / len(final), *interval
+heads = ["successes in practice", "of episodes", "success rate", "low", "high"]
+pd.DataFrame(rows, heads).T.rename_axis(["n", "seed"]).round(3)
 
 # %% [markdown]
-# 把结论钉死：8 位的每个种子都过九成，15 位的每个都不到 5 %，而且整个练习期间，15 位的成功从没超过十次。
+# 8 位的每个种子都过九成，15 位的一个也没学会，整个练习期间的成功一只手数得过来。
 
 # %%
-scores = {n: [exam.success_rate("any") for exam in exams[n]] for n in exams}
-luck = [64 * log[:, 3].sum() for _, log in runs[15]]
-print(min(scores[8]) > 0.9, max(scores[15]) < 0.05, max(luck) <= 10)
+if PROFILE == "full":
+    scores = {n: [final.success_rate("any") for final in finals[n]] for n in finals}
+    assert min(scores[8]) > 0.9
+    assert max(scores[15]) < 0.05
+    assert max(log[:, 3].sum() for _, log in runs[15]) <= 10
 
 # %% [markdown]
-# 同一份代码，8 位学会了，15 位没有。所以代码没坏。8 位的网络还顺手证明了 UVFA 那一节的话：给它同一个图案配上 8 个不同的目标，每个目标只改一位，问它翻哪位。一个网络，答得出 8 个答案吗？
+# 同一份代码，8 位学会了，15 位没有。所以代码没坏。8 位的网络还顺手演示了 1.1 节关于 UVFA 的话：给它同一个图案配上 8 个不同的目标，每个目标只改一位，问它翻哪位。一个网络，答得出 8 个答案吗？
 
 # %%
 same = np.ones((8, 8), np.float32)
@@ -360,22 +473,19 @@ print(agent.act(np.hstack([same, goals])))
 # %% [markdown]
 # 状态一样，目标不同，动作跟着目标走。
 #
-# 现在看它们的一生。细线是各个种子，粗线是平均。先看右图：两种题的 Q 值一起往下掉，一直掉到 −40 以下，直到某一刻分道扬镳。灰带是完美策略该有的价值。
+# 现在看它们是怎么走到这一步的。细线是各个种子，粗线是三个的平均。先看右图：两种题的 Q 值一起往下掉，一直掉到 −40 以下，直到某一刻分道扬镳。灰带是完美策略该有的价值。
 
 # %%
-from her_course.figures.sparse_rewards import LEARNED, STUCK, draw_success_over_updates, draw_values_over_updates
+from her_course.figures.sparse_rewards import draw_lives
 
-looks = {"n = 8": LEARNED, "n = 15": STUCK}
-logs = {f"n = {n}": np.array([log for _, log in group]) for n, group in runs.items()}
+logs = {n: np.array([log for _, log in group]) for n, group in runs.items()}
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
-draw_success_over_updates(axes[0], {n: (log[0, :, 0], log[:, :, 1]) for n, log in logs.items()}, looks, LANG)
-draw_values_over_updates(axes[1], {n: (log[0, :, 0], log[:, :, 2]) for n, log in logs.items()}, looks, -50, (-31, -24.7), LANG)
-axes[0].legend()
-show(fig, alt=text(LANG, "左：8 位的成功率练到四成上下才起飞，最后到 1；15 位始终贴着 0。右：两者的平均 Q 值先一起跌到 −40 以下；8 位的又升回完美策略的范围，15 位的继续滑向 −50。", "Left: with 8 bits success takes off some four tenths of the way along and ends at 1; with 15 it stays at 0. Right: both mean Q-values first fall below −40 together; with 8 bits they rise back to those of a perfect policy, with 15 they slide on towards −50."))
+draw_lives(axes, logs, floor=-50, truth=(-31, -24.7))
+show(fig, "sparse_rewards.lives")
 
 
 # %% [markdown]
-# 8 位的 Q 值也差点淹死，是那些偶然的 0 把它捞上来的：一次成功靠自举（bootstrapping，拿自己对下一状态的估计来更新这一状态）往回传，附近的状态先亮起来，再带亮更远的。15 位等来的稻草寥寥几根，甚至一根也没有，抓不住，只能沿着刚才那两行循环的路滑下去。（它没有一直滑到 −50。我们猜是过高估计（overestimation）：$\max$ 总从噪声里挑最高的那个。这里用的是专治这个病的双 DQN（van Hasselt 等，2016），可是目标网络跟得快，两份网络的噪声差不多，治不干净。这个猜测没有单独验证。）
+# 8 位的 Q 值也在往下掉，直到攒够了 0：一次成功靠自举（bootstrapping，拿自己对下一状态的估计来更新这一状态）往回传，先到目标附近的状态，再到更远的。15 位只有寥寥几次命中，甚至一次也没有，只能沿着刚才那两行循环的路滑下去。（它没有一直滑到 −50。我们猜是过高估计（overestimation）：$\max$ 总从噪声里挑最高的那个。这里用的是为此而设的双 DQN（[van Hasselt 等，2016](https://arxiv.org/abs/1509.06461)），可是目标网络跟得快，两份网络的噪声差不多。这个猜测没有单独验证。）
 #
 # 灰带从哪来？差 $d$ 位时，完美策略翻 $d$ 次就到，前 $d-1$ 步各扣 1 分。到了以后停不住，只能翻出去再翻回来，每两步扣 1 分：
 #
@@ -388,9 +498,9 @@ def perfect_value(d):
     return -sum(gamma**i for i in range(d - 1)) - gamma**d / (1 - gamma**2)
 
 
-following = [-1 + gamma * perfect_value(1)] + [-(d > 1) + gamma * perfect_value(d - 1) for d in range(1, 16)]
 truth = np.array([perfect_value(d) for d in range(16)])
-print(np.allclose(truth, following), truth.min().round(1), truth.max().round(1))
+backed_up = np.append(-1, -(np.arange(1, 16) > 1)) + gamma * truth[np.append(1, np.arange(15))]
+print(f"{truth.min():.1f} … {truth.max():.1f}, off by {abs(truth - backed_up).max():.0e}")
 
 
 # %% [markdown]
@@ -415,21 +525,29 @@ def ask(agent, n_bits):
 from her_course.figures.sparse_rewards import draw_choices_by_distance, draw_values_by_distance
 
 answers = {n: [ask(trainer.agent, n) for trainer, _ in group] for n, group in runs.items()}
-values = {f"n = {n}": np.array([value for value, _ in group]) for n, group in answers.items()}
-choices = {f"n = {n}": np.array([right[1:] for _, right in group]) for n, group in answers.items()}
+values = {n: np.array([value for value, _ in group]) for n, group in answers.items()}
+choices = {n: np.array([right[1:] for _, right in group]) for n, group in answers.items()}
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
-draw_values_by_distance(axes[0], values, looks, truth, -50, LANG)
-draw_choices_by_distance(axes[1], choices, looks, {"n = 8": 8, "n = 15": 15}, LANG)
-show(fig, alt=text(LANG, "左：8 位的 Q 值随距离下降，坡度和完美策略一致，连差 0 位处的缺口都有；15 位是一条水平线，在 −40 以下。右：8 位几乎每次都翻对；15 位的比例落在“闭着眼翻”的斜线上。", "Left: with 8 bits Q falls with distance as steeply as for a perfect policy, down to the notch at 0 wrong bits; with 15 it is a flat line below −40. Right: with 8 bits nearly every flip is right; with 15 the share lies on the slanted line of a blind flip."))
+draw_values_by_distance(axes[0], values, truth, -50)
+draw_choices_by_distance(axes[1], choices)
+show(fig, "sparse_rewards.distance")
 
 # %% [markdown]
 # 蓝线把缺口都学出来了。（要是哪条蓝线整体偏低，那是它学得晚，还在往上爬；坡度已经对了，而挑动作只看坡度。）红线是平的：差一位和全错，在它看来一个价。于是它的选择和闭着眼翻分不出来。
 #
-# 核对一下。差 1 位与全错的价值，15 位的网络认为相差不到 0.5，完美策略认为相差 6 以上；而每一档翻对的比例，平均偏离 $d/15$ 不到 0.06：
+# 用数核对。第一列是差 1 位与全错的价值相差多少（末一行是完美策略）；第二列是翻对的比例离“闭着眼翻”的 $d/n$ 平均多远：
 
 # %%
-print(all(abs(value[1] - value[-1]) < 0.5 for value in values["n = 15"]), truth[1] - truth[15] > 6)
-print(all(abs(right - np.arange(1, 16) / 15).mean() < 0.06 for right in choices["n = 15"]))
+rows = {}
+for n in values:
+    blind = np.arange(1, n + 1) / n
+    for seed, value, right in zip(SEEDS, values[n], choices[n], strict=True):
+        rows[n, seed] = value[1] - value[-1], abs(right - blind).mean()
+rows["perfect", 15] = truth[1] - truth[15], np.nan
+eyes = pd.DataFrame(rows, ["one bit − all bits", "distance from a blind flip"]).T
+if PROFILE == "full":
+    assert (abs(eyes.loc[15]) < [0.5, 0.06]).all(axis=None)
+eyes.rename_axis(["n", "seed"]).round(2)
 
 # %% [markdown]
 # ### 误差看不出来
@@ -437,13 +555,14 @@ print(all(abs(right - np.arange(1, 16) / 15).mean() < 0.06 for right in choices[
 # 训练出了问题，你会先看什么？多半是损失。下面是最后十轮的 TD 误差，除以 Q 值的大小。光看这个，你分得出谁学会了吗？
 
 # %% tags=["nbval-ignore-output"]
-for n, log in logs.items():
-    error, value = log[:, -10:, 4].mean(), -log[:, -10:, 2].mean()
-    print(f"{n:6}  {error / value:.2%}")
-    assert error < 0.01 * value
+late = {n: log[:, -10:] for n, log in logs.items()}
+errors = {n: (log[:, :, 4].mean(axis=1) / -log[:, :, 2].mean(axis=1)) for n, log in late.items()}
+if PROFILE == "full":
+    assert max(map(max, errors.values())) < 0.01
+pd.DataFrame(errors, pd.Index(SEEDS, name="seed")).rename_axis("n", axis=1).map("{:.2%}".format)
 
 # %% [markdown]
-# 都不到 1 %。TD 误差只说网络和*自己*说的话合不合拍，一个处处 −50 的网络，自圆其说的本事一流。
+# 两边都不到 1 %，分不出来。TD 误差只说网络和*自己*一不一致，而处处说 −50 的网络非常一致。
 #
 # ### 它到底见过什么
 #
@@ -451,7 +570,8 @@ for n, log in logs.items():
 
 # %%
 stuck = runs[15][0][0].agent
-failed = rollout(lambda x: stuck.act(x, explore=True), make_envs("her/BitFlip-v0", 667, n_bits=15), steps=15, seed=1)
+envs = make_envs("her/BitFlip-v0", 667, n_bits=15)
+failed = rollout(lambda x: stuck.act(x, explore=True), envs, steps=15, seed=1)
 following = np.concatenate([failed.next_states, failed.goals], axis=-1).reshape(-1, 30)
 targets = failed.rewards.reshape(-1) + gamma * stuck.q_values(following).max(axis=1)
 
@@ -462,10 +582,9 @@ targets = failed.rewards.reshape(-1) + gamma * stuck.q_values(following).max(axi
 from her_course.figures.sparse_rewards import draw_reward_counts, draw_targets
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 2.9), width_ratios=(2, 3))
-draw_reward_counts(axes[0], failed.rewards, "", LANG)
-draw_targets(axes[1], targets, -50, LANG)
-show(fig, alt=text(LANG, "左：一万步的奖励几乎全是 −1，只有一根柱子。右：目标值挤成窄窄的一撮，靠近 −50 那一头，其余地方空空荡荡。", "Left: of ten thousand rewards nearly all are −1, a single bar. Right: the TD targets huddle in one narrow clump near the −50 end; everywhere else is empty."))
-
+draw_reward_counts(axes[0], failed.rewards)
+draw_targets(axes[1], targets, -50)
+show(fig, "sparse_rewards.targets")
 
 # %% [markdown]
 # 左边一根，右边窄窄一撮。这就是网络从一万步里得到的全部信息：不管在哪儿、做什么、想去哪儿，答案都一样。
@@ -473,76 +592,140 @@ show(fig, alt=text(LANG, "左：一万步的奖励几乎全是 −1，只有一�
 # 话要说准：DQN 解不了 15 位，说的是*这个预算*（三个种子各 6,400 个回合、96,000 步），也是*这种喂法*：状态和目标各 15 位 ±1，并排放着。换成只喂“哪几位不同”（不同记 1，相同记 0），同样没有 HER 的 DQN 不到四千步就学会了 15 位；反过来，相同记 1，练了三万步还是一次也翻不对（`results/encoding`，各五个种子）。所以它不是永远不行：在我们这种喂法下，它等的是一份指数级稀罕的运气。
 
 # %% [markdown]
+# ### 缺的是什么：三样
+#
+# “成功太少”只是三分之一的答案。说全了是三样：
+#
+# 1. **太稀罕。** 15 位时，6,400 个回合指望不到三次命中。
+# 2. **太微弱。** 命中也不结束自举：那一步的目标值是 $0+\gamma\cdot(-50)=-49$，旁边全是 −50。一次千载难逢的成功，只值 1 分，还要和过高估计的噪声比大小。
+# 3. **喂法。** 状态和目标并排放着，网络得自己发现“要紧的是两者哪里不同”。
+#
+# 一次改一样，看哪样管用。10 位，没有 HER，三个种子（seed），各 64 轮、4,096 个回合。“ends” 是命中处不再往后自举，那一步的目标值就是 0；“squared” 再加上把 Huber 损失换成平方，大误差就不会被压成线性；“difference” 只喂“哪几位不同”。
+
+# %% tags=["nbval-ignore-output"]
+CHANGES = {
+    "as above": {},
+    "ends": {"success_ends": True},
+    "ends, squared": {"success_ends": True, "agent_settings": {"loss": "squared"}},
+    "difference": {"agent_settings": {"inputs": "difference"}},
+}
+few = {"rounds": 64 if PROFILE == "full" else 4}
+trials = {
+    name: [practise(10, seed, **few, **how) for seed in SEEDS] for name, how in CHANGES.items()
+}
+
+# %% tags=["nbval-ignore-output"]
+rows = {}
+for name, group in trials.items():
+    for seed, (trainer, log) in zip(SEEDS, group, strict=True):
+        rows[name, seed] = log[:32, 3].sum(), trainer.final_evaluation().success_rate("any")
+parts = pd.DataFrame(rows, ["hits in the first half", "final success"]).T
+if PROFILE == "full":
+    finals = parts["final success"]
+    assert finals["as above"].max() < 0.1
+    assert finals["ends, squared"].min() > finals["as above"].max() + 0.3
+    assert finals["difference"].min() > 0.9
+parts.rename_axis(["change", "seed"])
+
+
+# %% [markdown]
 # ## 1.5　那就给点提示？
 #
 # 你大概早就想说了：奖励太吝啬，改成按距离扣分不就行了，近一点少扣一点，处处有坡度。这叫**奖励塑形**（reward shaping）。
 #
-# 论文 4.4 节试过：在三个机械臂任务上，塑形奖励配 DDPG，或者配 DDPG + HER，*一个都没学会*（Andrychowicz 等，2017）。听着不可思议，我们自己来。推冰球，动作连续，所以换用 DDPG（deep deterministic policy gradient）：一个演员（actor）网络出动作，一个评论家（critic）网络估 Q 值。两种一样“显然”的写法：按距离 $d$ 扣分，或者按 $d^2$ 扣分。
+# 翻比特就能这样解决，[论文](https://arxiv.org/abs/1707.01495) 3.1 节自己就这么说；难的是别的任务。4.4 节在三个机械臂任务上试了几种*简单的*形式，配 DDPG 或者 DDPG + HER，*一个都没学会*。我们自己来。推冰球，动作连续，所以换用 DDPG（deep deterministic policy gradient）：一个演员（actor）网络出动作，一个评论家（critic）网络估 Q 值。两种一样“显然”的写法：按距离 $d$ 扣分，或者按 $d^2$ 扣分。它们都是批次的函数：
 
 # %%
-def minus_distance(achieved, desired):
-    return -np.linalg.norm(achieved - desired, axis=-1)
+def distance(places, goals):
+    return np.linalg.norm(places - goals, axis=-1)
 
 
-def minus_square(achieved, desired):
-    return -(minus_distance(achieved, desired) ** 2)
+def minus_distance(batch):
+    return -distance(batch.achieved_goals, batch.goals)
+
+
+def minus_square(batch):
+    return -(distance(batch.achieved_goals, batch.goals) ** 2)
 
 
 # %% [markdown]
-# 环境不动，只在回合存进缓冲区之前把奖励换掉。成功仍按老规矩考：*最后一步*冰球在不在绿圈里。
+# 第三种讲究些。Ng 等（1999）证明：在奖励上加一项 $\gamma\Phi(s')-\Phi(s)$，不管 $\Phi$ 是什么，最优策略都不变。这叫**势能塑形**（potential-based shaping）。取 $\Phi=-10\,d$，靠近 10 厘米就约得 1 分，退回去原样吐出来：
 
 # %%
-def practise_push(seed, rounds, shape=None, strategy="none"):
-    trainer = Trainer(settings_for("her/Push-v0", strategy=strategy, seed=seed, evaluate_every=rounds))
-    store = trainer.buffer.store_episode
-
-    def store_shaped(episode):
-        episode.rewards = shape(episode.achieved_goals, episode.goals)
-        store(episode)
-
-    trainer.buffer.store_episode = store_shaped if shape else store
-    for _ in range(rounds):
-        trainer.round()
-    return rollout(trainer.agent.act, make_envs("her/Push-v0", 200), steps=50, seed=1_000)
+def potential(batch):
+    before = distance(batch.states[:, 2:4], batch.goals)
+    after = distance(batch.achieved_goals, batch.goals)
+    return batch.rewards + 10 * (before - gamma * after)
 
 
 # %% [markdown]
-# 四位选手：稀疏奖励；两种塑形；还有一位剧透，稀疏奖励加上本课的主角 HER。每位三个种子，每个种子 75 轮、24 万步。谁也不等谁，每个核练一位，两个核大约一两分钟。
+# 环境和缓冲区都不动，只在每次更新之前按批次重算奖励（换过目标的行自然按新目标算）。训练循环整个写在下面：玩，存，抽，更新。成功仍按老规矩：*最后一步*冰球在不在绿圈里。
+
+# %%
+def update(agent, batch, shape):
+    if shape:
+        batch.rewards = shape(batch)
+    tensors = batch.torch()
+    agent.observe(tensors.observations)
+    agent.update(tensors)
+
+
+# %%
+def practise_push(seed, rounds, strategy="none", shape=None):
+    settings = {"seed": seed, "strategy": strategy}
+    clipped = {"target_range": (-50.0, 15.0 if shape is potential else 0.0)}
+    trainer = Trainer(settings_for("her/Push-v0", agent_settings=clipped, **settings))
+    agent, buffer, envs = trainer.agent, trainer.buffer, trainer.envs
+    for i in range(rounds):
+        play = rollout(lambda x: agent.act(x, explore=True), envs, 50, seed=1_000 * seed + i)
+        for episode in play.episodes():
+            buffer.store_episode(episode)
+        for _ in range(60):
+            update(agent, buffer.sample(512), shape)
+    return rollout(agent.act, make_envs("her/Push-v0", 200), 50, seed=1_000)
+
+
+# %% [markdown]
+# 六位选手：稀疏奖励；三种塑形；按 $d$ 塑形再加 HER；稀疏奖励加上本课的主角 HER。每位三个种子，每个种子 60 轮、19.2 万步，每个核练一位。
 
 # %% tags=["nbval-ignore-output"]
 from functools import partial
 
 from her_course.figures.progress import on_all_cores
 
-contestants = {
-    text(LANG, "稀疏", "sparse"): {},
-    text(LANG, "塑形 −d", "shaped −d"): {"shape": minus_distance},
-    text(LANG, "塑形 −d²", "shaped −d²"): {"shape": minus_square},
-    text(LANG, "稀疏 + HER", "sparse + HER"): {"strategy": "future"},
-}
-push_rounds = 75 if PROFILE == "full" else 8
-plays = iter(on_all_cores([partial(practise_push, seed, push_rounds, **how) for how in contestants.values() for seed in SEEDS]))
-pushes = {name: [next(plays) for _ in SEEDS] for name in contestants}
+HINTS = {"−d": minus_distance, "−d²": minus_square, "potential": potential}
+contestants = {("sparse", "none"): None} | {(name, "none"): hint for name, hint in HINTS.items()}
+contestants |= {("−d", "future"): minus_distance, ("sparse", "future"): None}
+push_rounds = 60 if PROFILE == "full" else 1
+jobs = [(seed, push_rounds, how[1], shape) for how, shape in contestants.items() for seed in SEEDS]
+plays = iter(on_all_cores([partial(practise_push, *job) for job in jobs]))
+pushes = {how: [next(plays) for _ in SEEDS] for how in contestants}
 
 # %% [markdown]
-# 左图：每个点是一个种子的成功率，竖线是平均。右图才是重头戏：横轴是回合结束时冰球离目标多远，曲线是“不超过这么远”的回合占多少。越靠左上越好，绿线是容差。先看绿线上的高低，再看绿线*右边*一点点。
+# 左图：每个点是一个种子的成功率，竖线是三个的平均。右图横轴是回合结束时冰球离目标多远，曲线是“不超过这么远”的回合占多少，一条线一个种子。越靠左上越好，绿线是容差。先看绿线上的高低，再看绿线*右边*一点点。
 
 # %%
-from her_course.figures.sparse_rewards import REWARDS, draw_final_distances, draw_success_of_variants
+from her_course.figures.sparse_rewards import draw_final_distances, draw_success_of_variants
 
-push_looks = dict(zip(contestants, REWARDS, strict=True))
-success = {name: [play.success[-1].mean() for play in plays] for name, plays in pushes.items()}
-final = {name: np.hstack([-minus_distance(play.achieved_goals[-1], play.goals[-1]) for play in plays]) for name, plays in pushes.items()}
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.4))
-draw_success_of_variants(axes[0], success, push_looks, LANG)
-draw_final_distances(axes[1], final, push_looks, 0.08, LANG)
-show(fig, alt=text(LANG, "左：稀疏奖励成功率接近 0，按 d 塑形一成多到四成，按 d 平方塑形不到一成，稀疏加 HER 平均九成以上。右：按 d 塑形的曲线过了容差还在往上爬，许多冰球停在绿圈外不远处；HER 的曲线在容差以内就到顶了。", "Left: success near 0 for sparse rewards, one to four tenths shaped by d, under a tenth by d squared, over nine tenths on average for sparse with HER. Right: the curve shaped by d goes on rising well beyond the tolerance, many pucks stop just outside the ring; HER's curve is at the top within it."))
+success = {how: [play.success[-1].mean() for play in plays] for how, plays in pushes.items()}
+final = {
+    how: [distance(play.achieved_goals[-1], play.goals[-1]) for play in plays]
+    for how, plays in pushes.items()
+}
+fig, axes = plt.subplots(1, 2, figsize=(9.6, 3.8))
+draw_success_of_variants(axes[0], success)
+draw_final_distances(axes[1], final, 0.08)
+show(fig, "sparse_rewards.shaping")
 
-# %% tags=["nbval-ignore-output"]
-for name, plays in pushes.items():
-    hits = np.hstack([play.success[-1] for play in plays])
-    low, high = wilson_interval(int(hits.sum()), len(hits))
-    print(f"{hits.mean():.2f} [{low:.2f}, {high:.2f}]   {np.median(final[name]):.2f} m   {name}")
+# %% tags=[]
+from her.sweeps.statistics import student
+
+rows = {}
+for how in pushes:
+    middle = np.median(final[how], axis=1)
+    rows[how] = *success[how], *student(success[how], within=(0, 1)), middle.mean()
+heads = [f"seed {seed}" for seed in SEEDS] + ["mean", "low", "high", "median distance (m)"]
+pd.DataFrame(rows, heads).T.rename_axis(["reward", "replay"]).round(2)
 
 # %% [markdown]
 # 成功率后面是所有种子合在一起的 95 % 区间，再后面是结束时距离的中位数。
@@ -550,11 +733,10 @@ for name, plays in pushes.items():
 # 老实说，结果没有论文那么绝对。我们的冰球比机械臂简单得多，按 $d$ 塑形*是*学到了东西：冰球明显靠近了目标。可是同样的步数，它离“推进去”还远，而什么提示也不给、只加 HER 的那位几乎全推进去了。（我们只量了不带 HER 的塑形；论文里带 HER 的那一半没有重做。）把这几句写成断言：
 
 # %%
-sparse, linear, square, hindsight = (np.mean(rates) for rates in success.values())
 if PROFILE == "full":
-    assert sparse < 0.05 < linear < 0.6
-    assert square < linear
-    assert hindsight > linear + 0.3
+    means = {how: np.mean(rates) for how, rates in success.items()}
+    assert means["sparse", "none"] < 0.05
+    assert means["sparse", "future"] > max(means["−d", "none"], means["−d²", "none"]) + 0.3
 
 # %% [markdown]
 # 为什么靠近了却不算数？论文给了两个原因（4.4 节）：
@@ -583,45 +765,67 @@ def all_bits(achieved, desired):
     return sparse_reward(achieved, desired, threshold=1.0)
 
 
-buffer = HindsightExperienceReplay(failed.rewards.size, 15, 1, 15, HERConfig("future", 4, all_bits), seed=0)
+config = HERConfig("future", 4, all_bits)
+buffer = HindsightExperienceReplay(failed.rewards.size, 15, 1, 15, config, seed=0)
 for episode in failed.episodes():
     buffer.store_episode(episode)
 batch = buffer.sample(len(buffer))
 
 # %% [markdown]
-# 先验明正身：抽出来的状态、动作、下一状态，和存进去的逐字节相同吗？
+# 先验明正身：抽出来的状态、动作、下一状态，和存进去的有几行不同？
 
 # %%
+rows = {}
 for name in ("states", "actions", "next_states"):
     stored = np.moveaxis(getattr(failed, name), 0, 1).reshape(len(buffer), -1)
-    print(f"{name:11} {np.array_equal(getattr(batch, name), stored[batch.indices])}")
+    drawn = getattr(batch, name)
+    rows[name] = len(drawn), (drawn != stored[batch.indices]).any(axis=1).sum()
+pd.DataFrame(rows, ["rows", "rows that differ"]).T
 
 # %% [markdown]
 # 经历一模一样，只有目标和奖励换了。左边是刚才那根柱子，右边呢？
 
 # %%
+from her_course.figures.sparse_rewards import draw_glasses
+
 fig, axes = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True)
-draw_reward_counts(axes[0], failed.rewards, text(LANG, "原来的目标", "goals as they were"), LANG)
-draw_reward_counts(axes[1], batch.rewards, text(LANG, "重标注之后", "relabelled"), LANG)
-show(fig, alt=text(LANG, "两幅直方图。左：原来的目标，只有 −1 一根柱子。右：重标注之后，0 那里长出第二根柱子，有几千次成功。", "Two histograms. Left, goals as they were: a single bar at −1. Right, relabelled: a second bar has grown at 0, thousands of successes."))
+draw_glasses(axes, failed.rewards, batch.rewards)
+show(fig, "sparse_rewards.glasses")
 
 # %% [markdown]
-# 长出了第二根柱子。没有多走一步，没有改一行环境。写成断言：原来一万步里成功至多十次，重标注后超过两千次，但还不到一半：
+# 长出了第二根柱子。没有多走一步，没有改一行环境。数一数：
 
 # %%
-zeros = (failed.rewards == 0).sum(), (batch.rewards == 0).sum()
-print(zeros[0] <= 10, 2_000 < zeros[1] < 5_000, f"{batch.relabelled.mean():.0%}")
+counts = {"as played": (failed.rewards == 0, 0 * failed.rewards)}
+counts["relabelled"] = batch.rewards == 0, batch.relabelled
+rows = {name: (zeros.sum(), zeros.mean(), new.mean()) for name, (zeros, new) in counts.items()}
+assert rows["as played"][0] <= 10
+assert 1_500 < rows["relabelled"][0] < 5_000
+heads = ["successes", "share of rows", "rows with a new goal"]
+pd.DataFrame(rows, heads).T.round(3)
 
 # %% [markdown]
-# 等等。末尾的数说八成的行换了目标，可是成功的不到一半。换了目标，怎么还会失败？先猜一猜，第 2 章会算给你看。
+# 等等。八成的行换了目标，可是成功的远不到一半。换了目标，怎么还会失败？第 2 章会推出这个份额。先看成功的那些行里，抽到的目标是哪一步到的：*这一步自己*，还是*后来*又一次到了同一个图案？
+
+# %%
+own = batch.goal_indices == batch.indices
+later = (batch.rewards == 0) & batch.relabelled & ~own
+patterns = [len(np.unique(episode.achieved_goals, axis=0)) for episode in failed.episodes()]
+shares = {"own step": own.mean(), "same pattern, later": later.mean()}
+shares["4/5 · H₁₅/15"] = 0.8 * (1 / np.arange(1, 16)).mean()
+print(f"{np.mean(patterns):.1f} different patterns in an episode of 15 steps")
+pd.Series(shares, name="share of the batch").to_frame().round(3)
+
+# %% [markdown]
+# “这一步自己”的份额，和第 2 章要推的公式（末一行）对得上；公式说的是*处处不同*的回合。多出来的是回头路：卡住的智能体老在翻同一位，翻过去又翻回来，15 步里到过的图案远没有 15 个，抽到的目标往往是同一个图案的另一次出现。
 
 # %% [markdown]
 # ## 1.7　回头看
 #
 # 1. **目标进了输入。** 目标条件强化学习让策略、奖励、价值都看得见 $g$。一个网络，8 个目标，8 个不同的动作（1.1、1.4）。
 # 2. **奖励两行。** 到了 0，没到 −1，踩线不算；差 8 厘米和差 5 米同分（1.2）。
-# 3. **运气以 2 为底地变少。** 最后一步命中是 $2^{-n}$，任意一步的精确值来自一条马尔可夫链；$n=15$ 时 6,400 个回合只能指望不到三次，$n=50$ 时每秒一百万步也要等三十多年（1.3）。
-# 4. **没有 0，就没有坡。** Q 值一路滑向 $-1/(1-\gamma)=-50$，差一位和全错一个价，选择等于 $d/n$ 的瞎猜，训练误差却和学会了的一样小（1.4）。
+# 3. **每多一位，运气减半。** 最后一步命中是 $2^{-n}$，任意一步的精确值来自一条马尔可夫链；$n=15$ 时 6,400 个回合只能指望不到三次，$n=50$ 时每秒一百万步也要等三十多年（1.3）。
+# 4. **几乎没有 0，就没有坡。** Q 值一路滑向 $-1/(1-\gamma)=-50$，差一位和全错一个价，选择等于 $d/n$ 的瞎猜，训练误差却和学会了的一样小（1.4）。
 # 5. **塑形不是出路。** 它让冰球靠近，进圈的却不多；换个指数，成绩就变。同样的步数，稀疏奖励加 HER 远远领先（1.5）。
 # 6. **失败里有成功。** 同一批转移，换了目标重新打分，0 从几乎没有变成三千个上下（1.6）。
 #

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,18 +13,15 @@ from matplotlib.patches import Circle, Rectangle
 from PIL import Image
 
 from her.episodes import Episode
-from her.plots.style import COLORS, strategy_style, text
-from her_course.figures.alternatives import alternative
+from her.plots.style import COLORS, strategy_style
 from her_course.figures.display import show
 from her_course.figures.implementation import draw_arena
-
-alt = partial(alternative, "relabelling")
-
+from her_course.figures.style import words
 
 # ---------------------------------------------------------------------------------------------- relabelled step by step
 
 
-def draw_pursuit(ax: Axes, episode: Episode, threshold: float, title: str, lang: str) -> Axes:
+def draw_pursuit(ax: Axes, episode: Episode, threshold: float, title: str) -> Axes:
     """A whole episode of Reach under the goal that it has: the path, and the disc of radius ε around the goal."""
     draw_arena(ax)
     path = np.vstack([episode.states[:1], episode.achieved_goals])
@@ -35,12 +31,12 @@ def draw_pursuit(ax: Axes, episode: Episode, threshold: float, title: str, lang:
     green = COLORS["green"]
     ax.add_patch(Circle(episode.goal, threshold, facecolor=green + "40", edgecolor=green, linewidth=2.5, zorder=6))
     beside = {"textcoords": "offset points", "color": green, "va": "center", "zorder": 6}
-    ax.annotate(text(lang, "目标", "goal"), episode.goal, (14, 0), **beside)
+    ax.annotate(words("目标", "goal"), episode.goal, (14, 0), **beside)
     ax.set(title=title, xlabel="", ylabel="", xticks=[], yticks=[], xlim=(-1.04, 1.04), ylim=(-1.04, 1.04))
     return ax
 
 
-def draw_step(ax: Axes, episode: Episode, t: int, chosen: Sequence[int], threshold: float, lang: str) -> Axes:
+def draw_step(ax: Axes, episode: Episode, t: int, chosen: Sequence[int], threshold: float) -> Axes:
     """Step t of an episode in the plane: where it led, the goals that `future` may draw for it, and those it drew.
 
     Args:
@@ -76,7 +72,6 @@ def explore(
     episode: Episode,
     draw_goals: Callable[[int, int], Sequence[int]],
     threshold: float,
-    lang: str,
     t: int = 2,
     k: int = 4,
 ) -> None:
@@ -89,9 +84,9 @@ def explore(
     def draw(t: int, k: int) -> None:
         fig, ax = plt.subplots(figsize=(4.4, 4.4))
         chosen = draw_goals(t, k)
-        draw_step(ax, episode, t, chosen, threshold, lang)
-        _label_step(ax, lang)
-        show(fig, alt=alt("explore", lang))
+        draw_step(ax, episode, t, chosen, threshold)
+        _label_step(ax)
+        show(fig, "relabelling.explore")
 
     if os.environ.get("TQDM_DISABLE"):  # executed without a reader: a widget would be dead in the stored notebook
         return draw(t, k)
@@ -104,11 +99,11 @@ def explore(
     interact(draw, **sliders)
 
 
-def _label_step(ax: Axes, lang: str) -> None:
+def _label_step(ax: Axes) -> None:
     looks = [
-        (text(lang, "候选目标", "candidate"), {"facecolor": "white", "edgecolor": COLORS["blue"]}),
-        (text(lang, "抽中：−1", "drawn: −1"), {"color": COLORS["blue"]}),
-        (text(lang, "抽中：0", "drawn: 0"), {"color": COLORS["green"]}),
+        (words("候选目标", "candidate"), {"facecolor": "white", "edgecolor": COLORS["blue"]}),
+        (words("抽中：−1", "drawn: −1"), {"color": COLORS["blue"]}),
+        (words("抽中：0", "drawn: 0"), {"color": COLORS["green"]}),
     ]
     handles = [ax.scatter([], [], s=60, label=label, **look) for label, look in looks]
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=3, handletextpad=0.1)
@@ -117,7 +112,7 @@ def _label_step(ax: Axes, lang: str) -> None:
 # --------------------------------------------------------------------------------------------- how much of it succeeds
 
 
-def draw_triangle(ax: Axes, shares: np.ndarray, title: str, lang: str) -> Axes:
+def draw_triangle(ax: Axes, shares: np.ndarray, title: str) -> Axes:
     """With which probability transition t (down) is given the goal that step j reached (across), j ≥ t.
 
     Args:
@@ -130,8 +125,8 @@ def draw_triangle(ax: Axes, shares: np.ndarray, title: str, lang: str) -> Axes:
             ax.text(j, t, f"{share:.2f}".lstrip("0") if share < 1 else "1", ha="center", va="center", fontsize=8)
     for t in range(len(shares)):
         ax.add_patch(Rectangle((t - 0.5, t - 0.5), 1, 1, fill=False, edgecolor=COLORS["vermilion"], linewidth=2))
-    ax.set(title=title, xlabel=text(lang, "目标是第 j 步到的", "goal reached by step j"))
-    ax.set_ylabel(text(lang, "转移 t", "transition t"))
+    ax.set(title=title, xlabel=words("目标是第 j 步到的", "goal reached by step j"))
+    ax.set_ylabel(words("转移 t", "transition t"))
     ax.label_outer()
     ax.grid(False)
     return ax
@@ -142,7 +137,6 @@ def draw_share_by_length(
     exact: Mapping[int, float],
     counted: Mapping[int, float],
     others: Mapping[str, tuple[int, float]],
-    lang: str,
 ) -> Axes:
     """The share of successes among relabelled transitions, by the length of the episodes.
 
@@ -152,31 +146,31 @@ def draw_share_by_length(
         others: by name of a task: T, and what was counted there.
     """
     ax.plot(list(exact), list(exact.values()), color=COLORS["blue"], linestyle="-", label="$H_T/T$")
-    label = text(lang, "数出来的，处处不同", "counted, all different")
+    label = words("数出来的，处处不同", "counted, all different")
     ax.plot(list(counted), list(counted.values()), "o", color=COLORS["black"], markersize=5, label=label)
     for (name, (length, share)), marker in zip(others.items(), "^sD", strict=False):
         ax.plot(length, share, marker, color=COLORS["orange"], markersize=7, label=name, zorder=3)
-    ax.set(ylim=(0, 1.03), xlabel=text(lang, "回合长度 T", "length of the episode T"), xscale="log")
+    ax.set(ylim=(0, 1.03), xlabel=words("回合长度 T", "length of the episode T"), xscale="log")
     ax.set_xticks([1, 2, 5, 10, 20, 50, 100, 200], [1, 2, 5, 10, 20, 50, 100, 200])
     ax.minorticks_off()
-    ax.set_ylabel(text(lang, "重标注的转移里的成功", "successes among relabelled"))
+    ax.set_ylabel(words("重标注的转移里的成功", "successes among relabelled"))
     ax.legend()
     return ax
 
 
 def draw_share_by_k(
-    ax: Axes, k: Sequence[int], relabelled: Sequence[float], success: Sequence[float], length: int, lang: str
+    ax: Axes, k: Sequence[int], relabelled: Sequence[float], success: Sequence[float], length: int
 ) -> Axes:
     """Shares of a whole batch, by k: what is relabelled, as counted, and what succeeds; beside k/(k+1) and H_T/T."""
     ks = np.arange(1, max(k) + 1)
     harmonic = (1 / np.arange(1, length + 1)).sum() / length
-    claim = text(lang, "传说：成功 = k/(k+1)", "folklore: success = k/(k+1)")
+    claim = words("传说：成功 = k/(k+1)", "folklore: success = k/(k+1)")
     ax.plot(ks, ks / (ks + 1), color=COLORS["vermilion"], linestyle="--", label=claim)
-    ax.plot(k, relabelled, "x", color=COLORS["vermilion"], markersize=7, label=text(lang, "重标注", "relabelled"))
+    ax.plot(k, relabelled, "x", color=COLORS["vermilion"], markersize=7, label=words("重标注", "relabelled"))
     ax.plot(ks, ks / (ks + 1) * harmonic, color=COLORS["blue"], label=r"$\frac{k}{k+1}\cdot\frac{H_T}{T}$")
-    ax.plot(k, success, "o", color=COLORS["black"], markersize=5, label=text(lang, "数出来的成功", "counted successes"))
+    ax.plot(k, success, "o", color=COLORS["black"], markersize=5, label=words("数出来的成功", "counted successes"))
     ax.set(ylim=(0, 1.03), xlabel=f"k  (T = {length})", xticks=list(k))
-    ax.set_ylabel(text(lang, "占批次的份额", "share of the batch"))
+    ax.set_ylabel(words("占批次的份额", "share of the batch"))
     ax.legend(loc="center right", bbox_to_anchor=(1, 0.45))
     return ax
 
@@ -184,17 +178,17 @@ def draw_share_by_k(
 # ------------------------------------------------------------------------------------------------------ the corridor
 
 
-def draw_touched(ax: Axes, touched: np.ndarray, title: str, lang: str) -> Axes:
+def draw_touched(ax: Axes, touched: np.ndarray, title: str) -> Axes:
     """Which pairs (goal, position) some lessons were about.
 
     Args:
         touched: (positions, goals) bool.
     """
     ax.imshow(touched.T, cmap="Blues", vmin=0, vmax=1.6)
-    return _label_table(ax, len(touched), title, lang)
+    return _label_table(ax, len(touched), title)
 
 
-def draw_table(ax: Axes, values: np.ndarray, title: str, lang: str, floor: float) -> Axes:
+def draw_table(ax: Axes, values: np.ndarray, title: str, floor: float) -> Axes:
     """The value of being at a position (across) for wanting to go to a goal (down), with every number.
 
     Args:
@@ -206,12 +200,12 @@ def draw_table(ax: Axes, values: np.ndarray, title: str, lang: str, floor: float
         dark = value < 0.45 * floor
         words = f"{value:.1f}".replace("-", "−") if value < -0.05 else "0"
         ax.text(position, goal, words, ha="center", va="center", fontsize=8, color="white" if dark else "black")
-    return _label_table(ax, len(values), title, lang)
+    return _label_table(ax, len(values), title)
 
 
-def _label_table(ax: Axes, n: int, title: str, lang: str) -> Axes:
-    ax.set(title=title, xticks=range(n), yticks=range(n), xlabel=text(lang, "在第几格", "position"))
-    ax.set_ylabel(text(lang, "目标是第几格", "goal"))
+def _label_table(ax: Axes, n: int, title: str) -> Axes:
+    ax.set(title=title, xticks=range(n), yticks=range(n), xlabel=words("在第几格", "position"))
+    ax.set_ylabel(words("目标是第几格", "goal"))
     ax.set_xticks(np.arange(n + 1) - 0.5, minor=True)
     ax.set_yticks(np.arange(n + 1) - 0.5, minor=True)
     ax.grid(False)
@@ -221,7 +215,7 @@ def _label_table(ax: Axes, n: int, title: str, lang: str) -> Axes:
     return ax
 
 
-def corridor_film(values: Mapping[str, np.ndarray], paths: Mapping[str, np.ndarray], floor: float, lang: str) -> list:
+def corridor_film(values: Mapping[str, np.ndarray], paths: Mapping[str, np.ndarray], floor: float) -> list:
     """Frames, (height, width, 3) uint8 each: agents that walk on tables of values, a row and a goal each.
 
     Args:
@@ -234,7 +228,7 @@ def corridor_film(values: Mapping[str, np.ndarray], paths: Mapping[str, np.ndarr
         fig, axes = plt.subplots(1, len(values), figsize=(6.8, 4.1))
         for ax, (title, table) in zip(axes, values.items(), strict=True):
             ax.imshow(table.T, cmap="viridis", vmin=floor, vmax=0)
-            _label_table(ax, len(table), title, lang)
+            _label_table(ax, len(table), title)
             for goal, position in enumerate(paths[title][moment]):
                 for width, colour in ((4.5, "black"), (2.2, "#3DF0B8")):  # seen on the darkest and the brightest cell
                     ax.add_patch(Circle((goal, goal), 0.4, fill=False, linewidth=width, edgecolor=colour))
@@ -246,9 +240,7 @@ def corridor_film(values: Mapping[str, np.ndarray], paths: Mapping[str, np.ndarr
     return frames
 
 
-def draw_episodes_needed(
-    ax: Axes, needed: Mapping[str, Mapping[int, Sequence[float | None]]], limit: int, lang: str
-) -> Axes:
+def draw_episodes_needed(ax: Axes, needed: Mapping[str, Mapping[int, Sequence[float | None]]], limit: int) -> Axes:
     """Episodes until every goal of a corridor is mastered, by its length: a dot per seed, a line through the medians.
 
     The dots of the two replays stand side by side, left and right of the length.
@@ -256,7 +248,7 @@ def draw_episodes_needed(
     Args:
         needed: by replay, "her" or "none", by number of cells: the episodes each seed needed, None if more than limit.
     """
-    names = {"her": "HER", "none": text(lang, "没有 HER", "without HER")}
+    names = {"her": "HER", "none": words("没有 HER", "without HER")}
     for (replay, by_cells), strategy in zip(needed.items(), ("future", "none"), strict=True):
         look = strategy_style(strategy)
         cells = np.array(list(by_cells))
@@ -266,31 +258,31 @@ def draw_episodes_needed(
         places = np.repeat(cells + aside, episodes.shape[1])
         ax.plot(places, episodes.ravel(), marker, color=look["color"], markersize=5, alpha=0.7)
     ax.axhline(limit, color=COLORS["black"], linestyle=":", linewidth=1)
-    ax.set(yscale="log", xticks=cells, xlabel=text(lang, "走廊有几格", "cells of the corridor"))
-    ax.set_ylabel(text(lang, "学会全部目标要的回合", "episodes to master every goal"))
+    ax.set(yscale="log", xticks=cells, xlabel=words("走廊有几格", "cells of the corridor"))
+    ax.set_ylabel(words("学会全部目标要的回合", "episodes to master every goal"))
     ax.yaxis.set_major_formatter("{x:,.0f}")
     ax.legend(loc="upper left")
     return ax
 
 
-def draw_estimates(ax: Axes, distance: np.ndarray, estimates: Mapping[str, np.ndarray], lang: str) -> Axes:
+def draw_estimates(ax: Axes, distance: np.ndarray, estimates: Mapping[str, np.ndarray]) -> Axes:
     """Values by how far the goal is: the random policy's, the average of relabelled returns, Q-learning's, the perfect.
 
     Args:
         estimates: "random", "returns", "learned", "perfect", each (n,) like ``distance``.
     """
     looks = {
-        "perfect": ({"color": COLORS["black"], "linestyle": ":"}, text(lang, "最优策略", "perfect policy")),
-        "learned": ({"color": COLORS["blue"], "linestyle": "", "marker": "o"}, text(lang, "Q 学习", "Q-learning")),
+        "perfect": ({"color": COLORS["black"], "linestyle": ":"}, words("最优策略", "perfect policy")),
+        "learned": ({"color": COLORS["blue"], "linestyle": "", "marker": "o"}, words("Q 学习", "Q-learning")),
         "returns": (
             {"color": COLORS["vermilion"], "linestyle": "--", "marker": "s"},
-            text(lang, "重标注回合的平均分", "mean relabelled return"),
+            words("重标注回合的平均分", "mean relabelled return"),
         ),
-        "random": ({"color": COLORS["grey"], "linestyle": "-"}, text(lang, "乱走策略的真值", "random policy, exact")),
+        "random": ({"color": COLORS["grey"], "linestyle": "-"}, words("乱走策略的真值", "random policy, exact")),
     }
     for name, (look, label) in looks.items():
         ax.plot(distance, estimates[name], **look, label=label)
-    ax.set(xlabel=text(lang, "目标离起点几格", "cells from start to goal"), ylim=(None, 0.3))
-    ax.set_ylabel(text(lang, "价值", "value"))
+    ax.set(xlabel=words("目标离起点几格", "cells from start to goal"), ylim=(None, 0.3))
+    ax.set_ylabel(words("价值", "value"))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return ax

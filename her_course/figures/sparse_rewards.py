@@ -11,37 +11,47 @@ from matplotlib.patches import Circle, Rectangle
 from her.envs.push import AGENT_RADIUS, PUCK_RADIUS, Push
 from her.envs.reach import GAP, WALL
 from her.episodes import Episode
-from her.plots.style import COLORS, strategy_style, text
+from her.plots.style import COLORS, strategy_style
+from her_course.figures.style import words
 
-#: one look for each of the two learners of the chapter, and for the truth that they are compared with
-LEARNED = {"color": COLORS["blue"], "linestyle": "-"}
-STUCK = {"color": COLORS["vermilion"], "linestyle": "--"}
+#: one look for each of the two learners of the chapter, by their number of bits
+LOOKS = {8: {"color": COLORS["blue"], "linestyle": "-"}, 15: {"color": COLORS["vermilion"], "linestyle": "--"}}
+#: and for the truth that they are compared with
 TRUTH = {"color": COLORS["black"], "linestyle": (0, (1, 1.5)), "linewidth": 2.2}
-#: and for the four ways to reward Push: sparse, shaped by d, shaped by d², sparse with hindsight
-REWARDS = [
-    strategy_style("none"),
-    {"color": COLORS["orange"], "linestyle": "--"},
-    {"color": COLORS["purple"], "linestyle": "-."},
-    strategy_style("future"),
-]
+#: the ways to reward Push, each with its replay, "none" or "future"
+VARIANTS = {
+    ("sparse", "none"): strategy_style("none"),
+    ("−d", "none"): {"color": COLORS["orange"], "linestyle": "--"},
+    ("−d²", "none"): {"color": COLORS["purple"], "linestyle": "-."},
+    ("potential", "none"): {"color": COLORS["green"], "linestyle": (0, (5, 1))},
+    ("−d", "future"): {"color": COLORS["vermilion"], "linestyle": "--"},
+    ("sparse", "future"): strategy_style("future"),
+}
+
+
+def name_of(reward: str, replay: str) -> str:
+    """What one of `VARIANTS` is called in a figure."""
+    names = {"sparse": words("稀疏", "sparse"), "potential": words("势能塑形", "potential")}
+    name = names.get(reward) or words(f"塑形 {reward}", f"shaped {reward}")
+    return name + (" + HER" if replay == "future" else "")
 
 
 # ----------------------------------------------------------------------------------------- start, goal, path, tolerance
 
 
-def draw_reach_episode(ax: Axes, episode: Episode, threshold: float, lang: str) -> Axes:
+def draw_reach_episode(ax: Axes, episode: Episode, threshold: float) -> Axes:
     """An episode of `her/Reach-v0` in its arena: the path, and the disc of radius ε in which the goal is reached."""
     for bottom, top in ((GAP, 1.0), (-1.0, -GAP)):
         ax.add_patch(Rectangle((-WALL, bottom), 2 * WALL, top - bottom, color="#4A4F57"))
     ax.add_patch(Rectangle((-1, -1), 2, 2, fill=False, linewidth=1))
     path = np.vstack([episode.states[:1], episode.achieved_goals])
     _draw_path(ax, path, "blue")
-    _draw_miss(ax, path, episode.goal, threshold, 0.17, lang)
+    _draw_miss(ax, path, episode.goal, threshold, 0.17)
     ax.set(xlim=(-1.06, 1.06), ylim=(-1.06, 1.06))
     return _as_map(ax)
 
 
-def draw_push_episode(ax: Axes, episode: Episode, threshold: float, lang: str) -> Axes:
+def draw_push_episode(ax: Axes, episode: Episode, threshold: float) -> Axes:
     """An episode of `her/Push-v0`: how the agent went, how the puck went, and the disc of radius ε around the goal.
 
     The map shows a square with everything that matters in it.
@@ -50,11 +60,11 @@ def draw_push_episode(ax: Axes, episode: Episode, threshold: float, lang: str) -
     puck = np.vstack([episode.states[:1, Push.object_position], episode.achieved_goals])
     ax.plot(*agent.T, color=COLORS["blue"], linestyle="-", linewidth=1, zorder=3)
     ax.add_patch(Circle(agent[-1], AGENT_RADIUS, color=COLORS["blue"], zorder=3))
-    _label(ax, agent[-1] - (0, 1.2 * AGENT_RADIUS), text(lang, "智能体", "agent"), "blue", vertical="top")
+    _label(ax, agent[-1] - (0, 1.2 * AGENT_RADIUS), words("智能体", "agent"), "blue", vertical="top")
     for place, opacity in ((puck[0], 0.25), (puck[-1], 0.6)):
         ax.add_patch(Circle(place, PUCK_RADIUS, color=COLORS["orange"], alpha=opacity, linewidth=0, zorder=3))
     _draw_path(ax, puck, "black")
-    _draw_miss(ax, puck, episode.goal, threshold, 1.8 * PUCK_RADIUS, lang)
+    _draw_miss(ax, puck, episode.goal, threshold, 1.8 * PUCK_RADIUS)
     seen = np.vstack([agent, puck, episode.goal])
     middle, half = (seen.min(0) + seen.max(0)) / 2, np.ptp(seen, axis=0).max() / 2 + 0.2
     ax.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half))
@@ -68,7 +78,7 @@ def _draw_path(ax: Axes, path: np.ndarray, colour: str) -> None:
     ax.plot(*path[-1], "o", color=COLORS[colour], markersize=8, zorder=5)
 
 
-def _draw_miss(ax: Axes, path: np.ndarray, goal: np.ndarray, threshold: float, clear: float, lang: str) -> None:
+def _draw_miss(ax: Axes, path: np.ndarray, goal: np.ndarray, threshold: float, clear: float) -> None:
     """The goal with its tolerance, and how far from it the path ends, written `clear` metres beside the dotted line."""
     ax.add_patch(Circle(goal, threshold, facecolor=COLORS["green"] + "40", edgecolor=COLORS["green"], lw=2, zorder=4))
     ax.plot(*goal, "+", color=COLORS["green"], markersize=6, zorder=5)
@@ -77,13 +87,13 @@ def _draw_miss(ax: Axes, path: np.ndarray, goal: np.ndarray, threshold: float, c
     aside = np.array([-miss[1], miss[0]]) / max(np.linalg.norm(miss), 1e-9)
     if aside @ (path.mean(axis=0) - middle) > 0:  # the side where the path is not
         aside = -aside
-    words = text(lang, f"差 {np.linalg.norm(miss):.2f} m", f"{np.linalg.norm(miss):.2f} m off")
-    _label(ax, middle + clear * aside, words, "grey")
+    off = words(f"差 {np.linalg.norm(miss):.2f} m", f"{np.linalg.norm(miss):.2f} m off")
+    _label(ax, middle + clear * aside, off, "grey")
     away = np.sign(goal[0] - path[-1][0])
-    name = text(lang, "目标", "goal")
+    name = words("目标", "goal")
     beside = np.add(goal, [1.4 * threshold * away, 0])
     _label(ax, beside, f"{name}\nε = {threshold:g} m", "green", side=away)
-    _label(ax, path[0] - (0, 0.06), text(lang, "起点", "start"), "black", vertical="top")
+    _label(ax, path[0] - (0, 0.06), words("起点", "start"), "black", vertical="top")
 
 
 def _label(
@@ -110,7 +120,6 @@ def draw_random_success(
     n_bits: Sequence[int],
     exact: Sequence[float],
     measured: Mapping[int, tuple[float, float, float]],
-    lang: str,
 ) -> Axes:
     """How likely random flips are to hit the goal, on a logarithmic scale.
 
@@ -120,24 +129,24 @@ def draw_random_success(
         measured: of some numbers of bits: the success rate and the ends of its interval.
     """
     n_bits = np.asarray(n_bits)
-    ax.plot(n_bits, exact, **LEARNED, label=text(lang, "任意一步命中：马尔可夫链", "at any step: Markov chain"))
-    ax.plot(n_bits, 0.5**n_bits, **TRUTH, label=text(lang, "最后一步命中：$2^{-n}$", "at the last step: $2^{-n}$"))
+    ax.plot(n_bits, exact, **LOOKS[8], label=words("任意一步命中：马尔可夫链", "at any step: Markov chain"))
+    ax.plot(n_bits, 0.5**n_bits, **TRUTH, label=words("最后一步命中：$2^{-n}$", "at the last step: $2^{-n}$"))
     rates = np.array(list(measured.values()))
     errors = np.abs(rates[:, 1:] - rates[:, :1]).T
     ax.errorbar(
         list(measured), rates[:, 0], errors, fmt="o", color=COLORS["orange"], markersize=6, capsize=3, zorder=3,
-        label=text(lang, "实测（任意一步）与 95 % 区间", "measured (any step), 95 % interval"),
+        label=words("实测（任意一步）与 95 % 区间", "measured (any step), 95 % interval"),
     )  # fmt: skip
-    for n, words in (
-        (13, text(lang, "论文：DQN 到此为止", "the paper's DQN ends here")),
-        (50, text(lang, "论文：DQN + HER 到这里", "its DQN + HER comes this far")),
+    for n, claim in (
+        (13, words("论文：DQN 到此为止", "the paper's DQN ends here")),
+        (50, words("论文：DQN + HER 到这里", "its DQN + HER comes this far")),
     ):
         at_right = n > n_bits[-1] / 2
         ax.vlines(n, exact[list(n_bits).index(n)], 5, color=COLORS["grey"], linestyle="--", linewidth=1, zorder=1)
-        ax.text(n, 3, f" {words} ", ha="right" if at_right else "left", va="top")
+        ax.text(n, 3, f" {claim} ", ha="right" if at_right else "left", va="top")
     ax.set_yscale("log")
-    ax.set(xlabel=text(lang, "比特数 n", "number of bits n"), xlim=(0, n_bits[-1] + 1), ylim=(1e-16, 5))
-    ax.set_ylabel(text(lang, "一个回合成功的概率", "probability of success in an episode"))
+    ax.set(xlabel=words("比特数 n", "number of bits n"), xlim=(0, n_bits[-1] + 1), ylim=(1e-16, 5))
+    ax.set_ylabel(words("一个回合成功的概率", "probability of success in an episode"))
     ax.legend(loc="lower left")
     return ax
 
@@ -145,140 +154,128 @@ def draw_random_success(
 # ------------------------------------------------------------------------------------------------------ what is learned
 
 
-def draw_success_over_updates(
-    ax: Axes, runs: Mapping[str, tuple[np.ndarray, np.ndarray]], looks: Mapping[str, dict], lang: str
-) -> Axes:
-    """Success rates, at any step, of several learners: a thin line per seed, a thick one for their mean.
+def draw_lives(
+    axes: Sequence[Axes], logs: Mapping[int, np.ndarray], floor: float, truth: tuple[float, float]
+) -> Sequence[Axes]:
+    """Success and mean value of several learners over their updates: a thin line per seed, a thick one for their mean.
 
     Args:
-        runs: by label: (n,) updates and (n_seeds, n) success rates.
-        looks: by label: keywords for `Axes.plot`.
-    """
-    _draw_seeds(ax, runs, looks)
-    ax.set(ylim=(-0.03, 1.03), xlabel=text(lang, "梯度更新次数", "gradient updates"))
-    ax.set_ylabel(text(lang, "成功率（任意一步）", "success rate (any step)"))
-    return ax
-
-
-def draw_values_over_updates(
-    ax: Axes,
-    runs: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    looks: Mapping[str, dict],
-    floor: float,
-    truth: tuple[float, float],
-    lang: str,
-) -> Axes:
-    """Mean values of several learners, as in `draw_success_over_updates`, between what is true and the worst there is.
-
-    Args:
+        axes: two; success on the first, values on the second.
+        logs: by number of bits: (n_seeds, n, ≥ 3), whose last axis begins with updates, success at any step, max Q.
         floor: -1/(1-γ), the return of never reaching the goal.
         truth: the range of the values of a perfect policy.
     """
-    _draw_seeds(ax, runs, looks)
-    ax.axhspan(*truth, color=COLORS["grey"], alpha=0.25, linewidth=0)
-    ax.axhline(floor, **TRUTH)
-    right = ax.get_xlim()[1]
-    ax.text(right, truth[1] + 0.5, text(lang, "完美策略的价值", "of a perfect policy"), ha="right", va="bottom")
-    ax.text(right, floor + 0.5, r"$-1/(1-\gamma)$", ha="right", va="bottom")
-    ax.set(ylim=(floor - 2, 1), xlabel=text(lang, "梯度更新次数", "gradient updates"))
-    ax.set_ylabel(text(lang, "平均的 max Q", "mean of max Q"))
-    return ax
+    for n, log in logs.items():
+        for ax, column in zip(axes, (1, 2), strict=True):
+            ax.plot(log[0, :, 0], log[..., column].T, **LOOKS[n] | {"linewidth": 0.8, "alpha": 0.6})
+            ax.plot(log[0, :, 0], log[..., column].mean(axis=0), **LOOKS[n], label=f"n = {n}")
+            ax.set_xlabel(words("梯度更新次数", "gradient updates"))
+    rates, values = axes
+    rates.set(ylim=(-0.03, 1.03), ylabel=words("成功率（任意一步）", "success rate (any step)"))
+    rates.legend()
+    values.axhspan(*truth, color=COLORS["grey"], alpha=0.25, linewidth=0)
+    values.axhline(floor, **TRUTH)
+    right = values.get_xlim()[1]
+    values.text(right, truth[1] + 0.5, words("完美策略的价值", "of a perfect policy"), ha="right", va="bottom")
+    values.text(right, floor + 0.5, r"$-1/(1-\gamma)$", ha="right", va="bottom")
+    values.set(ylim=(floor - 2, 1), ylabel=words("平均的 max Q", "mean of max Q"))
+    return axes
 
 
-def _draw_seeds(ax: Axes, runs: Mapping[str, tuple[np.ndarray, np.ndarray]], looks: Mapping[str, dict]) -> None:
-    for label, (x, of_seeds) in runs.items():
-        ax.plot(x, of_seeds.T, **looks[label] | {"linewidth": 0.8, "alpha": 0.6})
-        ax.plot(x, of_seeds.mean(axis=0), **looks[label], label=label)
-
-
-def draw_values_by_distance(
-    ax: Axes, values: Mapping[str, np.ndarray], looks: Mapping[str, dict], truth: np.ndarray, floor: float, lang: str
-) -> Axes:
+def draw_values_by_distance(ax: Axes, values: Mapping[int, np.ndarray], truth: np.ndarray, floor: float) -> Axes:
     """What each learner thinks a state is worth, by how many bits are wrong in it; and what a perfect policy gets.
 
     Args:
-        values: by label: (n_seeds, n + 1) mean max Q at 0 … n wrong bits; a line per seed.
+        values: by number of bits n: (n_seeds, n + 1) mean max Q at 0 … n wrong bits; a line per seed.
         truth: values of a perfect policy at 0, 1, 2 … wrong bits.
     """
-    ax.plot(np.arange(len(truth)), truth, **TRUTH, label=text(lang, "完美策略", "perfect policy"))
-    for label, of_seeds in values.items():
-        lines = ax.plot(np.arange(of_seeds.shape[1]), of_seeds.T, **looks[label] | {"linewidth": 1.5})
-        lines[0].set_label(label)
-    ax.set(ylim=(floor - 2, 0), xlabel=text(lang, "离目标还差几位", "bits still wrong"), xticks=range(0, len(truth), 3))
-    ax.set_ylabel(text(lang, "平均的 max Q", "mean of max Q"))
+    ax.plot(np.arange(len(truth)), truth, **TRUTH, label=words("完美策略", "perfect policy"))
+    for n, of_seeds in values.items():
+        lines = ax.plot(np.arange(n + 1), of_seeds.T, **LOOKS[n] | {"linewidth": 1.5})
+        lines[0].set_label(f"n = {n}")
+    ax.set(ylim=(floor - 2, 0), xlabel=words("离目标还差几位", "bits still wrong"), xticks=range(0, len(truth), 3))
+    ax.set_ylabel(words("平均的 max Q", "mean of max Q"))
     ax.legend(loc="upper right")
     return ax
 
 
-def draw_choices_by_distance(
-    ax: Axes, right: Mapping[str, np.ndarray], looks: Mapping[str, dict], n_bits: Mapping[str, int], lang: str
-) -> Axes:
+def draw_choices_by_distance(ax: Axes, right: Mapping[int, np.ndarray]) -> Axes:
     """How often the greedy action flips a bit that was wrong, by how many are wrong; and how often a blind one would.
 
     Args:
-        right: by label: (n_seeds, n) share of right flips at 1 … n wrong bits; a line per seed.
-        n_bits: by label: n. A blind flip is right in a share d/n.
+        right: by number of bits n: (n_seeds, n) share of right flips at 1 … n wrong bits; a line per seed. A blind flip
+            is right in a share d/n.
     """
-    for label, of_seeds in right.items():
-        distance = np.arange(1, of_seeds.shape[1] + 1)
-        ax.plot(distance, distance / n_bits[label], **TRUTH | {"linewidth": 1.5})
-        lines = ax.plot(distance, of_seeds.T, **looks[label] | {"linewidth": 1.5})
-        lines[0].set_label(label)
-    ax.text(max(n_bits.values()) * 0.56, 0.46, text(lang, "闭着眼翻", "a blind flip"), ha="left", va="top")
-    ticks = range(0, max(n_bits.values()) + 1, 3)
-    ax.set(ylim=(-0.03, 1.05), xlabel=text(lang, "离目标还差几位", "bits still wrong"), xticks=ticks)
-    ax.set_ylabel(text(lang, "翻对的比例", "share of right flips"))
+    for n, of_seeds in right.items():
+        distance = np.arange(1, n + 1)
+        ax.plot(distance, distance / n, **TRUTH | {"linewidth": 1.5})
+        lines = ax.plot(distance, of_seeds.T, **LOOKS[n] | {"linewidth": 1.5})
+        lines[0].set_label(f"n = {n}")
+    ax.text(max(right) * 0.56, 0.46, words("闭着眼翻", "a blind flip"), ha="left", va="top")
+    ax.set(ylim=(-0.03, 1.05), xlabel=words("离目标还差几位", "bits still wrong"), xticks=range(0, max(right) + 1, 3))
+    ax.set_ylabel(words("翻对的比例", "share of right flips"))
     return ax
 
 
-def draw_reward_counts(ax: Axes, rewards: np.ndarray, title: str, lang: str) -> Axes:
+def draw_reward_counts(ax: Axes, rewards: np.ndarray, title: str = "") -> Axes:
     """How many of the rewards, of any shape, are -1 and how many are 0, with the numbers on the bars."""
     counts = [int((rewards < 0).sum()), int((rewards == 0).sum())]
     bars = ax.bar(["−1", "0"], counts, color=[COLORS["grey"], COLORS["orange"]], width=0.6)
     ax.bar_label(bars, [f"{count:,}" for count in counts], padding=2)
     ax.yaxis.set_major_formatter("{x:,.0f}")
-    ax.set(title=title, xlabel=text(lang, "奖励", "reward"), ylim=(0, 1.12 * np.size(rewards)))
-    ax.set_ylabel(text(lang, "转移数", "transitions"))
+    ax.set(title=title, xlabel=words("奖励", "reward"), ylim=(0, 1.12 * np.size(rewards)))
+    ax.set_ylabel(words("转移数", "transitions"))
     ax.label_outer()
     ax.grid(axis="x", visible=False)
     return ax
 
 
-def draw_targets(ax: Axes, targets: np.ndarray, floor: float, lang: str) -> Axes:
+def draw_glasses(axes: Sequence[Axes], played: np.ndarray, relabelled: np.ndarray) -> None:
+    """The same transitions scored twice: under the goals that they were played for, and relabelled."""
+    draw_reward_counts(axes[0], played, words("原来的目标", "goals as they were"))
+    draw_reward_counts(axes[1], relabelled, words("重标注之后", "relabelled"))
+
+
+def draw_targets(ax: Axes, targets: np.ndarray, floor: float) -> Axes:
     """A histogram of TD targets over all values that there could be, from -1/(1-γ) to 0."""
     ax.hist(targets, np.arange(np.floor(floor), 1.0, 0.5), color=COLORS["grey"])
     ax.yaxis.set_major_formatter("{x:,.0f}")
-    ax.set(xlim=(floor - 1, 1), xlabel=text(lang, "目标值 y", "TD target y"))
-    ax.set_ylabel(text(lang, "转移数", "transitions"))
+    ax.set(xlim=(floor - 1, 1), xlabel=words("目标值 y", "TD target y"))
+    ax.set_ylabel(words("转移数", "transitions"))
     return ax
 
 
 # -------------------------------------------------------------------------------------------------------------- shaping
 
 
-def draw_success_of_variants(
-    ax: Axes, rates: Mapping[str, Sequence[float]], looks: Mapping[str, dict], lang: str
-) -> Axes:
-    """Success rates at the end of the episode, a dot per seed, and a line at their mean."""
-    for row, (label, of_seeds) in enumerate(rates.items()):
+def draw_success_of_variants(ax: Axes, rates: Mapping[tuple[str, str], Sequence[float]]) -> Axes:
+    """Success rates at the end of the episode, by reward and replay: a dot per seed, and a line at their mean."""
+    for row, (variant, of_seeds) in enumerate(rates.items()):
         ax.plot([np.mean(of_seeds)] * 2, [row - 0.25, row + 0.25], color=COLORS["black"], linestyle="-", zorder=2)
-        ax.plot(of_seeds, [row] * len(of_seeds), "o", color=looks[label]["color"], markersize=8, alpha=0.8, zorder=3)
-    ax.set(xlim=(-0.03, 1.03), ylim=(len(rates) - 0.5, -0.5), yticks=range(len(rates)), yticklabels=list(rates))
-    ax.set_xlabel(text(lang, "成功率（回合结束时）", "success rate (at the end)"))
+        colour = VARIANTS[variant]["color"]
+        ax.plot(of_seeds, [row] * len(of_seeds), "o", color=colour, markersize=8, alpha=0.8, zorder=3)
+    names = [name_of(*variant) for variant in rates]
+    ax.set(xlim=(-0.03, 1.03), ylim=(len(rates) - 0.5, -0.5), yticks=range(len(rates)), yticklabels=names)
+    n = len(of_seeds)
+    ax.set_xlabel(words(f"成功率（回合结束时，n = {n}）", f"success rate (at the end, n = {n})"))
     ax.grid(axis="y", visible=False)
     return ax
 
 
-def draw_final_distances(
-    ax: Axes, distances: Mapping[str, np.ndarray], looks: Mapping[str, dict], threshold: float, lang: str
-) -> Axes:
-    """Of each variant, the share of episodes that end closer to the goal than a distance, for every distance."""
-    for label, of_episodes in distances.items():
-        share = np.arange(1, len(of_episodes) + 1) / len(of_episodes)
-        ax.plot(np.sort(of_episodes), share, **looks[label], label=label)
-    ax.axvline(threshold, color=COLORS["green"], linestyle="-", linewidth=1.5)
-    ax.text(threshold, 1.01, f" ε = {threshold:g}", color=COLORS["green"], ha="center", va="bottom")
-    ax.set(xlim=(0, 0.7), ylim=(0, 1), xlabel=text(lang, "结束时离目标多远（米）", "final distance to the goal (m)"))
-    ax.set_ylabel(text(lang, "不超过这个距离的回合", "episodes at most that far"))
-    ax.legend(loc="lower right")
+def draw_final_distances(ax: Axes, distances: Mapping[tuple[str, str], Sequence[np.ndarray]], threshold: float) -> Axes:
+    """Of each variant, the share of episodes that end closer to the goal than a distance, for every distance.
+
+    Args:
+        distances: by reward and replay: of each seed, the (n,) final distances. A line per seed.
+    """
+    for variant, of_seeds in distances.items():
+        for i, of_episodes in enumerate(of_seeds):
+            share = np.arange(1, len(of_episodes) + 1) / len(of_episodes)
+            label = name_of(*variant) if i == 0 else None
+            ax.plot(np.sort(of_episodes), share, **VARIANTS[variant] | {"linewidth": 1.3}, label=label)
+    ax.axvline(threshold, color=COLORS["black"], linestyle="-", linewidth=1)
+    ax.text(threshold, 1.01, f" ε = {threshold:g}", ha="center", va="bottom")
+    ax.set(xlim=(0, 0.7), ylim=(0, 1), xlabel=words("结束时离目标多远（米）", "final distance to the goal (m)"))
+    ax.set_ylabel(words("不超过这个距离的回合", "episodes at most that far"))
+    ax.legend(loc="lower right", fontsize=9)
     return ax
