@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 2　重标注
 #
-# > **这一章你会看到**：一条走廊，几百趟闭着眼的散步，*没有一趟*走到了想去的地方。两张一模一样的表拿它们当教材。一张读完，243 个数一个也没动；另一张读完，从任何一格去任何一格的最短路线全在里面，一个数都不差。你可以把每个数打印出来，亲手核对。
+# > **这一章你会看到**：一条走廊，几百趟闭着眼的散步，*没有一趟*走到了想去的地方。两张一模一样的表从它们学。一张学完，243 个数一个也没动；另一张学完，从任何一格去任何一格的最短路线全在里面，一个数都不差。你可以把每个数打印出来，亲手核对。
 # >
 # > **时间**：阅读 35 分钟，运行约 1 分半钟（2 核 CPU）。
 # >
@@ -19,34 +19,39 @@
 #
 # 1. 用五行代码重标注（relabel）一条转移，说清什么变了，什么没变；
 # 2. 把一个失败的回合一步一步地换目标，`future`、$k=4$，用手指着图讲；
-# 3. 用环境本身证明：这不是作弊；
+# 3. 让环境自己作证：这不是作弊；
 # 4. 说出它为什么管用的三个理由，各有一个数；
 # 5. 推出重标注之后到底有多少成功，再把它数出来，顺便推翻“$k/(k+1)$”的传说；
-# 6. 看着一张表从失败里学会一切，并说出为什么只有离策略（off-policy）的算法吃得下这种教材。
+# 6. 看着一张表从失败里学会一切，并说出为什么这样的数据要离策略（off-policy）的算法来学。
 
 # %% tags=["parameters"]
 import os
+
+from her_course.figures import use_style
 
 LANG = os.environ.get("HER_LANG", "zh")
 PROFILE = os.environ.get("HER_PROFILE", "full")
 SEED = int(os.environ.get("HER_SEED", 0))
 
+use_style(LANG)
+
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
-from her_course.figures import show, text, use_style
+from her_course.figures import schematic, show
 
-use_style(LANG)
+schematic("relabel")
 
 # %% [markdown]
 # ## 2.1　球门挪一挪
 #
 # 你朝球门踢了一脚，球从右边门柱外两米飞了出去。教练说：不算。
 #
-# 可是你自己清楚，刚才那一脚教了你一件事：*这样踢，球会去那里*。要是球门本来就立在右边两米，这就是一粒好球。论文的引言用冰球讲了同样的意思（Andrychowicz 等，2017，第 1 节）：人从没达到目标的尝试里学到的，几乎和从成功里学到的一样多；普通的强化学习却只听见“不算”。
+# 可是你自己清楚，刚才那一脚教了你一件事：*这样踢，球会去那里*。要是球门本来就立在右边两米，这就是一粒好球。[论文](https://arxiv.org/abs/1707.01495)的引言用冰球讲了同样的意思（第 1 节）：人从没达到目标的尝试里学到的，几乎和从成功里学到的一样多；普通的强化学习却只听见“不算”。
 #
-# 事后聪明的经验回放（hindsight experience replay, HER）就是把球门挪到球落下的地方，再学一遍。
+# 事后经验回放（hindsight experience replay, HER；也译后见经验回放）就是把球门挪到球落下的地方，再学一遍。
 #
 # 我们要一个失败的回合。第 1 章的绕墙（Reach），每回合只走 8 步，好让每一步都看得清；一百个乱走的智能体里，挑从头到尾挪得最远的那个：
 
@@ -79,17 +84,16 @@ print(episode.rewards)
 
 # %%
 from her import Episode
-from her_course.figures.relabelling import alt, draw_pursuit
+from her_course.figures.relabelling import draw_moved_goal
 
 moved = Episode(episode.transitions)
 moved.goal = episode.achieved_goals[-1]
-fig, axes = plt.subplots(1, 2, figsize=(7.6, 4))
-draw_pursuit(axes[0], episode, 0.06, text(LANG, "原来的目标", "the goal as it was"), LANG)
-draw_pursuit(axes[1], moved, 0.06, text(LANG, "挪过的目标", "the goal, moved"), LANG)
-show(fig, alt=alt("moved", LANG))
+fig, axes = plt.subplots(1, 2, figsize=(7.6, 4.2))
+draw_moved_goal(axes, episode, moved, 0.06)
+show(fig, "relabelling.moved")
 
 # %% [markdown]
-# 路线、起点、每一个动作都一样，只有绿圈搬了家。左边是失败，右边是成功，而*发生过的事*完全相同。
+# 路线、起点、每一个动作都一样，只有绿圈挪了位置。左边是失败，右边是成功，而*发生过的事*完全相同。
 #
 # 写成公式。一条转移（transition）原本是
 #
@@ -116,14 +120,17 @@ def relabel(transition, new_goal):
 # %%
 before = episode[7]
 after = relabel(before, new_goal=episode.achieved_goals[7])
-for name in ("state", "action", "reward", "next_state", "done", "goal"):
-    print(f"{name:11} {np.round(1.0 * getattr(before, name), 2)!s:15} {np.round(1.0 * getattr(after, name), 2)}")
+fields = ("state", "action", "reward", "next_state", "done", "goal")
+rows = {
+    name: [np.round(1.0 * getattr(one, name), 2) for one in (before, after)] for name in fields
+}
+pd.DataFrame(rows, ["before", "after"]).T
 
 
 # %% [markdown]
 # ## 2.2　一步一步来：`future`，k = 4
 #
-# 目标挪到哪里，可以有很多挑法，下一章全看一遍。这一章用最常见的 `future`：给第 $t$ 步换目标，就从**这一步以及以后**到达过的地方里，均匀地抽 $k$ 个**替代目标**（substitute goal）。$k=4$ 时每步得到四份重标注的拷贝，连原来那份，一步变五课。
+# 目标挪到哪里，可以有很多挑法，下一章全看一遍。这一章用最常见的 `future`：给第 $t$ 步换目标，就从**这一步以及以后**到达过的地方里，均匀地抽 $k$ 个**替代目标**（substitute goal）。$k=4$ 时每步得到四份重标注的拷贝，连原来那份，一步变成五条转移。
 
 # %%
 def future(t, k, rng):
@@ -137,9 +144,12 @@ chosen = [future(t, 4, rng) for t in range(len(episode))]
 # 八步全部打印出来。每行是一步：到达的位置，原来的奖励，抽到的四个 $j$，四个新奖励。先看第一行和最后一行，差别在哪？
 
 # %%
+rows = []
 for t, j in enumerate(chosen):
-    old, new = episode[t], [relabel(episode[t], episode.achieved_goals[i]).reward for i in j]
-    print(f"t = {t}  ({old.achieved_goal[0]:+.2f}, {old.achieved_goal[1]:+.2f})  {old.reward:+.0f}   {j}  {np.array(new)}")
+    new_rewards = [relabel(episode[t], episode.achieved_goals[i]).reward for i in j]
+    rows.append((episode[t].achieved_goal.round(2), episode[t].reward, j, new_rewards))
+heads = ["achieved goal", "reward", "j drawn", "new rewards"]
+pd.DataFrame(rows, pd.RangeIndex(len(rows), name="t"), heads)
 
 # %% [markdown]
 # 最后一步只有一个去处可抽，就是它自己到的地方，四份全是 0。第一步有八个去处，抽中自己一定是 0；除此之外，只有 $j=2$ 碰巧落在 6 厘米以内，也会得 0。其余的都是 −1：*换了目标，不等于到了目标*。
@@ -151,8 +161,8 @@ from her_course.figures.relabelling import draw_step
 
 fig, axes = plt.subplots(2, 4, figsize=(9, 4.9))
 for t, ax in enumerate(axes.flat):
-    draw_step(ax, episode, t, list(chosen[t]), 0.06, LANG)
-show(fig, alt=alt("steps", LANG))
+    draw_step(ax, episode, t, list(chosen[t]), 0.06)
+show(fig, "relabelling.steps")
 
 # %% [markdown]
 # 轮到你动手。在 JupyterLab 里跑下面这格，会有两个滑块：`t` 是哪一步，`k` 抽几个。把 `t` 从 0 推到 7，再把 `k` 加到 16，看候选怎样变，绿点什么时候多起来。（看的要是静态页面，那就只有一幅：$t=2$，$k=4$。）
@@ -160,7 +170,26 @@ show(fig, alt=alt("steps", LANG))
 # %% tags=["nbval-ignore-output"]
 from her_course.figures.relabelling import explore
 
-explore(episode, lambda t, k: list(future(t, k, np.random.default_rng(0))), 0.06, LANG)
+explore(episode, lambda t, k: list(future(t, k, np.random.default_rng(0))), 0.06)
+
+# %% [markdown]
+# ### 整个算法，装进一个框
+#
+# > **算法 1　事后经验回放**（[Andrychowicz 等，2017](https://arxiv.org/abs/1707.01495)，算法 1），按本库的写法
+# >
+# > 给定：离策略的学习器，挑目标的策略 $\mathbb S$（这里是 `future`），奖励函数 $r_g$，每条真实转移配 $k$ 个替代目标
+# >
+# > 1. 反复：
+# > 2. 　　抽一个目标 $g$ 和起点 $s_0$
+# > 3. 　　对 $t=0,\dots,T-1$：带探索地选 $a_t\sim\pi(\cdot\mid s_t,g)$，走到 $s_{t+1}$
+# > 4. 　　把整个回合**原样**存进回放缓冲区
+# > 5. 　　做若干次更新，每次：
+# > 6. 　　　　均匀地抽一批转移 $(s_t,a_t,s_{t+1},g)$
+# > 7. 　　　　其中 $k/(k+1)$ 的行：用 $\mathbb S$ 从*同一回合*挑 $j$，令 $g\leftarrow m(s_{j+1})$
+# > 8. 　　　　所有的行：$r\leftarrow r_g(s_t,a_t,s_{t+1})$
+# > 9. 　　　　学习器更新一步（第 1 章的 `learn`）
+#
+# 和论文只差一处：论文在存的时候就写下 $k$ 份拷贝，这里到第 7 行才换目标。配比的期望一样，内存省下 $k$ 倍，每次抽样还能见到新的目标。第 6 至 8 行就是 [`her/hindsight.py`](../../her/hindsight.py) 里的 `sample`。
 
 # %% [markdown]
 # ## 2.3　凭什么是真的
@@ -188,17 +217,17 @@ for action in episode.actions:
 
 # %%
 given = np.array(rewards)[step, np.arange(32)]
-same_way = np.allclose(np.array(places), episode.achieved_goals[:, None], atol=1e-6)
-print((given == claimed).sum(), same_way)
+apart = abs(np.array(places) - episode.achieved_goals[:, None]).max()
+print(f"{(given == claimed).sum()} of 32 rewards as claimed; paths at most {apart:.0e} m apart")
 
 # %% [markdown]
-# 32 份全对，路是同一条。重标注没有编造任何东西：它说的每一句话，环境都愿意签字。道理只有三条：
+# 32 份全对，路是同一条。重标注没有编造任何东西：它给的每一个奖励，环境都会照给。道理只有三条：
 #
 # 1. **世界不看目标。** 下一状态 $s_{t+1}\sim p(\cdot\mid s_t,a_t)$ 里没有 $g$。推一下冰球，它往哪儿滑，跟你想让它去哪儿没有关系。
 # 2. **奖励算得出来。** $r_{g'}$ 是已知的函数，给谁都能打分，不必再去环境里问。
 # 3. **每个目标各有各的贝尔曼方程。** $Q(s,a,g')$ 只要求 $(s,a,s')$ 是真的，不问当初是奔着谁去的。
 #
-# 三条都有前提。第一条：观测里不能藏着目标，否则换了目标，状态就成了假话。第二条：手里得有奖励函数，而且它只看达到的目标和想要的目标。第三条：环境要是会掷骰子，拿“后来碰巧到了哪里”当目标就会偏心，专挑运气好的那几次（Plappert 等，2018，第 2 节）。本章的环境都是确定的；第 6 章用一个反例专门算这笔账。
+# 三条都有前提。第一条：观测里不能藏着目标，否则换了目标，状态就成了假话。第二条：手里得有奖励函数，而且它只看达到的目标和想要的目标。第三条：环境要是会掷骰子，拿“后来碰巧到了哪里”当目标就会有偏差，专挑运气好的那几次（[Plappert 等，2018](https://arxiv.org/abs/1802.09464)，第 2 节；[ARCHER](https://arxiv.org/abs/1809.02070)）。本章的环境都是确定的；第 6 章用一个反例把它算清楚。
 #
 # ### 没有动的东西
 #
@@ -213,53 +242,64 @@ batch = buffer.sample(100_000)
 rows = batch.indices
 
 # %%
-print(all(np.array_equal(getattr(batch, name), getattr(episode, name)[rows]) for name in ("states", "actions", "next_states", "dones")))
-print(np.array_equal(batch.goals[~batch.relabelled], episode.goals[rows][~batch.relabelled]))
-print(f"{(~batch.relabelled).mean():.2f}")
+played = {name: getattr(episode, name)[rows] for name in ("states", "actions", "next_states")}
+played |= {"dones": episode.dones[rows], "goals": episode.goals[rows]}
+changed = {}
+for name, stored in played.items():
+    differs = (getattr(batch, name) != stored).reshape(len(rows), -1).any(axis=1)
+    changed[name] = differs[~batch.relabelled].mean(), differs[batch.relabelled].mean()
+print(f"not relabelled: {(~batch.relabelled).mean():.0%}")
+pd.DataFrame(changed, ["changed, not relabelled", "changed, relabelled"]).T.map("{:.0%}".format)
 
 # %% [markdown]
-# 状态、动作、下一状态、`done` 原封不动；没换目标的那两成，目标还是原来的。那两成不能省：真正要考的是它们。
+# 状态、动作、下一状态、`done` 原封不动；没换目标的那两成，目标还是原来的。那两成不能省：评估的就是它们那样的目标。
 #
 # 换过的八成，和我们手写的 `relabel` 是一回事吗？取前一千行，逐行对：
 
 # %%
-pairs = list(zip(rows, batch.goals, batch.rewards, batch.relabelled, strict=True))[:1_000]
-print(all(relabel(episode[i], goal).reward == r for i, goal, r, is_new in pairs if is_new))
+new = np.flatnonzero(batch.relabelled)[:1_000]
+by_hand = [relabel(episode[rows[i]], batch.goals[i]).reward for i in new]
+print(f"{(batch.rewards[new] != by_hand).sum()} of {len(new)} rewards differ")
 
 # %% [markdown]
-# ## 2.4　为什么管用：三笔账
+# ## 2.4　为什么管用：三个数
 #
-# **第一笔，一步顶几课。** 存一个 50 步的回合，没有 HER，它一辈子就是 50 课，翻来覆去。存 $k=4$ 份拷贝，$(1+k)$ 倍。抽样时才换目标呢？第 $t$ 步能配 $50-t$ 个目标。数一数十万次抽样里，见过多少*不同的*（转移，目标）：
+# **第一，一步顶几步。** 存一个 50 步的回合，没有 HER，它永远只有 50 条转移，翻来覆去。存 $k=4$ 份拷贝，$(1+k)$ 倍。抽样时才换目标呢？第 $t$ 步能配 $50-t$ 个目标。数一数十万次抽样里，见过多少*不同的*（转移，目标）：
 
 # %%
 play = wander("her/Reach-v0", 100)
 long_episode = next(play.episodes())
+different = {}
 for k in (0, 4):
     single = HindsightExperienceReplay(1_000, 2, 2, 2, HERConfig("future", k, reward), seed=0)
     single.store_episode(long_episode)
-    lessons = single.sample(100_000)
-    print(f"k = {k}   {len(np.unique(np.stack([lessons.indices, lessons.goal_indices]), axis=1).T):,}")
+    drawn = single.sample(100_000)
+    pairs = np.stack([drawn.indices, drawn.goal_indices])
+    different[f"k = {k}"] = len(np.unique(pairs, axis=1).T)
+different
 
 # %% [markdown]
-# 50 对 1,325（就是 $50+\tfrac{50\cdot 51}{2}$）。走路的钱只付了一次，课却多出二十几倍。
+# 50 对 1,325（就是 $50+\tfrac{50\cdot 51}{2}$）。路只走了一次，能学的却多出二十几倍。
 #
-# **第二笔，见得着 0 了。** 一百个回合、五千步的乱走，奖励里有几个 0？重标注之后，批次里的 0 占多少？
+# **第二，见得着 0 了。** 一百个回合、五千步的乱走，奖励里有几个 0？重标注之后，批次里的 0 占多少？
 
 # %%
 many = HindsightExperienceReplay(5_000, 2, 2, 2, HERConfig("future", 4, reward), seed=0)
 for one in play.episodes():
     many.store_episode(one)
-print(f"{(play.rewards == 0).sum()} / {play.rewards.size:,}   {(many.sample(100_000).rewards == 0).mean():.0%}")
+zeros = (play.rewards == 0).sum()
+print(f"as played: {zeros} of {play.rewards.size:,}")
+print(f"relabelled: {(many.sample(100_000).rewards == 0).mean():.0%}")
 
 # %% [markdown]
 # 从一个也没有，到百分之十几。第 1 章那根孤零零的柱子旁边，站起了第二根。
 #
-# **第三笔最要紧：学会了怎么去*任何地方*。** 原来的经验只谈一个目标，还总是坏消息。重标注的经验谈的是一路上到过的每一个地方，各要几步。会去这里，会去那里，离会去“想去的地方”就不远了。这笔账留到 2.6，用一张表当面算给你看。
+# **第三最要紧：学会了怎么去*任何地方*。** 原来的经验只谈一个目标，还总是坏消息。重标注的经验谈的是一路上到过的每一个地方，各要几步。会去这里，会去那里，离会去“想去的地方”就不远了。这一点留到 2.6，用一张表算给你看。
 
 # %% [markdown]
 # ## 2.5　到底有多少成功
 #
-# 第 1 章留了个谜：八成的行换了目标，成功的却不到一半。这里又只有百分之十几。很多教程说，重标注之后“成功样本占 $k/(k+1)$”。我们来推。
+# 第 1 章留了个谜：八成的行换了目标，成功的却不到一半。这里又只有百分之十几。流传着一种说法：重标注之后“成功样本占 $k/(k+1)$”。它多半来自论文 3.1 节的一句话，“至少一半的回放*轨迹*里会有 −1 以外的奖励”；那说的是轨迹，不是转移。我们来推。
 #
 # 设一个回合有 $T$ 步，到过的地方*处处不同*。第 $t$ 步的候选是第 $t,\dots,T-1$ 步到的地方，一共 $T-t$ 个，其中只有一个算“这一步就到了”：它自己刚到的那个。均匀地抽，抽中的概率是
 #
@@ -274,19 +314,19 @@ print(f"{(play.rewards == 0).sum()} / {play.rewards.size:,}   {(many.sample(100_
 # 拿刚才的八步回合看：左边是推出来的概率，红框（对角线）是一定成功的；右边是库里十万次抽样*数*出来的份额。两张表应当一样，而红框之外那一大片，几乎都不是成功。（说“几乎”，因为这个回合不算处处不同：第 0 步和第 2 步到的地方只差 3 厘米，所以 (0, 2) 那格其实也算到。这里只看红框。）
 
 # %%
-from her_course.figures.relabelling import draw_triangle
-
 T = len(episode)
 exact = np.array([[(j >= t) / (T - t) for j in range(T)] for t in range(T)])
 counted = np.zeros((T, T))
-np.add.at(counted, (rows[batch.relabelled], batch.goal_indices[batch.relabelled]), 1)
+new = batch.relabelled
+np.add.at(counted, (rows[new], batch.goal_indices[new]), 1)
 counted /= counted.sum(axis=1, keepdims=True)
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(7.6, 3.9), sharey=True)
-draw_triangle(axes[0], exact, text(LANG, "推出来的：1/(T−t)", "derived: 1/(T−t)"), LANG)
-draw_triangle(axes[1], counted, text(LANG, "数出来的", "counted"), LANG)
-show(fig, alt=alt("triangle", LANG))
+from her_course.figures.relabelling import draw_triangles
+
+fig, axes = plt.subplots(1, 2, figsize=(7.8, 4.2), sharey=True)
+draw_triangles(axes, exact, counted)
+show(fig, "relabelling.triangle")
 
 
 # %% [markdown]
@@ -297,46 +337,66 @@ def harmonic_share(length):
     return (1 / np.arange(1, length + 1)).sum() / length
 
 
-print(abs(counted - exact).max() < 0.02, exact.diagonal().mean().round(4), harmonic_share(8).round(4))
+far = abs(counted - exact).max()
+assert far < 0.02
+print(f"farthest apart {far:.3f}; mean of the diagonal {exact.diagonal().mean():.4f}")
+print(f"H₈/8 = {harmonic_share(8):.4f}")
 
 
 # %% [markdown]
 # 现在换长回合来数。要“处处不同”，就让一个人在数轴上一直往右走，每步一格；各种长度 $T$、各种 $k$，都用库抽二十万行，数成功：
 
 # %%
+def straight_walk(length):
+    x, ones = np.arange(length + 1.0), np.ones(length)
+    return Episode.from_arrays(x[:-1], ones, -ones, x[1:], 0 * ones, x[1:], goal=[999.0])
+
+
+# %%
 def count_success(length, k):
-    x = np.arange(length + 1.0)
-    straight = Episode.from_arrays(x[:-1], np.ones(length), -np.ones(length), x[1:], np.zeros(length), x[1:], goal=[999.0])
-    counter = HindsightExperienceReplay(length, 1, 1, 1, HERConfig("future", k, lambda a, d: sparse_reward(a, d, threshold=0.5)), seed=0)
-    counter.store_episode(straight)
+    config = HERConfig("future", k, lambda a, d: sparse_reward(a, d, threshold=0.5))
+    counter = HindsightExperienceReplay(length, 1, 1, 1, config, seed=0)
+    counter.store_episode(straight_walk(length))
     drawn = counter.sample(200_000)
-    return (drawn.rewards == 0)[drawn.relabelled].mean(), drawn.relabelled.mean(), (drawn.rewards == 0).mean()
+    zeros = drawn.rewards == 0
+    return zeros[drawn.relabelled].mean(), drawn.relabelled.mean(), zeros.mean()
 
 
-for T in (8, 50, 200):
-    among_relabelled, _, of_batch = count_success(T, k=4)
-    print(f"T = {T:3}   {harmonic_share(T):.4f} {among_relabelled:.3f}   {4 / 5 * harmonic_share(T):.1%} {of_batch:.1%}")
+found = {T: (harmonic_share(T), *count_success(T, k=4)) for T in (8, 50, 200)}
+heads = ["H_T/T", "counted, relabelled", "relabelled", "counted, batch"]
+shares = pd.DataFrame(found, heads).T.rename_axis("T")
+shares.assign(**{"4/5 · H_T/T": 0.8 * shares["H_T/T"]}).round(4)
+
 
 # %% [markdown]
-# 每行先是公式，后是数出来的；左边一对只看重标注的行，右边一对看整个 $k=4$ 的批次。$T=50$ 时：重标注的行里成功占 0.0900，整个批次里 7.2 %。不是 80 %。
+# 前两列只看重标注的行：公式和数出来的。末两列看整个 $k=4$ 的批次：数出来的和公式。$T=50$ 时：重标注的行里成功占 0.0900，整个批次里 7.2 %。不是 80 %。
 #
 # “处处不同”是个假设，真实任务里到过的地方会挨在一起，甚至重复。所以再数三个乱走的任务，和 $H_T/T$ 并排：
 
 # %%
-tasks = {"BitFlip": ("her/BitFlip-v0", {"n_bits": 15}, 1.0), "Reach": ("her/Reach-v0", {}, 0.06), "Push": ("her/Push-v0", {}, 0.08)}
-found = {}
-for name, (env_id, kwargs, epsilon) in tasks.items():
-    one_task = wander(env_id, 200, **kwargs)
-    sizes = one_task.states.shape[-1], one_task.actions.shape[-1], one_task.goals.shape[-1]
-    filled = HindsightExperienceReplay(10_000, *sizes, HERConfig("future", 4, lambda a, d, e=epsilon: sparse_reward(a, d, e)), seed=0)
-    for one in one_task.episodes():
+def count_in(env_id, kwargs, epsilon):
+    play = wander(env_id, 200, **kwargs)
+    sizes = [rows.shape[-1] for rows in (play.states, play.actions, play.goals)]
+    config = HERConfig("future", 4, lambda a, d: sparse_reward(a, d, epsilon))
+    filled = HindsightExperienceReplay(10_000, *sizes, config, seed=0)
+    for one in play.episodes():
         filled.store_episode(one)
     drawn = filled.sample(100_000)
-    found[name] = len(one_task.rewards), (drawn.rewards == 0)[drawn.relabelled].mean()
-    print(f"{name:8} T = {found[name][0]}   {harmonic_share(found[name][0]):.3f}   {found[name][1]:.3f}")
+    return len(play.rewards), (drawn.rewards == 0)[drawn.relabelled].mean()
+
+
+# %%
+TASKS = {
+    "BitFlip": ("her/BitFlip-v0", {"n_bits": 15}, 1.0),
+    "Reach": ("her/Reach-v0", {}, 0.06),
+    "Push": ("her/Push-v0", {}, 0.08),
+}
+found = {name: count_in(*task) for name, task in TASKS.items()}
+table = pd.DataFrame(found, ["T", "counted, relabelled"]).T
+table.assign(**{"H_T/T": [harmonic_share(int(T)) for T in table["T"]]}).round(3)
 
 # %% [markdown]
-# 翻比特几乎踩在公式上，多出来的一点是翻过去又翻回来的图案。绕墙高出一截：6 厘米以内的邻居也算到了。推冰球高得离谱，理由却让人泄气：多数回合里冰球没人碰过，它“到过的地方”处处相同，换成哪个都算到了，什么也没教。**$H_T/T$ 是到处都不一样时的值；到过的地方越重复，成功越多，也越不值钱。**
+# 翻比特几乎踩在公式上，多出来的一点是翻过去又翻回来的图案。绕墙高出一截：6 厘米以内的邻居也算到了。推冰球高得离谱，原因是：多数回合里冰球没人碰过，它“到过的地方”处处相同，换成哪个都算到了，什么也没教。**$H_T/T$ 是到处都不一样时的值；到过的地方越重复，成功越多，也越不值钱。**
 #
 # 左图看随 $T$ 怎么变：黑点应当压在蓝线上，橙色的三个任务应当在线上或线的上方。右图看随 $k$ 怎么变，$T=50$：红线是传说，蓝线是公式，黑点是数出来的。
 
@@ -345,13 +405,15 @@ from her_course.figures.relabelling import draw_share_by_k, draw_share_by_length
 
 lengths, ks = (1, 2, 4, 8, 15, 30, 50, 100, 200), (1, 2, 4, 8, 16)
 by_k = np.array([count_success(50, k) for k in ks])
+formula = {T: harmonic_share(T) for T in range(1, 201)}
+counted = {T: count_success(T, 4)[0] for T in lengths}
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
-draw_share_by_length(axes[0], {T: harmonic_share(T) for T in range(1, 201)}, {T: count_success(T, 4)[0] for T in lengths}, found, LANG)
-draw_share_by_k(axes[1], ks, by_k[:, 1], by_k[:, 2], 50, LANG)
-show(fig, alt=alt("shares", LANG))
+draw_share_by_length(axes[0], formula, counted, found)
+draw_share_by_k(axes[1], ks, by_k[:, 1], by_k[:, 2], 50)
+show(fig, "relabelling.shares")
 
 # %% [markdown]
-# 红叉跟着传说走，因为 $k/(k+1)$ 说的是*换了目标*的份额；黑点趴在底下，那才是成功。$k$ 再大，也越不过 $H_T/T$。
+# 红叉跟着那个说法走，因为 $k/(k+1)$ 说的是*换了目标*的份额；黑点在底下，那才是成功。$k$ 再大，也越不过 $H_T/T$。
 #
 # 只有 7 % 的成功，够用吗？够。−1 也是消息：“这条路*还没*到那儿”。有了一个 0 做底，旁边的 −1 才分得出远近。下一节就看得见。
 
@@ -372,13 +434,15 @@ def same_cell(achieved, desired):
     return sparse_reward(achieved, desired, threshold=0.5)
 
 
+# %%
 def as_episode(rows, goal):
     before, action, after = np.array(rows, np.float32).T[..., None]
-    return Episode.from_arrays(before, action, same_cell(after, [[goal]]), after, np.zeros(len(after)), after, [goal])
+    rewards, never = same_cell(after, [[goal]]), np.zeros(len(after))
+    return Episode.from_arrays(before, action, rewards, after, never, after, [goal])
 
 
 # %% [markdown]
-# 教材是闭着眼的散步：随便从哪一格出发，随便定个目标，掷骰子走 6 步。然后做一件狠事：凡是碰到过目标的，哪怕一步，统统*扔掉*。
+# 数据是闭着眼的散步：随便从哪一格出发，随便定个目标，掷骰子走 6 步。然后做一件狠事：凡是碰到过目标的，哪怕一步，统统*扔掉*。
 
 # %%
 def stroll(rng, steps=6):
@@ -396,18 +460,18 @@ print(len(failures), sum((one.rewards == 0).sum() for one in failures))
 
 
 # %% [markdown]
-# 剩下的几百趟，一次成功也没有。同样的失败，存进两个缓冲区：一个照原样重放，一个用 HER。
+# 剩下的几百趟，一次成功也没有。同样的失败，存进两个缓冲区：一个照原样回放，一个用 HER。
 
 # %%
 def fill(k, episodes, seed=0):
-    buffer = HindsightExperienceReplay(10_000, 1, 1, 1, HERConfig("future", k, same_cell), seed=seed)
+    config = HERConfig("future", k, same_cell)
+    buffer = HindsightExperienceReplay(10_000, 1, 1, 1, config, seed=seed)
     for one in episodes:
         buffer.store_episode(one)
     return buffer
 
 
-names = {0: text(LANG, "没有 HER", "without HER"), 4: "HER, k = 4"}
-buffers = {k: fill(k, failures) for k in names}
+buffers = {k: fill(k, failures) for k in (0, 4)}
 
 
 # %% [markdown]
@@ -416,33 +480,39 @@ buffers = {k: fill(k, failures) for k in names}
 # $$Q(s,a,g)\;\leftarrow\;r_g+\gamma\,\max_{a'}Q(s',a',g)$$
 
 # %%
+def columns(batch):
+    names = ("states", "actions", "next_states", "goals")
+    return [getattr(batch, name)[:, 0].astype(int) for name in names]
+
+
 def study(q, batch):
-    s, a, after, g = (column[:, 0].astype(int) for column in (batch.states, batch.actions, batch.next_states, batch.goals))
+    s, a, after, g = columns(batch)
     q[s, g, a] = batch.rewards + GAMMA * q[after, g].max(axis=1)
 
 
 # %% [markdown]
-# 表从哪里开始？第 1 章的网络最后滑到了 $-1/(1-\gamma)$，“哪儿都到不了”的价值。$\gamma=0.9$，就是 −10。两张表都从这个绝望的数出发。
+# 表从哪里开始？第 1 章的网络最后滑到了 $-1/(1-\gamma)$，“哪儿都到不了”的价值。$\gamma=0.9$，就是 −10。两张表都从这个数出发。
 #
-# 先只读*一个*回合，看各碰到了表里的哪些格子：
+# 先只学*一个*回合，看各碰到了表里的哪些格子：
 
 # %%
 from her_course.figures.relabelling import draw_touched
 
-fig, axes = plt.subplots(1, 2, figsize=(7, 3.6), sharey=True)
-for ax, (k, name) in zip(axes, names.items(), strict=True):
-    lessons, touched = fill(k, failures[1:2]).sample(1_000), np.zeros((CELLS, CELLS), bool)
-    touched[lessons.states[:, 0].astype(int), lessons.goals[:, 0].astype(int)] = True
-    draw_touched(ax, touched, name, LANG)
-show(fig, alt=alt("touched", LANG))
+fig, axes = plt.subplots(1, 2, figsize=(7, 3.8), sharey=True)
+for ax, k in zip(axes, buffers, strict=True):
+    touched = np.zeros((CELLS, CELLS), bool)
+    s, _, _, g = columns(fill(k, failures[1:2]).sample(1_000))
+    touched[s, g] = True
+    draw_touched(ax, touched, k)
+show(fig, "relabelling.touched")
 
 # %% [markdown]
-# 左边只有一行：这个回合只谈它自己的目标。右边好几行：走到过的每一格，都成了一门课。这就是 2.4 的第三笔账。
+# 左边只有一行：这个回合只谈它自己的目标。右边好几行：到过的每一格都当了一回目标。这就是 2.4 的第三点。
 #
-# 现在把几百趟失败都读了，两张表各读 300 批。没有 HER 的表里，现在有几种数？
+# 现在把几百趟失败都学了，两张表各学 300 批。没有 HER 的表里，现在有几种数？
 
 # %%
-tables = {k: np.full((CELLS, CELLS, 3), -10.0) for k in names}
+tables = {k: np.full((CELLS, CELLS, 3), -10.0) for k in buffers}
 for k, q in tables.items():
     for _ in range(300):
         study(q, buffers[k].sample(1_000))
@@ -455,7 +525,8 @@ print(np.unique(tables[0]))
 
 # %%
 values = {k: q.max(axis=2) for k, q in tables.items()}
-print(values[4].T.round(1) + 0.0)
+cells = pd.RangeIndex(CELLS, name="position")
+(pd.DataFrame(values[4].T, cells.rename("goal"), cells) + 0.0).round(1)
 
 
 # %% [markdown]
@@ -474,15 +545,15 @@ distance = abs(np.arange(CELLS)[:, None] - np.arange(CELLS))
 print(f"{abs(values[4] - perfect(distance)).max():.6f}")
 
 # %% [markdown]
-# 一个都不差。两张表并排看，左边一片死寂，右边处处有坡：
+# 一个都不差。两张表并排看，左边只有一个数，右边处处有坡：
 
 # %%
 from her_course.figures.relabelling import draw_table
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 4.3), sharey=True)
-for ax, (k, name) in zip(axes, names.items(), strict=True):
-    draw_table(ax, values[k], name, LANG, floor=-10)
-show(fig, alt=alt("tables", LANG))
+fig, axes = plt.subplots(1, 2, figsize=(9, 4.5), sharey=True)
+for ax, k in zip(axes, values, strict=True):
+    draw_table(ax, values[k], k, floor=-10)
+show(fig, "relabelling.tables")
 
 # %% [markdown]
 # 且慢，有件怪事。从第 0 格到第 8 格要走 8 步，可没有一趟散步超过 6 步，`future` 绝不会在第 0 格配上目标 8。那 −5.2 从哪来？
@@ -494,14 +565,16 @@ show(fig, alt=alt("tables", LANG))
 # %%
 only_new = np.full((CELLS, CELLS, 3), -10.0)
 for _ in range(300):
-    lessons = buffers[4].sample(1_000)
-    s, a, after, g = (column[lessons.relabelled, 0].astype(int) for column in (lessons.states, lessons.actions, lessons.next_states, lessons.goals))
-    only_new[s, g, a] = lessons.rewards[lessons.relabelled] + GAMMA * only_new[after, g].max(axis=1)
-print(np.isclose(only_new.max(axis=2), perfect(distance)).sum(), only_new.max(axis=2)[0].round(1) + 0.0)
+    drawn = buffers[4].sample(1_000)
+    new = drawn.relabelled
+    s, a, after, g = (column[new] for column in columns(drawn))
+    only_new[s, g, a] = drawn.rewards[new] + GAMMA * only_new[after, g].max(axis=1)
+right = np.isclose(only_new.max(axis=2), perfect(distance)).sum()
+print(f"{right} of 81 right; from cell 0: {only_new.max(axis=2)[0].round(1) + 0.0}")
 
 
 # %% [markdown]
-# 只剩六十个上下。后面那一排是站在第 0 格、目标从 0 到 8 的价值：远处的目标仍是 −10，散步够不着的地方就断了。所以批次里总要留着没换目标的那份，它们既是考题，也是桥。
+# 只剩六十个上下。后面那一排是站在第 0 格、目标从 0 到 8 的价值：远处的目标仍是 −10，散步够不着的地方就断了。所以批次里总要留着没换目标的那份，它们的目标是评估要问的，也是把近处的价值传到远处的桥。
 #
 # 有了坡，照着走就行。九个智能体，每行一个，都从正中间的第 4 格出发，绿圈是这一行的目标。左右两边用的是同一个策略：挑 $Q$ 最大的动作，一样大就掷骰子。
 
@@ -518,21 +591,21 @@ def walk_all(q, rng, steps=9):
 from her_course.figures import animate
 from her_course.figures.relabelling import corridor_film
 
-paths = {names[k]: walk_all(q, np.random.default_rng(0)) for k, q in tables.items()}
-film = corridor_film({names[k]: v for k, v in values.items()}, paths, -10, LANG)
-animate(film, fps=2.5, alt=alt("film", LANG), hold=2)
+paths = {k: walk_all(q, np.random.default_rng(0)) for k, q in tables.items()}
+animate(corridor_film(values, paths, -10), "relabelling.film", fps=2.5, hold=2)
 
 # %% [markdown]
 # 数一数最后站在自己目标上的有几个：
 
 # %%
-print([int((path[-1] == np.arange(CELLS)).sum()) for path in paths.values()])
+arrived = {f"k = {k}": int((path[-1] == np.arange(CELLS)).sum()) for k, path in paths.items()}
+print(arrived)
 
 
 # %% [markdown]
 # ## 2.7　自己走，自己学
 #
-# 上面的教材是别人的散步。真正的智能体要自己走：总从第 0 格出发，目标随机，照着自己的表走，每步有两成的机会乱来；每走完一个回合，复习 60 条，有 HER 和没有 HER 的*一样多*。学会的标准很严：不带探索，每个目标都走得到，并且*最后一步*站在上面。
+# 上面的数据是别人的散步。真正的智能体要自己走：总从第 0 格出发，目标随机，照着自己的表走，每步有两成的机会乱来；每走完一个回合，复习 60 条，有 HER 和没有 HER 的*一样多*。学会的标准很严：不带探索，每个目标都走得到，并且*最后一步*站在上面。
 
 # %%
 def walk(q, goal, cells, epsilon, rng):
@@ -545,14 +618,19 @@ def walk(q, goal, cells, epsilon, rng):
     return rows
 
 
+def masters(q, cells, rng):
+    return all(walk(q, goal, cells, 0, rng)[-1][-1] == goal for goal in range(1, cells))
+
+
 # %%
 def episodes_needed(cells, k, seed, limit, start=-10.0):
-    rng, q, buffer = np.random.default_rng(seed), np.full((cells, cells, 3), start), fill(k, [], seed=1_000 + seed)
+    rng, q = np.random.default_rng(seed), np.full((cells, cells, 3), start)
+    buffer = fill(k, [], seed=1_000 + seed)
     for episodes in range(1, limit + 1):
         goal = rng.integers(1, cells)
         buffer.store_episode(as_episode(walk(q, goal, cells, 0.2, rng), goal))
         study(q, buffer.sample(60))
-        if episodes % 10 == 0 and all(walk(q, g, cells, 0, rng)[-1][-1] == g for g in range(1, cells)):
+        if episodes % 10 == 0 and masters(q, cells, rng):
             return episodes
     return None
 
@@ -578,55 +656,61 @@ for cells in progress_bar(lengths):
 from her_course.figures.relabelling import draw_episodes_needed
 
 fig, ax = plt.subplots(figsize=(6.4, 3.6))
-draw_episodes_needed(ax, needed, LIMIT, LANG)
-show(fig, alt=alt("needed", LANG))
+draw_episodes_needed(ax, needed, LIMIT)
+show(fig, "relabelling.needed")
 
 # %% [markdown]
 # 5 格、7 格差得不多；再长，两条线就越离越远。没有 HER，得等运气把智能体一路送到头，每加一格，运气就少一截；有了 HER，昨天走到的最远处就是今天会去的地方，从那里再往前探一步。
 #
-# 差几倍？各取对数再平均，配上自助法（bootstrap）的 95 % 区间，没学会的按上限算（所以只会把差距说*小*）：
+# 差几倍？各取对数再平均，配上十个种子的 95 % 区间（Student t），没学会的按上限算（所以只会把差距说*小*）：
 
 # %% tags=["nbval-ignore-output"]
-from her.sweeps.statistics import bootstrap
+from her.sweeps.statistics import student
 
+rows = {}
 for cells in lengths:
-    slow, fast = (np.log([LIMIT if n is None else n for n in needed[name][cells]]) for name in ("none", "her"))
-    ratio = bootstrap(slow - fast, np.mean)
-    print(f"{cells:2}   {np.exp(ratio.value):5.1f} x   [{np.exp(ratio.low):.1f}, {np.exp(ratio.high):.1f}]")
+    counts = [[LIMIT if n is None else n for n in needed[how][cells]] for how in ("none", "her")]
+    slow, fast = np.log(counts)
+    rows[cells] = np.exp(student(slow - fast))
+times = pd.DataFrame(rows, ["times more", "low", "high"]).T.rename_axis("cells")
 if PROFILE == "full":
-    assert ratio.low > 0
-    assert ratio.value > np.log(2.5)
+    assert times.loc[11, "low"] > 1
+times.round(1)
 
 # %% [markdown]
-# 最长的走廊上，区间的下限也在 1 以上，点估计超过两倍半（断言里写着）。
+# 最长的走廊上差了一个数量级，区间的下限也远在 1 以上。
 #
 # ### 老实说
 #
 # 在*表格*里，没有 HER 也有别的出路。把初值从 −10 换成 0，意思是“没试过的都当它好”，叫乐观初值（optimistic initialisation）。没试过的动作总比试过的诱人，智能体就会一格一格地把走廊搜遍。九格走廊，没有 HER，两种初值，各五个种子要的回合数：
 
 # %% tags=["nbval-ignore-output"]
-for start in (-10.0, 0.0):
-    print(start, [episodes_needed(9, 0, seed, LIMIT, start) for seed in SEEDS[:5]])
+starts = {f"start {start:g}": start for start in (-10.0, 0.0)}
+few, counts = SEEDS[:5], {}
+for name, start in starts.items():
+    counts[name] = [episodes_needed(9, 0, seed, LIMIT, start) for seed in few]
+pd.DataFrame(counts, pd.Index(few, name="seed"))
 
 # %% [markdown]
-# 乐观的那排快得多，和上图九格的蓝点比，比 HER 还快。那还要 HER 做什么？因为这招离不开表格：它要给*每一格*单独记一笔“还没来过”。第 1 章的网络也是从 0 附近开始的，够乐观了吧？一格的坏消息连累了所有的格，几十轮之后一起滑到 −40 以下。网络把邻居连在一起，这是它的本事，也正是乐观留不住的原因。HER 不靠乐观，它靠真实的 0。
+# 乐观的那列快得多，和上图九格的蓝点比，比 HER 还快。那还要 HER 做什么？因为这招离不开表格：它要给*每一格*单独记一笔“还没来过”。第 1 章的网络也是从 0 附近开始的，够乐观了吧？一格的坏消息连累了所有的格，几十轮之后一起滑到 −40 以下。网络把邻居连在一起，这是它的本事，也正是乐观留不住的原因。HER 不靠乐观，它靠真实的 0。
 
 # %% [markdown]
 # ## 2.8　为什么非得离策略
 #
-# 重标注的教材有个毛病：里面的动作，当初是*奔着别的目标*做的。散步的那位连目标都没看。拿这种教材学“要去 $g'$ 该怎么走”，什么样的学法吃得下？
+# 重标注的数据有个毛病：里面的动作，当初是*奔着别的目标*做的。散步的那位连目标都没看。拿这种数据学“要去 $g'$ 该怎么走”，什么样的学法行得通？
 #
-# 试两种，教材一样，还是那些散步。
+# 试两种，数据一样，还是那些散步。
 #
 # **按结果学**（蒙特卡洛，Monte Carlo；策略梯度一类的在策略算法（on-policy）都靠它）：把目标换成后来到过的地方，看这一趟总共得了几分，取平均，当作价值。下面给每趟散步的第 0 步换一次目标，记下走完 6 步的折扣总分：
 
 # %%
-rng, returns = np.random.default_rng(0), {}
+rng, returns, discounts = np.random.default_rng(0), {}, GAMMA ** np.arange(6)
 for one in strolls:
     for _ in range(4):
         goal = one.achieved_goals[rng.integers(6)]
         d = int(abs(goal - one.states[0])[0])
-        returns.setdefault(d, []).append((GAMMA ** np.arange(6) * same_cell(one.achieved_goals, goal)).sum())
+        earned = (discounts * same_cell(one.achieved_goals, goal)).sum()
+        returns.setdefault(d, []).append(earned)
 
 # %% [markdown]
 # **真值**是多少？散步的人掷骰子，走 6 步的期望得分可以一步步倒推出来，精确的：
@@ -634,8 +718,10 @@ for one in strolls:
 # %%
 random_values, everywhere = np.zeros((CELLS, CELLS)), np.arange(CELLS)
 for _ in range(6):
-    reached = [move(everywhere, action) for action in range(3)]
-    random_values = np.mean([-1.0 * (after[:, None] != everywhere) + GAMMA * random_values[after] for after in reached], axis=0)
+    by_action = []
+    for after in (move(everywhere, action) for action in range(3)):
+        by_action.append(-1.0 * (after[:, None] != everywhere) + GAMMA * random_values[after])
+    random_values = np.mean(by_action, axis=0)
 
 # %% [markdown]
 # **按一步学**（Q 学习，离策略）：就是 2.6 的 `study`。它只问“这一步之后到了哪里，得几分”，往后怎么走，问的是*表自己*的 $\max_{a'}Q(s',a',g')$，不问散步的人后来干了什么。
@@ -652,56 +738,58 @@ estimates = {
     "learned": np.array([values[4][distance == i].mean() for i in d]),
     "perfect": perfect(d),
 }
-fig, ax = plt.subplots(figsize=(6.4, 3.6))
-draw_estimates(ax, d, estimates, LANG)
-show(fig, alt=alt("estimates", LANG))
+fig, ax = plt.subplots(figsize=(7.4, 3.6))
+draw_estimates(ax, d, estimates)
+show(fig, "relabelling.estimates")
 
 # %% [markdown]
-# 数也打印出来。各列：目标有几格远，乱走的真值，重标注回合的平均分，Q 学习，最优：
+# 数也列出来。各列：乱走的真值，重标注回合的平均分，Q 学习，最优：
 
 # %%
-for i in d:
-    print(i, *(f"{estimates[name][i] + 0.0:6.2f}" for name in ("random", "returns", "learned", "perfect")))
+(pd.DataFrame(estimates, pd.Index(d, name="cells to the goal")) + 0.0).round(2)
 
 # %% [markdown]
-# 红线两头不靠。它比散步者的真实水平高得多：目标是*看了结果才挑的*，没走到的趟数根本没算进来，这是幸存者偏差（survivorship bias）。它又够不着最优：动作毕竟是瞎走的。拿它去改进策略，就是拿一份假账做决策。
+# 红线两头不靠。它比散步者的真实水平高得多：目标是*看了结果才挑的*，没走到的趟数根本没算进来，这是幸存者偏差（survivorship bias）。它又够不着最优：动作毕竟是瞎走的。拿它去改进策略，依据就是错的。
 #
-# 蓝点分毫不差，因为它从不平均“后来怎样”。一步转移 $(s,a,s')$ 没有被挑过：在这一步，世界该怎么走还怎么走。**离策略**的意思正是：教材里的动作是谁做的、为了什么做的，都不要紧。所以 HER 配 DQN、DDPG、SAC，不配 REINFORCE、A2C、PPO（论文 3.3 节要求离策略的学习器）。
+# 蓝点分毫不差，因为它从不平均“后来怎样”，只用 $(s,a,s')$ 这一步。不过话要说准：$g'$ 也是看过 $s'$ 之后才挑的，`future` 挑的正是 $s'$ 以后到过的地方。这里无害，是因为走廊是确定的：给定 $(s,a)$，$s'$ 只有一种可能，挑不挑都一样。世界要是会掷骰子，挑目标就等于挑了 $s'$，第 6 章有反例。
 #
-# 教材里的动作有多“跑题”？数一数重标注的转移里，动作*不是*新目标下最优动作的有多少：
+# **离策略**的意思是：数据里的动作是谁做的、为了什么做的，都不要紧。所以 HER 配 DQN、DDPG、SAC，不能直接配 REINFORCE、A2C、PPO（论文 3.3 节要求离策略的学习器）。在策略的一边也有对应的做法：事后策略梯度（[Rauber 等，2019](https://arxiv.org/abs/1711.06006)）给换过目标的轨迹乘上重要性权重，把“动作是为别的目标做的”纠正回来。
+#
+# 数据里的动作有多“跑题”？数一数重标注的转移里，动作*不是*新目标下最优动作的有多少：
 
 # %%
 drawn = buffers[4].sample(100_000)
-s, a, g = (column[:, 0].astype(int) for column in (drawn.states, drawn.actions, drawn.goals))
+s, a, _, g = columns(drawn)
 best = tables[4].max(axis=2, keepdims=True) - tables[4] < 1e-9
-print(f"{1 - best[s, g, a][drawn.relabelled].mean():.0%}")
-print(f"{1 - best[s, g, a][~drawn.relabelled].mean():.0%}")
+wrong, new = ~best[s, g, a], drawn.relabelled
+shares = {"relabelled": wrong[new].mean(), "not relabelled": wrong[~new].mean()}
+pd.Series(shares, name="actions that are not best").to_frame().map("{:.0%}".format)
 
 # %% [markdown]
-# 四分之一以上是错的走法（第二行是没换目标的那份，错得更多），表照样学得一个数都不差。错的走法也有用：它告诉表，这样走*不好*。
+# 四分之一以上是错的走法（没换目标的那份错得更多），表照样学得一个数都不差。错的走法也有用：它告诉表，这样走*不好*。
 
 # %% [markdown]
 # ## 2.9　回头看
 #
 # 1. **变了两样，没变三样。** 目标换成 $g'$，奖励按 $g'$ 重算；状态、动作、下一状态原封不动，缓冲区里存的也原封不动（2.1、2.3）。
 # 2. **一步一步。** `future` 给第 $t$ 步从 $T-t$ 个候选里抽 $k$ 个，末一步只能抽中自己（2.2）。
-# 3. **不是作弊。** 把目标真的设成 $g'$ 再走一遍，32 份奖励环境全部签字（2.3）。
-# 4. **三笔账。** 50 步的回合能上 1,325 课；绕墙的 0 从一个没有涨到百分之十几；一个回合教的是许多目标（2.4、2.6）。
+# 3. **不是作弊。** 把目标真的设成 $g'$ 再走一遍，32 份奖励，环境给的全一样（2.3）。
+# 4. **三个数。** 50 步的回合里有 1,325 对（转移，目标）；绕墙的 0 从一个没有涨到百分之十几；一个回合关乎许多目标（2.4、2.6）。
 # 5. **成功占 $H_T/T$，不是 $k/(k+1)$。** $T=50$：重标注的行里 0.0900，$k=4$ 的批次里 7.2 %，前提是到过的地方处处不同（2.5）。
-# 6. **只读失败，学会一切。** 没有 HER，243 个 −10；有 HER，81 个价值与最优一个不差（2.6）。自己走的时候，短走廊差得不多，走廊一长就拉开了（2.7）。按结果平均会被骗，按一步学不会（2.8）。
+# 6. **只从失败里，学会一切。** 没有 HER，243 个 −10；有 HER，81 个价值与最优一个不差（2.6）。自己走的时候，短走廊差得不多，走廊一长就拉开了（2.7）。按结果平均会被骗，按一步学不会（2.8）。
 #
 # ### 三个常见的误会
 #
 # - **“换了目标，奖励就是 0。”** 奖励要重算。$T=50$ 时，重标注的行九成以上仍是 −1。
 # - **“目标换成了到过的地方，动作就成了专家示范。”** 走廊里四分之一以上的动作是错的。HER 不是模仿，是给同一步换个题目重新打分。
-# - **“PPO 加上 HER 应该更好。”** 在策略的算法要平均“后来怎样”，而后来是挑过的：红线就是下场。
+# - **“PPO 加上 HER 应该更好。”** 在策略的算法要平均“后来怎样”，而后来是挑过的：不加纠正，就是那条红线。
 #
 # ### 动手
 #
-# 打开 `exercises/ch2.ipynb`，练习有三个：`relabel_transition`、`relabel_final`、`expected_success_share`。第一个最短，也最容易错：检查会问，旧的那条转移*真的*没被你碰过吗？
+# 打开 [`exercises/zh/ch2.ipynb`](../../exercises/zh/ch2.ipynb)，练习有三个：`relabel_transition`、`relabel_final`、`expected_success_share`。第一个最短，也最容易错：检查会问，旧的那条转移*真的*没被你碰过吗？
 #
 # 想多走一步：把 2.6 的散步从 6 步减到 2 步，再减到 1 步，趟数不变。先猜：81 个数还能全对吗？再想：为什么。
 #
 # ### 下一章的问题
 #
-# 我们一路用的都是 `future`：从以后到过的地方里抽。可为什么不直接用最后到的那个？为什么不从别的回合里抽？**目标该从哪里挑，又该挑几个？**
+# 我们一路用的都是 `future`：从以后到过的地方里抽。可为什么不直接用最后到的那个？为什么不从别的回合里抽？**目标该从哪里挑，又该挑几个？** 见[第 3 章](03_goal_strategies.ipynb)。

@@ -21,6 +21,12 @@ from her_course.figures.style import words
 # ---------------------------------------------------------------------------------------------- relabelled step by step
 
 
+def draw_moved_goal(axes: Sequence[Axes], episode: Episode, moved: Episode, threshold: float) -> None:
+    """An episode under the goal it was played for, and under another."""
+    draw_pursuit(axes[0], episode, threshold, words("原来的目标", "the goal as it was"))
+    draw_pursuit(axes[1], moved, threshold, words("挪过的目标", "the goal, moved"))
+
+
 def draw_pursuit(ax: Axes, episode: Episode, threshold: float, title: str) -> Axes:
     """A whole episode of Reach under the goal that it has: the path, and the disc of radius ε around the goal."""
     draw_arena(ax)
@@ -112,6 +118,17 @@ def _label_step(ax: Axes) -> None:
 # --------------------------------------------------------------------------------------------- how much of it succeeds
 
 
+def draw_triangles(axes: Sequence[Axes], exact: np.ndarray, counted: np.ndarray) -> None:
+    """`draw_triangle` twice: as derived, and as counted."""
+    draw_triangle(axes[0], exact, words("推出来的：1/(T−t)", "derived: 1/(T−t)"))
+    draw_triangle(axes[1], counted, words("数出来的", "counted"))
+
+
+def replay_name(k: int) -> str:
+    """What replay with k substitute goals is called in a figure."""
+    return f"HER, k = {k}" if k else words("没有 HER", "without HER")
+
+
 def draw_triangle(ax: Axes, shares: np.ndarray, title: str) -> Axes:
     """With which probability transition t (down) is given the goal that step j reached (across), j ≥ t.
 
@@ -164,7 +181,7 @@ def draw_share_by_k(
     """Shares of a whole batch, by k: what is relabelled, as counted, and what succeeds; beside k/(k+1) and H_T/T."""
     ks = np.arange(1, max(k) + 1)
     harmonic = (1 / np.arange(1, length + 1)).sum() / length
-    claim = words("传说：成功 = k/(k+1)", "folklore: success = k/(k+1)")
+    claim = words("传言：成功 = k/(k+1)", "the claim: success = k/(k+1)")
     ax.plot(ks, ks / (ks + 1), color=COLORS["vermilion"], linestyle="--", label=claim)
     ax.plot(k, relabelled, "x", color=COLORS["vermilion"], markersize=7, label=words("重标注", "relabelled"))
     ax.plot(ks, ks / (ks + 1) * harmonic, color=COLORS["blue"], label=r"$\frac{k}{k+1}\cdot\frac{H_T}{T}$")
@@ -178,21 +195,22 @@ def draw_share_by_k(
 # ------------------------------------------------------------------------------------------------------ the corridor
 
 
-def draw_touched(ax: Axes, touched: np.ndarray, title: str) -> Axes:
-    """Which pairs (goal, position) some lessons were about.
+def draw_touched(ax: Axes, touched: np.ndarray, k: int) -> Axes:
+    """Which pairs (goal, position) some transitions were about, drawn with k substitute goals.
 
     Args:
         touched: (positions, goals) bool.
     """
     ax.imshow(touched.T, cmap="Blues", vmin=0, vmax=1.6)
-    return _label_table(ax, len(touched), title)
+    return _label_table(ax, len(touched), replay_name(k))
 
 
-def draw_table(ax: Axes, values: np.ndarray, title: str, floor: float) -> Axes:
+def draw_table(ax: Axes, values: np.ndarray, k: int, floor: float) -> Axes:
     """The value of being at a position (across) for wanting to go to a goal (down), with every number.
 
     Args:
         values: (positions, goals).
+        k: substitute goals per real one that it was learned with.
         floor: the least value there is, the darkest colour.
     """
     ax.imshow(values.T, cmap="viridis", vmin=floor, vmax=0)
@@ -200,7 +218,7 @@ def draw_table(ax: Axes, values: np.ndarray, title: str, floor: float) -> Axes:
         dark = value < 0.45 * floor
         words = f"{value:.1f}".replace("-", "−") if value < -0.05 else "0"
         ax.text(position, goal, words, ha="center", va="center", fontsize=8, color="white" if dark else "black")
-    return _label_table(ax, len(values), title)
+    return _label_table(ax, len(values), replay_name(k))
 
 
 def _label_table(ax: Axes, n: int, title: str) -> Axes:
@@ -215,21 +233,21 @@ def _label_table(ax: Axes, n: int, title: str) -> Axes:
     return ax
 
 
-def corridor_film(values: Mapping[str, np.ndarray], paths: Mapping[str, np.ndarray], floor: float) -> list:
+def corridor_film(values: Mapping[int, np.ndarray], paths: Mapping[int, np.ndarray], floor: float) -> list:
     """Frames, (height, width, 3) uint8 each: agents that walk on tables of values, a row and a goal each.
 
     Args:
-        values: by title: (positions, goals).
-        paths: by title: (moments, goals), where the agent of each goal is.
+        values: by k: (positions, goals).
+        paths: by k: (moments, goals), where the agent of each goal is.
         floor: the least value there is.
     """
     frames = []
     for moment in range(len(next(iter(paths.values())))):
         fig, axes = plt.subplots(1, len(values), figsize=(6.8, 4.1))
-        for ax, (title, table) in zip(axes, values.items(), strict=True):
+        for ax, (k, table) in zip(axes, values.items(), strict=True):
             ax.imshow(table.T, cmap="viridis", vmin=floor, vmax=0)
-            _label_table(ax, len(table), title)
-            for goal, position in enumerate(paths[title][moment]):
+            _label_table(ax, len(table), replay_name(k))
+            for goal, position in enumerate(paths[k][moment]):
                 for width, colour in ((4.5, "black"), (2.2, "#3DF0B8")):  # seen on the darkest and the brightest cell
                     ax.add_patch(Circle((goal, goal), 0.4, fill=False, linewidth=width, edgecolor=colour))
                 ax.add_patch(Circle((position, goal), 0.27, facecolor=COLORS["orange"], edgecolor="black", linewidth=1))
