@@ -526,7 +526,7 @@ print(np.unique(tables[0]))
 # %%
 values = {k: q.max(axis=2) for k, q in tables.items()}
 cells = pd.RangeIndex(CELLS, name="position")
-(pd.DataFrame(values[4].T, cells.rename("goal"), cells) + 0.0).round(1)
+pd.DataFrame(values[4].T, cells.rename("goal"), cells).round(1) + 0.0
 
 
 # %% [markdown] zh="610e1d16"
@@ -746,7 +746,7 @@ show(fig, "relabelling.estimates")
 # And the numbers. The columns: the random policy's true value, the mean relabelled return, Q-learning, the best there is:
 
 # %%
-(pd.DataFrame(estimates, pd.Index(d, name="cells to the goal")) + 0.0).round(2)
+pd.DataFrame(estimates, pd.Index(d, name="cells to the goal")).round(2) + 0.0
 
 # %% [markdown] zh="9d0fe19a"
 # Red matches neither line. It is well above what a stroller really earns: its goals were picked *after the outcome was known*, and the strolls that never got there were not counted. That is survivorship bias. Nor does it get near the best, since the actions were random. Improving a policy with it means acting on wrong numbers.

@@ -6,10 +6,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] zh="93b8a4ed"
+# %% [markdown] zh="423a5cb7"
 # # 3　Where the goals come from
 #
-# > **In this chapter** there are four ways to choose substitute goals, one line of code apart. In bit flipping three of them learn, some sooner, some later. In Push one of those three practises for more than five thousand episodes, and what it learns is *to keep away from the puck*. Get that one line wrong and nothing complains; the agent just turns into somebody else.
+# > **In this chapter** there are four ways to choose substitute goals, one line of code apart. In bit flipping three of them learn, some sooner, some later. In Push one of those three practises for thousands of episodes, and not one of five seeds learns to push. Get that one line wrong and nothing complains; the agent just does not learn.
 # >
 # > **Time**: 35 minutes to read, about 2 minutes to run (2 CPU cores).
 # >
@@ -17,7 +17,7 @@
 #
 # By the end you can:
 #
-# 1. write `final`, `future` and `episode` as intervals, say why `random` is none, and prove that the library draws what you wrote;
+# 1. write `final`, `future` and `episode` as intervals, say why `random` is none, and test whether the library draws what you wrote;
 # 2. point at the candidates of all four on a real trajectory;
 # 3. say how far away their goals are, how many succeed, and how many lie "behind";
 # 4. say what $k$ buys, and what it costs;
@@ -27,23 +27,28 @@
 # %% tags=["parameters"]
 import os
 
+from her_course.figures import use_style
+
 LANG = os.environ.get("HER_LANG", "en")
 PROFILE = os.environ.get("HER_PROFILE", "full")
 SEED = int(os.environ.get("HER_SEED", 0))
 
+use_style(LANG)
+
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
-from her_course.figures import show, text, use_style
+from her_course.figures import schematic, show
 
-use_style(LANG)
+schematic("relabel")
 
 
-# %% [markdown] zh="09c7f756"
-# ## 3.1　Four sentences
+# %% [markdown] zh="4840bb4d"
+# ## 3.1　Four rules
 #
-# An episode has $T$ steps, and step $i$ arrives at $m(s_{i+1})$. Where should a new goal for step $t$ come from? That is up to the goal selection strategy, and the paper has four (Andrychowicz et al. 2017, §3.3 and §4.5):
+# An episode has $T$ steps, and step $i$ arrives at $m(s_{i+1})$. Where should a new goal for step $t$ come from? That is up to the goal selection strategy, and [the paper](https://arxiv.org/abs/1707.01495) has four (§3.3 and §4.5):
 #
 # | strategy | candidates | how many | any from the past? | any from other episodes? |
 # |---|---|---|---|---|
@@ -63,8 +68,11 @@ def window(strategy, t, length):
     return {"final": (length - 1, length), "future": (t, length), "episode": (0, length)}[strategy]
 
 
-for t in (0, 5, 11):
-    print(t, {strategy: range(*window(strategy, t, 12)) for strategy in ("final", "future", "episode")})
+rows = {
+    t: [str(range(*window(name, t, 12))) for name in ("final", "future", "episode")]
+    for t in (0, 5, 11)
+}
+pd.DataFrame(rows, ["final", "future", "episode"]).T.rename_axis("t")
 
 # %% [markdown] zh="23ca5dd0"
 # The left end is included, the right end is not. Look at $t=11$, the last step: `final` and `future` have become the same thing, only itself is left.
@@ -86,8 +94,8 @@ def wander(env_id, n, **kwargs):
 
 # %%
 def fill(play, strategy, epsilon, k=4, seed=0):
-    sizes = play.states.shape[-1], play.actions.shape[-1], play.goals.shape[-1]
-    config = HERConfig(strategy, k, lambda achieved, desired: sparse_reward(achieved, desired, epsilon))
+    sizes = [rows.shape[-1] for rows in (play.states, play.actions, play.goals)]
+    config = HERConfig(strategy, k, lambda a, d: sparse_reward(a, d, epsilon))
     buffer = HindsightExperienceReplay(play.rewards.size, *sizes, config, seed=seed)
     for episode in play.episodes():
         buffer.store_episode(episode)
@@ -97,8 +105,8 @@ def fill(play, strategy, epsilon, k=4, seed=0):
 # %%
 def count_pairs(strategy):
     batch = fill(wander("her/Reach-v0", 2, horizon=12), strategy, 0.06).sample(125_000)
-    table = np.zeros((24, 24))
-    np.add.at(table, (batch.indices[batch.relabelled], batch.goal_indices[batch.relabelled]), 1)
+    new, table = batch.relabelled, np.zeros((24, 24))
+    np.add.at(table, (batch.indices[new], batch.goal_indices[new]), 1)
     return table
 
 
@@ -108,37 +116,45 @@ pairs = {strategy: count_pairs(strategy) for strategy in STRATEGIES}
 # Down: the row of the transition. Across: the row that reached its goal. The first 12 rows are one episode, the next 12 the other. The darker a cell, the more often it was drawn (from 1 % on all are equally dark); white was never drawn. Four strategies, four shapes; guess which is which before you read the titles:
 
 # %%
-from her_course.figures.goal_strategies import alt
-from her_course.figures.implementation import draw_pairs
+from her_course.figures.goal_strategies import draw_pairs
 
 fig, axes = plt.subplots(1, 4, figsize=(9, 3), sharey=True)
 for ax, (strategy, table) in zip(axes, pairs.items(), strict=True):
-    draw_pairs(ax, table, strategy, LANG, most=0.01)
-show(fig, alt=alt("pairs", LANG))
+    draw_pairs(ax, table, strategy, most=0.01)
+show(fig, "goal_strategies.pairs")
 
 
-# %% [markdown] zh="2588efa6"
-# Two bars, two triangles, two squares, one full sheet. The shapes are right; are the shares? The intervals say how much each cell *should* get, and a chi-square test asks how probable, $p$, so large a difference is by luck alone. And how many draws fell outside?
+# %% [markdown] zh="48232c83"
+# Two bars, two triangles, two squares, one full sheet. The shapes are right; are the shares? The intervals say how much each cell *should* get, and a chi-square test asks how probable, $p$, so large a difference is by luck alone. How many draws fell outside? And the last column, the power of the test: if shares were off by 5 % on average, how likely would it notice?
 
 # %%
 def expected_pairs(strategy):
     table = np.zeros((24, 24))
     for row in range(24):
-        first, last = (0, 24) if strategy == "random" else np.add(window(strategy, row % 12, 12), row // 12 * 12)
+        first, last = 0, 24
+        if strategy != "random":
+            first, last = np.add(window(strategy, row % 12, 12), row // 12 * 12)
         table[row, first:last] = 1 / (24 * (last - first))
     return table
 
 
 # %%
-from scipy.stats import chisquare
+from scipy.stats import chi2, chisquare, ncx2
 
-for strategy, table in pairs.items():
-    share = expected_pairs(strategy)
-    inside = share > 0
-    print(f"{strategy:8} p = {chisquare(table[inside], share[inside] * table.sum()).pvalue:.2f}   {table[~inside].sum():.0f}")
 
-# %% [markdown] zh="ca95b33d"
-# No $p$ is suspiciously small (below 0.05), and nothing fell outside: the library draws those four sentences. `random` takes goals from the other episode too, and just as evenly.
+def test(strategy, excess=0.05):
+    share, table = expected_pairs(strategy), pairs[strategy]
+    inside, n = share > 0, table.sum()
+    p = chisquare(table[inside], share[inside] * n).pvalue
+    degrees = inside.sum() - 1
+    power = 1 - ncx2.cdf(chi2.ppf(0.95, degrees), degrees, n * excess**2)
+    return p, table[~inside].sum(), power
+
+
+pd.DataFrame(map(test, STRATEGIES), STRATEGIES, ["p", "draws outside", "power"]).round(2)
+
+# %% [markdown] zh="44506a12"
+# No $p$ is suspiciously small (below 0.05), nothing fell outside, and a deviation of 5 % would hardly have escaped the test (`random` has the most cells and the least power): the library implements these four rules. `random` takes goals from the other episode too, and just as evenly.
 
 # %% [markdown] zh="acf68881"
 # ## 3.2　One trajectory, four ways to look at it
@@ -147,13 +163,14 @@ for strategy, table in pairs.items():
 
 # %%
 play = wander("her/Reach-v0", 100)
-everyone = sorted(play.episodes(), key=lambda episode: np.ptp(episode.achieved_goals, axis=0).sum())
-walk, history = everyone[-1], np.concatenate([episode.achieved_goals for episode in everyone[-8:]])
+everyone = sorted(play.episodes(), key=lambda one: np.ptp(one.achieved_goals, axis=0).sum())
+walk = everyone[-1]
 t, T = 15, 50
-candidates = {strategy: walk.achieved_goals[slice(*window(strategy, t, T))] for strategy in STRATEGIES[:3]} | {"random": history}
+candidates = {name: walk.achieved_goals[slice(*window(name, t, T))] for name in STRATEGIES[:3]}
+candidates["random"] = np.concatenate([one.achieved_goals for one in everyone[-8:]])
 
-# %% [markdown] zh="cec79508"
-# The thick black line is step 15, hollow dots are candidates, full ones are the four drawn, the green ring is the goal as it was. First find the panel in which candidates lie *behind* the black line, on the way that it came; then the one whose candidates are not on this path at all:
+# %% [markdown] zh="cc7eefe5"
+# The thick black line is step 15, hollow dots are candidates, full ones are the four drawn, the green ring is the goal as it was. First find the panel in which candidates lie *behind* the black line, on the way that it came; then the one whose candidates are mostly not on this path:
 
 # %%
 from her_course.figures.goal_strategies import draw_candidates
@@ -161,11 +178,11 @@ from her_course.figures.goal_strategies import draw_candidates
 rng = np.random.default_rng(0)
 fig, axes = plt.subplots(2, 2, figsize=(8, 8.2))
 for ax, (strategy, goals) in zip(axes.flat, candidates.items(), strict=True):
-    draw_candidates(ax, walk, t, strategy, goals, rng.choice(goals, 4), LANG)
-show(fig, alt=alt("panels", LANG))
+    draw_candidates(ax, walk, t, strategy, goals, rng.choice(goals, 4))
+show(fig, "goal_strategies.panels")
 
-# %% [markdown] zh="96fd6e3e"
-# `final` has only one place to name, so four questions get one answer. All candidates of `future` are ahead: from here one *did* get there. Everything that `episode` adds, fifteen of them, lies behind: to get there one has to go back, and this trajectory hardly ever did again. The candidates of `random` are all over the left half, and most have nothing to do with this step.
+# %% [markdown] zh="5d728f14"
+# `final` has only one place to name, so four questions get one answer. All candidates of `future` are ahead: from here one *did* get there. Everything that `episode` adds, fifteen of them, lies behind: to get there one has to go back, and this trajectory hardly ever did again. The candidates of `random` are all over the left half: this path is among them, but seven eighths come from other episodes and have mostly nothing to do with this step.
 #
 # Keep these three words, "ahead", "behind", "nothing to do with it": we are going to count them.
 
@@ -175,13 +192,17 @@ show(fig, alt=alt("panels", LANG))
 # A picture shows one trajectory; numbers need hundreds. Three tasks, three hundred random episodes each:
 
 # %%
-TASKS = {"BitFlip": ("her/BitFlip-v0", {"n_bits": 15}, 1.0), "Reach": ("her/Reach-v0", {}, 0.06), "Push": ("her/Push-v0", {}, 0.08)}
+TASKS = {
+    "BitFlip": ("her/BitFlip-v0", {"n_bits": 15}, 1.0),
+    "Reach": ("her/Reach-v0", {}, 0.06),
+    "Push": ("her/Push-v0", {}, 0.08),
+}
 plays = {name: wander(env_id, 300, **kwargs) for name, (env_id, kwargs, _) in TASKS.items()}
 
 
 def relabelled(name, strategy):
     batch = fill(plays[name], strategy, TASKS[name][2]).sample(50_000)
-    fields = batch.indices, batch.goal_indices, batch.goals, batch.achieved_goals, batch.rewards
+    fields = (batch.indices, batch.goal_indices, batch.goals, batch.achieved_goals, batch.rewards)
     return [field[batch.relabelled] for field in fields]
 
 
@@ -196,8 +217,8 @@ for strategy in STRATEGIES[:3]:
     rows, goal_rows, *_ = relabelled("Reach", strategy)
     offsets[strategy] = goal_rows - rows
 fig, ax = plt.subplots(figsize=(6.4, 3.2))
-draw_offsets(ax, offsets, 50, LANG)
-show(fig, alt=alt("offsets", LANG))
+draw_offsets(ax, offsets, 50)
+show(fig, "goal_strategies.offsets")
 
 # %% [markdown] zh="438e1dbe"
 # `future` likes what is close at hand: 0 steps is the most common, and it thins out from there. `final` has as much at 0 as at 49. `episode` is symmetric, and all of its left half is the past.
@@ -207,33 +228,33 @@ show(fig, alt=alt("offsets", LANG))
 # %%
 from her_course.figures.goal_strategies import draw_distances
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.7), sharey=True)
 for ax, name, furthest in zip(axes, ("Reach", "Push"), (1.5, 0.8), strict=True):
     distances = {}
     for strategy in STRATEGIES:
         _, _, goals, achieved, _ = relabelled(name, strategy)
         distances[strategy] = np.linalg.norm(goals - achieved, axis=-1)
-    draw_distances(ax, distances, TASKS[name][2], furthest, name, LANG)
+    draw_distances(ax, distances, TASKS[name][2], furthest, name)
 axes[0].legend(loc="lower right")
-show(fig, alt=alt("distances", LANG))
+show(fig, "goal_strategies.distances")
 
-# %% [markdown] zh="e91033bc"
+# %% [markdown] zh="d5dcc48c"
 # In Reach, `future` has the nearest goals and `random` the farthest, which surprises nobody. In Push, the first three curves shoot up to eight or nine tenths at once: nobody touches the puck, so where it has been is where it is, at distance 0. Only `random` has goals *elsewhere*, since in other episodes the puck lay elsewhere.
 #
 # **How many succeed.** If no two places are alike, chapter 2's argument works for all four: with `final` only the last step counts, $1/T$; `future` has $H_T/T$; `episode` draws itself out of $T$, $1/T$; `random` draws itself out of all $N\cdot T$, which is next to nothing. Beside them, what is counted in the real tasks:
 
 # %%
 harmonic = (1 / np.arange(1, 51)).sum() / 50
-print(f"{'':8} T = 50   {'   '.join(f'{name:7}' for name in TASKS)}")
-for strategy, exact in zip(STRATEGIES, (1 / 50, harmonic, 1 / 50, 1 / (300 * 50)), strict=True):
-    counted = [(relabelled(name, strategy)[-1] == 0).mean() for name in TASKS]
-    print(f"{strategy:8} {exact:.4f}   {'   '.join(f'{share:7.3f}' for share in counted)}")
+counted = pd.DataFrame({"T = 50": [1 / 50, harmonic, 1 / 50, 1 / (300 * 50)]}, STRATEGIES)
+for name in TASKS:
+    counted[name] = [(relabelled(name, strategy)[-1] == 0).mean() for strategy in STRATEGIES]
+counted.round(4)
 
 
-# %% [markdown] zh="12fbe0a2"
+# %% [markdown] zh="735cd487"
 # In bit flipping $T$ is 15, so compare that column with $1/15\approx0.067$ and $H_{15}/15\approx0.221$; it is close. The nine tenths of Push are, as chapter 2 said, success that is worth nothing.
 #
-# ### What a lesson teaches
+# ### What a transition teaches
 #
 # To count successes is not enough. "A few more steps and you are there" and "that was long ago" are both −1; "this step got you there" and "you were there all along" are both 0. So sort the relabelled transitions into five kinds, by their new goal:
 #
@@ -244,128 +265,135 @@ for strategy, exact in zip(STRATEGIES, (1 / 50, harmonic, 1 / 50, 1 / (300 * 50)
 # - **elsewhere**: never in this episode.
 
 # %%
-def lessons(name, strategy):
+def kinds(name, strategy):
     rows, _, goals, _, _ = relabelled(name, strategy)
     play, epsilon = plays[name], TASKS[name][2]
     start = play.states[0][:, slice(2, 4) if name == "Push" else slice(None)]
     path = np.moveaxis(np.concatenate([start[None], play.achieved_goals]), 0, 1)
     episode, t = divmod(rows, len(play.rewards))
     near = np.linalg.norm(path[episode] - goals[:, None], axis=-1) < epsilon
-    return sort_lessons(near, t)
+    return sort_kinds(near, t)
 
 
 # %% [markdown] zh="d620cb2b"
 # `near[i, n]` says whether, after `n` steps of its episode, transition `i` would be at its new goal. The rest is sorting:
 
 # %%
-def sort_lessons(near, t):
+KINDS = ("there", "arrives", "ahead", "behind", "elsewhere")
+
+
+def sort_kinds(near, t):
     row, moment = np.arange(len(t)), np.arange(near.shape[1])
     before, now = near[row, t], near[row, t + 1]
-    later, earlier = (near & (moment > t[:, None] + 1)).any(axis=1), (near & (moment <= t[:, None])).any(axis=1)
-    kind = np.select([now & before, now, later, earlier], ["there", "arrives", "ahead", "behind"], "elsewhere")
-    return {name: (kind == name).mean() for name in ("there", "arrives", "ahead", "behind", "elsewhere")}
+    later = (near & (moment > t[:, None] + 1)).any(axis=1)
+    earlier = (near & (moment <= t[:, None])).any(axis=1)
+    kind = np.select([now & before, now, later, earlier], KINDS[:4], KINDS[4])
+    return {name: (kind == name).mean() for name in KINDS}
 
 
 # %% [markdown] zh="a0947ed0"
 # A bar is a strategy, a piece is a kind. First see who has red (behind); then look at the right-hand panel: apart from grey (already there), what is left?
 
 # %%
-from her_course.figures.goal_strategies import draw_lessons
+from her_course.figures.goal_strategies import draw_kinds
 
-shares = {name: {strategy: lessons(name, strategy) for strategy in STRATEGIES} for name in TASKS}
+shares = {name: {strategy: kinds(name, strategy) for strategy in STRATEGIES} for name in TASKS}
 fig, axes = plt.subplots(1, 3, figsize=(9.6, 3.1), sharey=True)
 for ax, (name, by_strategy) in zip(axes, shares.items(), strict=True):
-    draw_lessons(ax, by_strategy, name, LANG)
+    draw_kinds(ax, by_strategy, name)
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
-show(fig, alt=alt("lessons", LANG))
+show(fig, "goal_strategies.kinds")
 
-# %% [markdown] zh="05361e01"
-# In BitFlip and Reach all that is not success is ahead with `final` and `future`; with `episode` a good part is behind; and nine tenths or so of `random` is elsewhere: a −1 with no way out.
+# %% [markdown] zh="99ed4c49"
+# In BitFlip and Reach all that is not success is ahead with `final` and `future`; with `episode` a good part is behind; and nine tenths or so of `random` is elsewhere: whether one can get there, this episode does not show; all it has is a −1.
 #
-# In Push nine tenths are "already there", `random` apart. What is of use is the narrow strip of blue: "the puck is here, and later it was pushed there". Take it out and compare:
+# In Push nine tenths are "already there", `random` apart. What is of use is the narrow strip of blue: "the puck is here, and later it was pushed there". In numbers:
 
 # %%
-for strategy in STRATEGIES:
-    print(f"{strategy:8} {shares['Push'][strategy]['ahead']:.1%} {shares['Push'][strategy]['behind']:.1%}")
+pd.DataFrame(shares["Push"]).T[list(KINDS)].map("{:.1%}".format)
 
-# %% [markdown] zh="9f6c93ea"
-# `final` has the most blue, then `future`, then `episode`; and `episode` has as much red as blue: for each lesson that says "push like this and the puck *gets* there", there is one that says "push like this and the puck *leaves* there". Keep this omen in mind until 3.7.
+# %% [markdown] zh="7395b7df"
+# `final` has the most of "ahead", then `future`, then `episode`; and `episode` has about as much "behind" as "ahead": for each transition that says "push like this and the puck *gets* there", there is one that says "push like this and the puck *leaves* there". Section 3.7 comes back to this.
 
-# %% [markdown] zh="51e4e20c"
+# %% [markdown] zh="dedd506a"
 # ## 3.4　What k costs
 #
 # $k$ is how many substitute goals there are per real one. The paper really stores $k$ copies. In a library that relabels when it samples it only sets the mix of a batch: $k/(k+1)$ have new goals, $1/(k+1)$ keep the real one. Neither the number of updates nor the memory depends on $k$. Reach, `future`, a line for each $k$: real goals kept, goals replaced, successes:
 
 # %%
+rows = {}
 for k in (1, 2, 4, 8, 16):
     batch = fill(plays["Reach"], "future", 0.06, k).sample(50_000)
-    print(f"k = {k:2}   {(~batch.relabelled).mean():.0%}   {batch.relabelled.mean():.0%}   {(batch.rewards == 0).mean():.1%}")
+    new = batch.relabelled.mean()
+    rows[k] = 1 - new, new, (batch.rewards == 0).mean()
+heads = ["real goal", "new goal", "successes"]
+pd.DataFrame(rows, heads).T.rename_axis("k").map("{:.1%}".format)
 
-# %% [markdown] zh="2d7142d8"
-# From 1 to 16 the successes almost double, and real goals go down to a seventeenth. Chapter 2 showed what those are for: they are the exam, and the bridge. With $k$ too small there are few 0s; with $k$ too large it forgets what the exam is about. In between is a wide range that will do, and how wide has to be measured.
+# %% [markdown] zh="a43835e3"
+# From 1 to 16 the successes almost double, and real goals go down to a seventeenth. Chapter 2 showed what those are for: the evaluation asks for goals like these, and they carry values to where no relabelled goal reaches. With $k$ too small there are few 0s; with $k$ too large there are few real goals, which is how the paper itself explains that $k>8$ gets worse (§4.5). In between is a wide range that will do, and how wide has to be measured.
 
-# %% [markdown] zh="4e6def8e"
+# %% [markdown] zh="467f0026"
 # ## 3.5　Measured on the spot
 #
-# Bit flipping with 15 bits, four strategies with three seeds each at $k=4$; and `future` at $k=1$ and $k=16$ as well. Fifteen thousand steps each, everything else the same. As in the paper, *any step* with all bits right is a success. About half a minute.
+# Bit flipping with 15 bits, four strategies with three seeds each at $k=4$; and `future` at $k=1$ and $k=16$ as well. 16 rounds or 15,360 steps each, everything else the same. As in the paper, *any step* with all bits right is a success. About half a minute.
 
 # %%
-from math import ceil
-
-from her_course.figures.progress import progress_bar
 from her.training import Trainer, settings_for, use_one_thread
+from her_course.figures.progress import on_all_cores, progress_bar
 
 use_one_thread()
-
 SEEDS = range(SEED, SEED + (3 if PROFILE == "full" else 1))
-KS = {strategy: (1, 4, 16) if strategy == "future" and PROFILE == "full" else (4,) for strategy in STRATEGIES}
+ROUNDS = 16 if PROFILE == "full" else 3
 
 
 def success_on_the_way(strategy, k, seed):
-    trainer = Trainer(settings_for("her/BitFlip-v0", {"n_bits": 15}, strategy=strategy, k=k, seed=seed, evaluate_every=1))
-    rounds = ceil(15_000 / (64 * 15))
-    return [(r.env_steps, r.success_rate) for r in (trainer.round() for _ in range(rounds))]
+    how = {"strategy": strategy, "k": k, "seed": seed, "evaluate_every": 1}
+    trainer = Trainer(settings_for("her/BitFlip-v0", {"n_bits": 15}, **how))
+    done = [trainer.round() for _ in range(ROUNDS)]
+    return np.array([(one.env_steps, one.success_rate) for one in done])
 
 
 # %% tags=["nbval-ignore-output"]
-grid = [(strategy, k, seed) for strategy in STRATEGIES for k in KS[strategy] for seed in SEEDS]
-live = {run: success_on_the_way(*run) for run in progress_bar(grid)}
+cells = [(strategy, 4) for strategy in STRATEGIES] + [("future", 1), ("future", 16)]
+live = {
+    cell: np.array([success_on_the_way(*cell, seed) for seed in SEEDS])
+    for cell in progress_bar(cells if PROFILE == "full" else cells[:4])
+}
+steps = live["future", 4][0, :, 0]
 
-# %% [markdown] zh="7f219bd5"
-# How do you sum up a curve in one number? The end will not do: those that learn all end at 1. So take the *mean success rate over the run*: the sooner, the higher. Three seeds give a mean and a bootstrap interval of 95 %, which is a rough one:
-
-# %%
-from her.sweeps.statistics import bootstrap
-
-curves = {(strategy, k): np.array([live[strategy, k, seed] for seed in SEEDS]) for strategy in STRATEGIES for k in KS[strategy]}
-steps = curves["future", 4][0, :, 0]
-score = {s: {k: bootstrap(curves[s, k][..., 1].mean(axis=1), np.mean) for k in KS[s]} for s in STRATEGIES}
+# %% [markdown] zh="c17a212e"
+# How do you sum up a curve in one number? The end will not do: those that learn all end at 1. So take the *mean success rate over the run*: the sooner, the higher. All three seeds are listed, with their mean and its 95 % interval (Student's t):
 
 # %% tags=["nbval-ignore-output"]
-for strategy in STRATEGIES:
-    print(f"{strategy:8}", "   ".join(f"k = {k}: {score[strategy][k]}" for k in KS[strategy]))
+from her.sweeps.statistics import student
 
-# %% [markdown] zh="201e4e9d"
-# On the left the learning curves at $k=4$: who takes off first? On the right the mean success rate over the run against $k$: is the line of `future` flat or sloping, and how far from it are the others?
+seeds = [f"seed {seed}" for seed in SEEDS]
+scores = {cell: of_seeds[..., 1].mean(axis=1) for cell, of_seeds in live.items()}
+rows = {cell: (*score, *student(score, within=(0, 1))) for cell, score in scores.items()}
+table = pd.DataFrame(rows, [*seeds, "mean", "low", "high"]).T.rename_axis(["strategy", "k"])
+if PROFILE == "full":
+    assert scores["future", 4].min() > max(scores["final", 4].max(), scores["episode", 4].max())
+    assert scores["random", 4].max() < 0.05
+table.round(3)
+
+# %% [markdown] zh="c449aaa3"
+# On the left the learning curves at $k=4$, seeds as thin lines: who takes off first? On the right the mean success rate over the run against $k$: is the line of `future` flat or sloping, and how far from it are the others?
 
 # %%
 from her_course.figures.goal_strategies import draw_by_k, draw_strategy_curves
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.5))
-draw_strategy_curves(axes[0], {s: (steps, curves[s, 4][..., 1]) for s in STRATEGIES}, LANG, "any")
-draw_by_k(axes[1], score, LANG, success_at="any")
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.7))
+curves = {strategy: (steps, live[strategy, 4][..., 1]) for strategy in STRATEGIES}
+draw_strategy_curves(axes[0], curves, "bits_15", "any")
+draw_by_k(axes[1], scores, "bits_15", "any")
 axes[0].legend()
-show(fig, alt=alt("live", LANG))
+show(fig, "goal_strategies.live")
 
-# %% [markdown] zh="2794ef24"
-# `future` takes off first, at much the same time for all three $k$; `final` and `episode` later; `random` stays on the ground. As assertions:
+# %% [markdown] zh="746ae4af"
+# `future` takes off first, at much the same time for all three $k$; `final` and `episode` later; `random` stays at 0. It is the same in every seed: the lowest of `future` is above the highest of the others.
 
-# %%
-mean = {strategy: score[strategy][4].value for strategy in STRATEGIES}
-print(mean["future"] > max(mean["final"], mean["episode"]), mean["random"] < 0.05)
-
-# %% [markdown] zh="b97d6645"
-# Why does `random` learn nothing at all? See its bar in 3.3: nearly all of it is "elsewhere". 15 bits make 32,768 patterns, and one drawn from another episode is seven or eight bits away; the reward is −1, the next one is −1, and no end in sight. It is hardly different from plain replay.
+# %% [markdown] zh="9409768c"
+# Why does `random` learn nothing at all? See its bar in 3.3: nearly all of it is "elsewhere". 15 bits make 32,768 patterns, and one drawn from another episode is seven or eight bits away; It can be reached, as every pattern can, but this episode did not do so: the reward is −1, the next one is −1, and no 0 follows. It is hardly different from plain replay.
 
 # %% [markdown] zh="f586eed3"
 # ## 3.6　Measure enough, then talk
@@ -375,8 +403,8 @@ print(mean["future"] > max(mean["final"], mean["episode"]), mean["random"] < 0.0
 # %%
 import json
 
-from her_course.notebooks import find_chapters
 from her.plots.curves import read_curves
+from her_course.notebooks import find_chapters
 
 folder = find_chapters().parent / "results" / "strategies"
 how = json.loads((folder / "how.json").read_text())
@@ -385,216 +413,244 @@ print(how["command"], f"  {len(how['configs'])} runs, {how['cpu_seconds'] / 60:.
 # %%
 shipped = read_curves(folder / "curves.csv")
 LONG = {"bit_flip_20": "any", "push": "end"}
+rows = {}
 for task in LONG:
     steps, success = shipped[task, "future_4"]
-    print(f"{task:12} {len(success)} seeds   {steps[-1]:,.0f} steps   {sum(of == task for of, _ in shipped)} variants")
+    rows[task] = len(success), int(steps[-1]), sum(of == task for of, _ in shipped)
+pd.DataFrame(rows, ["seeds", "steps", "variants"]).T
 
-# %% [markdown] zh="f05c242c"
-# First the curves at $k=4$; bands are 95 % intervals over five seeds. Bit flipping on the left is judged at *any step*, Push on the right at the *last step*. In the right one, look at `episode`:
+# %% [markdown] zh="185b34bf"
+# First the curves at $k=4$; bands are 95 % intervals over five seeds (Student's t). Bit flipping on the left is judged at *any step*, Push on the right at the *last step*. In the right one, look at `episode`:
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.5))
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.7))
 for ax, (task, at) in zip(axes, LONG.items(), strict=True):
-    draw_strategy_curves(ax, {s: shipped[task, f"{s}_4"] for s in STRATEGIES}, LANG, at)
+    curves = {strategy: shipped[task, f"{strategy}_4"] for strategy in STRATEGIES}
+    draw_strategy_curves(ax, curves, task, at)
 axes[0].legend()
-show(fig, alt=alt("curves", LANG))
+show(fig, "goal_strategies.curves")
 
 # %% [markdown] zh="38edf8f7"
 # And every cell that was measured:
 
 # %%
 ALL_KS = (1, 2, 4, 8, 16)
+CELLS = [(strategy, k) for strategy in STRATEGIES for k in ALL_KS]
+long_scores = {
+    task: {(s, k): shipped[task, f"{s}_{k}"][1].mean(axis=1) for s, k in CELLS} for task in LONG
+}
+found = {
+    (task, s, k): student(score, within=(0, 1))
+    for task, scores in long_scores.items()
+    for (s, k), score in scores.items()
+}
+intervals = pd.Series({cell: str(estimate) for cell, estimate in found.items()})
+intervals.unstack().rename_axis(["task", "strategy"]).rename_axis("k", axis=1)
 
-
-def scores_of(task, strategy):
-    return {k: bootstrap(shipped[task, f"{strategy}_{k}"][1].mean(axis=1), np.mean) for k in ALL_KS}
-
-
-long_score = {task: {strategy: scores_of(task, strategy) for strategy in STRATEGIES} for task in LONG}
-for task, strategy in [(task, strategy) for task in LONG for strategy in STRATEGIES]:
-    print(f"{task:12} {strategy:8}", " ".join(f"{score!s:18}" for score in long_score[task][strategy].values()).rstrip())
-
-# %% [markdown] zh="99bab4b1"
-# From left to right $k=1,2,4,8,16$; each cell is the mean success rate over the run and its 95 % interval. As a picture:
+# %% [markdown] zh="9604cfd1"
+# Each cell is the mean success rate over the run and its 95 % interval (five seeds, Student's t). As a picture, seeds as small dots:
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8))
-titles = text(LANG, "翻比特，20 位|推冰球", "bit flipping, 20 bits|Push").split("|")
-for ax, (task, at), title in zip(axes, LONG.items(), titles, strict=True):
-    draw_by_k(ax, long_score[task], LANG, title, at)
+for ax, (task, at) in zip(axes, LONG.items(), strict=True):
+    draw_by_k(ax, long_scores[task], task, at)
 axes[1].legend()
-show(fig, alt=alt("shipped", LANG))
+show(fig, "goal_strategies.shipped")
 
-# %% [markdown] zh="268892ff"
-# The final marks are another matter: after training, 200 fresh episodes for each seed, and the mean of five seeds:
-
-# %%
-import csv
-
-with open(folder / "runs.csv", newline="", encoding="utf-8") as file:
-    exams = [(row["task"], row["variant"], float(row["success_rate"])) for row in csv.DictReader(file)]
-for task, strategy in [(task, strategy) for task in LONG for strategy in STRATEGIES]:
-    rates = [[rate for *of, rate in exams if of == [task, f"{strategy}_{k}"]] for k in ALL_KS]
-    print(f"{task:12} {strategy:8}", "  ".join(f"{np.mean(of_seeds):.2f}" for of_seeds in rates))
-
-# %% [markdown] zh="10ef17b3"
-# What do the two tables say? The two sentences that matter most, as assertions. Bit flipping: whatever $k$ is, the lower end of `future` is above the upper ends of the other three. Push, again whatever $k$ is: the lower ends of `final` and `future` are above the upper ends of `episode` and `random`.
+# %% [markdown] zh="919f71da"
+# And after training, with 200 fresh episodes for each seed, the mean of five seeds:
 
 # %%
-bits, push = long_score["bit_flip_20"], long_score["push"]
-print(all(bits["future"][k].low > bits[rival][k].high for k in ALL_KS for rival in STRATEGIES if rival != "future"))
-print(all(min(push["final"][k].low, push["future"][k].low) > max(push["episode"][k].high, push["random"][k].high) for k in ALL_KS))
+runs = pd.read_csv(folder / "runs.csv")
+runs[["strategy", "k"]] = runs["variant"].str.split("_", expand=True)
+runs["k"] = runs["k"].astype(int)
+runs.pivot_table("success_rate", ["task", "strategy"], "k").round(2)
 
-# %% [markdown] zh="0e670027"
-# Both hold. So:
+
+# %% [markdown] zh="9b680ba0"
+# What do the two tables say? The two statements that matter most, as gaps between intervals: over all $k$, how much is the lower end of one side above the upper end of the other, at the least? Above 0 they are apart everywhere.
+
+# %%
+def gap(task, upper, lower):
+    """The least distance between intervals over all k: above 0, they are apart."""
+    cells = [(a, b, k) for a in upper for b in lower for k in ALL_KS]
+    return min(found[task, a, k].low - found[task, b, k].high for a, b, k in cells)
+
+
+gaps = {
+    "bits: future over the others": gap("bit_flip_20", ["future"], ["final", "episode", "random"]),
+    "Push: final, future over the others": gap("push", ["final", "future"], ["episode", "random"]),
+}
+pd.Series(gaps, name="least gap").to_frame().round(2)
+
+# %% [markdown] zh="0230200d"
+# So:
 #
-# - **`future` is among the best in both**, and alone at the top in bit flipping, whatever $k$.
-# - **`final` depends on the task.** In Push its intervals overlap those of `future` for $k\le 8$, and at $k=16$ it falls behind; in bit flipping it is much slower. An episode of bit flipping passes 20 patterns, and `final` uses the last and wastes the rest. In Push, once the puck has stopped it has stopped, and its last place is nearly all the news there is.
+# - **`future` is among the best in both**, and the highest in bit flipping, whatever $k$.
+# - **`final` depends on the task.** In Push it is about as good as `future`, and most intervals overlap; in bit flipping it is much slower. An episode of bit flipping passes 20 patterns, and `final` uses the last and wastes the rest. In Push, once the puck has stopped it has stopped, and its last place is nearly all the news there is.
 # - **`episode` depends on the task too.** In bit flipping it is on a par with `final`; in Push it learned next to nothing.
 # - **`random` is 0 in both.**
-# - **$k$ matters less than the strategy.** Between $k=1$ and 16, how far apart are the best and the worst of a strategy? And how does that compare with another strategy? (The last row: in bit flipping at $k=4$, how far `future` is above `episode`, and above `final`.)
+# - **$k$ matters less than the strategy.** Between $k=1$ and 16, how far apart are the best and the worst of a strategy? And how does that compare with another strategy? (The last column: the largest difference between the three strategies at $k=4$.)
 
 # %%
-for task, by_strategy in long_score.items():
-    spread = {s: np.ptp([score.value for score in by_strategy[s].values()]) for s in ("future", "final", "episode")}
-    print(task, {strategy: round(float(width), 2) for strategy, width in spread.items()})
-print(round(bits["future"][4].value - bits["episode"][4].value, 2), round(bits["future"][4].value - bits["final"][4].value, 2))
+rows = {}
+for task, scores in long_scores.items():
+    means = {cell: score.mean() for cell, score in scores.items()}
+    by_k = {s: np.ptp([means[s, k] for k in ALL_KS]) for s in STRATEGIES[:3]}
+    rows[task] = by_k | {"another strategy": np.ptp([means[s, 4] for s in STRATEGIES[:3]])}
+pd.DataFrame(rows).T.round(2)
 
-
-# %% [markdown] zh="f5c13172"
-# ## 3.7　The agent that would not touch the puck
+# %% [markdown] zh="4e5de6d1"
+# ## 3.7　Why the puck is not touched
 #
-# `final` and `future` push the puck in, `episode` does not. Why? Scores do not talk; see what it *does*. Train one agent with each strategy (one seed, to have a look, not to conclude; conclusions rest on the five seeds above), and every 16 rounds count in how many of 200 episodes the puck is touched. About forty seconds.
+# `final` and `future` push the puck in, `episode` does not. Why? Success rates do not say; see what it *does*. Train five seeds with each strategy, 60 rounds, and every 20 rounds count in how many of 200 episodes the puck is touched. One on each core, about two minutes.
 
 # %%
-def practise_push(strategy, seed, rounds, looks=5):
-    trainer, moved = Trainer(settings_for("her/Push-v0", strategy=strategy, seed=seed, evaluate_every=10 * rounds)), []
-    for i in progress_bar(range(1, rounds + 1), description=strategy):
+from functools import partial
+
+LOOKS = (20, 40, 60) if PROFILE == "full" else (1, 2)
+
+
+def practise_push(strategy, seed):
+    trainer, moved = Trainer(settings_for("her/Push-v0", strategy=strategy, seed=seed)), []
+    for i in range(1, LOOKS[-1] + 1):
         trainer.round()
-        if i % (rounds // looks) == 0:
+        if i in LOOKS:
             test = rollout(trainer.agent.act, make_envs("her/Push-v0", 200), 50, seed=1_000)
             moved.append(np.ptp(test.achieved_goals, axis=0).any(axis=-1).mean())
-    return trainer.agent, moved, test
+    return trainer.agent, moved, test.success[-1].mean()
 
 
 # %% tags=["nbval-ignore-output"]
-push_rounds = 80 if PROFILE == "full" else 5
-pushers = {strategy: practise_push(strategy, 0, push_rounds) for strategy in STRATEGIES}
+FIVE = range(SEED, SEED + (5 if PROFILE == "full" else 1))
+jobs = [partial(practise_push, strategy, seed) for strategy in STRATEGIES for seed in FIVE]
+practised = iter(on_all_cores(jobs))
+pushers = {strategy: [next(practised) for _ in FIVE] for strategy in STRATEGIES}
+wandering = wander("her/Push-v0", 2_000)
+by_chance = np.ptp(wandering.achieved_goals, axis=0).any(axis=-1).mean()
 
-# %% [markdown] zh="a7176c01"
-# The vertical axis is episodes with the puck touched, not success. Two lines shoot up and two stay low:
+# %% [markdown] zh="3cda2f19"
+# The vertical axis is episodes with the puck touched, not success. Thin lines are seeds, thick lines means, and the dotted horizontal line is an agent that wanders. Which lines leave it?
 
 # %%
 from her_course.figures.goal_strategies import draw_moved
 
-fig, ax = plt.subplots(figsize=(6.4, 3.4))
-looks = push_rounds // 5 * np.arange(1, 6)
-draw_moved(ax, looks, {strategy: moved for strategy, (_, moved, _) in pushers.items()}, LANG)
-show(fig, alt=alt("moved", LANG))
+moved = {name: np.array([one for _, one, _ in group]) for name, group in pushers.items()}
+fig, ax = plt.subplots(figsize=(7, 3.6))
+draw_moved(ax, LOOKS, moved, by_chance)
+show(fig, "goal_strategies.moved")
 
 # %% tags=["nbval-ignore-output"]
-for strategy, (_, moved, test) in pushers.items():
-    print(f"{strategy:8} {moved[-1]:.0%}   {test.success[-1].mean():.0%}")
+rows = {}
+for strategy, touched in moved.items():
+    success = [rate for *_, rate in pushers[strategy]]
+    rows[strategy] = *touched[:, -1], *student(touched[:, -1], within=(0, 1)), np.mean(success)
+heads = [f"seed {seed}" for seed in FIVE] + ["touched", "low", "high", "success"]
 if PROFILE == "full":
-    assert min(pushers[s][1][-1] for s in ("final", "future")) > 0.8
-    assert max(pushers[s][1][-1] for s in ("episode", "random")) < 0.6
+    active = np.array([moved["final"][:, -1], moved["future"][:, -1]])
+    passive = np.array([moved["episode"][:, -1], moved["random"][:, -1]])
+    assert active.min() > passive.max()
+print(f"wandering: {by_chance:.0%}")
+pd.DataFrame(rows, heads).T.round(2)
 
-# %% [markdown] zh="8ade3320"
-# `final` and `future` come to touch it in nearly every episode; `episode` and `random` stay somewhere between two tenths and a half, not so different from an agent that wanders (39 % in 1.3). It is not that they push badly. They *do not push*. And why not? The critic knows, so ask it. Set up a thousand of the easiest positions: the agent right up against the puck, and the goal 40 cm beyond the puck in a straight line. What are two actions worth: to push straight on, and to stand still?
+# %% [markdown] zh="0870835e"
+# Every seed of `final` and `future` touches the puck more often than any of `episode` and `random`, which stay in the neighbourhood of wandering, some seeds above, some below. They do not push badly; for the most part they *do not push*. What does the critic say? Set up a thousand of the easiest positions: the agent right up against the puck, and the goal 40 cm beyond the puck in a straight line. What are two actions worth: to push straight on, and to stand still?
 
 # %%
 rng = np.random.default_rng(0)
 angle = rng.uniform(-np.pi, np.pi, 1_000)
-puck, ahead = rng.uniform(-0.3, 0.3, (1_000, 2)), np.stack([np.cos(angle), np.sin(angle)], axis=1)
+ahead = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+puck = rng.uniform(-0.3, 0.3, (1_000, 2))
 agent_at = puck - 0.151 * ahead
-observations = np.hstack([agent_at, puck, 0 * puck, puck - agent_at, puck + 0.4 * ahead]).astype(np.float32)
+parts = [agent_at, puck, 0 * puck, puck - agent_at, puck + 0.4 * ahead]
+observations = np.hstack(parts).astype(np.float32)
 
 # %% tags=["nbval-ignore-output"]
-forward = {}
-for strategy, (agent, *_) in pushers.items():
-    gain = agent.q_values(observations, ahead.astype(np.float32)) - agent.q_values(observations, np.zeros((1_000, 2), np.float32))
-    forward[strategy] = (agent.act(observations) * ahead).sum(axis=1).mean()
-    print(f"{strategy:8} {gain.mean():+.2f}   {(gain > 0).mean():.0%}   {forward[strategy]:+.2f}")
-if PROFILE == "full":
-    assert min(forward["final"], forward["future"]) > 0.5 > 0.2 > max(forward["episode"], forward["random"])
+rows = {}
+for strategy, group in pushers.items():
+    for seed, (agent, *_) in zip(FIVE, group, strict=True):
+        gain = agent.q_values(observations, ahead) - agent.q_values(observations, 0 * ahead)
+        speed = (agent.act(observations) * ahead).sum(axis=1).mean()
+        rows[strategy, seed] = gain.mean(), (gain > 0).mean(), speed
+heads = ["Q(push) − Q(stay)", "push looks better", "speed to the goal"]
+asked = pd.DataFrame(rows, heads).T.rename_axis(["strategy", "seed"])
+asked.groupby(level=0, sort=False).agg(["mean", "min", "max"]).round(2)
 
-# %% [markdown] zh="413031c8"
-# The three columns: how much more pushing is worth than not pushing, in which share of positions it is thought better, and how fast the action really chosen goes towards the goal (−1 to 1). `final` and `future` say push, nearly everywhere, and do it. The critic of `episode` cannot make up its mind: about 0 on average, far below that of `future`, for pushing in some positions and against it in others (one seed; do not trust the digits: on another machine even the sign is another). What its agent actually does is not push; on average it even backs off: we asked about two actions, and it chose another. `random` cannot tell the difference.
+# %% [markdown] zh="f2bbcc1b"
+# The three groups of columns: how much more pushing is worth than not pushing, in which share of positions it looks better, and how fast the action really chosen goes towards the goal (−1 to 1); each with the mean, least and greatest of five seeds. `final` and `future` say push nearly everywhere, and do it. The critics of `episode` and `random` see little difference, and their seeds do not agree.
 #
-# That was the omen of 3.3. In the textbook of `episode`, for each lesson "pushed, and the puck got to the goal ahead" there is one "pushed, and the puck left the goal behind". None of them is a lie. But a puck can be pushed away and not pulled back: in this textbook nobody ever returned to a goal behind, so its value can only go down, and takes "push" down with it. One lesson praises, the other warns; what is left is not much. Add the nine tenths of "already there", where not moving earns 0, and there is little reason to touch it. Bit flipping need not worry: flip a bit twice and you are back.
+# One explanation is the "behind" that 3.3 counted. In the data of `episode`, for each transition "pushed, and the puck got to the goal ahead" there is one "pushed, and the puck left the goal behind". Both are true. But a puck can be pushed away and not pulled back: in these data hardly anybody returns to a goal behind, so its value can only fall, and that of pushing with it. Add the nine tenths of "already there", where not moving earns 0. Bit flipping does not have this problem: flip a bit twice and you are back.
 #
-# This explanation agrees with three things: the bars, the critic's answers, and how often the puck is touched. It is not yet a proof; for that, one would have to change the share of "behind" and nothing else. That experiment is yours.
+# The explanation agrees with the bars, with the critics, and with how often the puck is touched, but it has not been tested on its own; for that, one would have to change the share of "behind" and nothing else. That experiment is yours.
 #
-# All four on stage. Same start, same goal; from left to right `final`, `future`, `episode`, `random`:
+# All four on stage (the first seed), with the same start and the same goal:
 
 # %%
-from her_course.figures import animate
-from her_course.figures.implementation import side_by_side
+from her_course.figures import animate, named_panels
 
 state = [-0.35, -0.3, -0.1, -0.05, 0.0, 0.0]
 
 
-def film(agent, goal):
+def film(agent, goal=(0.3, 0.25)):
     envs = make_envs("her/Push-v0", 1, render_mode="rgb_array")
-    observation, _ = envs.reset(seed=0, options={"state": state, "goal": goal})
-    pictures = [envs.render()]
+    seen, _ = envs.reset(seed=0, options={"state": state, "goal": list(goal)})
+    pictures = [envs.render()[0]]
     for _ in range(30):
-        observation, *_ = envs.step(agent.act(np.hstack([observation["observation"], observation["desired_goal"]])))
-        pictures.append(envs.render())
+        seen, *_ = envs.step(agent.act(np.hstack([seen["observation"], seen["desired_goal"]])))
+        pictures.append(envs.render()[0])
     return pictures
 
 
 # %%
-films = [[film(pushers[strategy][0], goal) for strategy in STRATEGIES] for goal in ([0.3, 0.25], [0.35, -0.15])]
-rows = [[sum(moment, ()) for moment in zip(*row, strict=True)] for row in films]
-animate(side_by_side(*rows), fps=8, alt=alt("film", LANG))
+films = {strategy: film(group[0][0]) for strategy, group in pushers.items()}
+animate(named_panels(films), "goal_strategies.film", fps=8)
 
-# %% [markdown] zh="37f92aeb"
+# %% [markdown] zh="aade1e7e"
 # ## 3.8　Side by side with the paper
 #
 # Fig. 6 in §4.5 of the paper is about the same thing: three tasks of a robot arm, pushing, sliding, pick and place; four strategies; $k$ of 1, 2, 4, 8, 16 and "all". It has curves and no table. What its text confirms, beside what we measured:
 #
 # | the paper (§4.5, Fig. 6) | this chapter |
 # |---|---|
-# | `future` is best, and alone comes close to solving sliding | yes in bit flipping; in Push its intervals overlap those of `final` for $k\le 8$, and at $k=16$ it is ahead |
+# | `future` is best, and alone comes close to solving sliding | yes in bit flipping; in Push it is on a par with `final` |
 # | all but `random` solve pushing and pick and place | `random` does fail; `episode` did not learn Push within our budget |
-# | $k=4$ or $8$ is best, beyond $8$ it gets worse | in bit flipping `future` is highest at $k=2$ and 4, a little lower at 16; in Push it is a little higher at 8 and 16 (their intervals overlap that of $k=4$, though 16's is clear of that of $k=2$); all of it far less than between `future` and `episode` |
+# | $k=4$ or $8$ is best, beyond $8$ it gets worse, since normal replay becomes a small share | `future` changes little with $k$, and not in the same direction in both tasks; far less than between `future` and `episode` |
 #
 # The second row does not agree. Does it matter? The tasks differ, and so do the networks: three layers of 64 in the paper (Appendix A), two of 64 here. The budgets differ more: a training run of the paper is 200 epochs × 50 cycles × 16 episodes (Appendix A), and ours is five thousand episodes or so. `episode` may simply need longer; we have not measured that, and draw no conclusion. What can be said: **on another task the order may be quite different: `episode` falls from a shared second place to the bottom, next to `random`; `future` is among the best in both, but not first everywhere.**
 #
-# Mind the third row as well. In the paper $k$ is the number of copies stored; our $k$ is the mix of a batch, and the number of updates does not depend on it. As to why a large $k$ should be worse, the best guess is that only one goal in seventeen is then a real one; but `future` in Push does not mind, so do not take the guess too seriously.
+# Mind the third row as well. In the paper $k$ is the number of copies stored; our $k$ is the mix of a batch, and the number of updates does not depend on it. At $k=16$ only one goal in seventeen is a real one, which is the paper's own explanation for "beyond 8 it gets worse"; `future` in Push does not get worse.
 #
 # ## 3.9　How to choose
 #
 # 1. **Start with `future`, $k=4$.** Among the best in both tasks, and best in the paper. Anything else needs a reason.
 # 2. **Where what counts is how an episode ends, and what has arrived stays put, `final` serves well,** with a single candidate, and nothing is simpler. In long episodes that pass many places it wastes them all.
-# 3. **Where there is no way back, stay away from `episode`.** What has been pushed away, poured out or snapped off does not come back. Where there is a way back, it is only slower.
+# 3. **`episode` beat `future` in neither of our tasks.** In Push it did not learn within our budget; that a puck cannot be pulled back may be the reason, but this is one toy task.
 # 4. **`random` is for comparison.** If here and the goal have nothing to do with each other, a −1 is just a −1. And the larger the buffer, the less they have to do with each other.
-# 5. **Take $k=4$ and do not tune it;** get the strategy right first. The tastes of `future` in our two tasks are opposite: at 16 it is a little lower in bit flipping, and higher in Push. The paper says that beyond 8 it gets worse; `future` in Push did not.
+# 5. **Take $k=4$ and do not tune it;** get the strategy right first. Another $k$ matters far less than another strategy.
 # 6. **Another task? Look at the bars again.** A few hundred random episodes, less than a minute, and you see how much is "ahead", "behind", "already there". You know what to worry about before you train.
 
-# %% [markdown] zh="d4554d55"
+# %% [markdown] zh="9a8dd60b"
 # ## 3.10　Looking back
 #
 # 1. **Three intervals and a buffer.** `final` is a point, `future` goes from $t$ to the end, `episode` is all of it, `random` does not ask which episode; the library draws exactly those (3.1, 3.2).
 # 2. **They draw different things.** Where no two places are alike, the share of successes is $1/T$, $H_T/T$, $1/T$, next to nothing; a good part of `episode` is behind, nine tenths of `random` elsewhere (3.3).
-# 3. **$k$ is a mix.** $k/(k+1)$ get new goals, the rest stays for the exam; the number of updates is the same (3.4).
-# 4. **Measured.** In bit flipping `future` is alone at the top; in Push the intervals of `final` overlap its own for $k\le 8$, at $k=16$ `final` falls behind, and `episode` and `random` are near 0; for `future`, $k$ matters much less (3.5, 3.6).
-# 5. **Why.** The critic of `episode` sees next to nothing in pushing, and its agent seldom touches the puck (3.7).
+# 3. **$k$ is a mix.** $k/(k+1)$ get new goals, the rest keeps the real goal; the number of updates is the same (3.4).
+# 4. **Measured.** In bit flipping `future` is highest; in Push `final` is on a par with it, and `episode` and `random` are near 0; for `future`, $k$ matters much less (3.5, 3.6).
+# 5. **What it does.** In five seeds the critics of `episode` see little use in pushing, and the puck is touched about as often as by wandering (3.7).
 # 6. **Fig. 6 of the paper** agrees by and large (`future` in front, `random` last), not in every detail (3.8).
 #
 # ### Three misconceptions
 #
 # - **"`random` draws anywhere in this episode."** That is `episode`. `random` draws from anything reached in training so far.
-# - **"`future` should not draw the step itself."** It should. Those are the only 0s that the textbook guarantees; without them $H_T/T$ becomes 0, and all that is left is coincidence.
-# - **"The more diverse the goals, the better."** `random` is the most diverse, and comes to nothing. A goal must be *within reach*: only what can be reached from this step teaches this step.
+# - **"`future` should not draw the step itself."** It should. Those are the only 0s that are guaranteed; without them $H_T/T$ becomes 0, and all that is left is coincidence.
+# - **"The more diverse the goals, the better."** `random` is the most diverse, and comes to nothing. The data must *show a way*: only a goal that was reached from this step teaches this step.
 #
 # ### Your turn
 #
-# Open `exercises/ch3.ipynb`. There are three: `future_indices`, `candidate_goals`, `substitute_goals`. The first is the easiest to get wrong by one: the check counts what both ends get.
+# Open [`exercises/en/ch3.ipynb`](../../exercises/en/ch3.ipynb). There are three: `future_indices`, `candidate_goals`, `substitute_goals`. The first is the easiest to get wrong by one: the check counts what both ends get.
 #
 # To go further, give the `episode` of 3.7 a chance. Train it three times as long; or write a strategy that draws only goals "behind", and mix it into `future`: how much of it takes before nobody touches the puck? Write down your guess first.
 #
 # ### The question for the next chapter
 #
-# A hundred thousand rows here, a hundred thousand there: in this chapter the library drew them in the blink of an eye. With a loop over those intervals, row by row, one training run would draw a million. **How do you make it fast, and *prove* that fast and slow are the same?**
+# A hundred thousand rows here, a hundred thousand there: in this chapter the library drew them in the blink of an eye. With a loop over those intervals, row by row, one training run would draw a million. **How do you make it fast, and *check* that fast and slow are the same?** See [chapter 4](04_implementation.ipynb).

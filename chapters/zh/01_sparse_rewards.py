@@ -414,28 +414,30 @@ def note(trainer, done):
 
 # %%
 from her.training import Trainer, settings_for, use_one_thread
-from her_course.figures.progress import progress_bar
-
-use_one_thread()
 
 
 def practise(n_bits, seed, rounds, **changes):
     settings = {"strategy": "none", "seed": seed, "evaluate_every": rounds} | changes
     trainer = Trainer(settings_for("her/BitFlip-v0", {"n_bits": n_bits}, **settings))
-    log = []
-    for _ in progress_bar(range(rounds), description=f"n = {n_bits}, seed {seed}"):
-        log.append(note(trainer, trainer.round()))
+    use_one_thread()
+    log = [note(trainer, trainer.round()) for _ in range(rounds)]
     return trainer, np.array(log)
 
 
 # %% [markdown]
-# 三个种子（seed），两种题，大约一分钟。
+# 三个种子（seed），两种题，每个核练一个，大约半分钟。
 
 # %% tags=["nbval-ignore-output"]
+from functools import partial
+
+from her_course.figures.progress import on_all_cores
+
 SEEDS = range(SEED, SEED + (3 if PROFILE == "full" else 1))
 rounds = {8: 100, 15: 100} if PROFILE == "full" else {8: 60, 15: 15}
 often = {"evaluate_every": 1, "agent_settings": {"tau": 0.05}}
-runs = {n: [practise(n, seed, rounds[n], **often) for seed in SEEDS] for n in (8, 15)}
+jobs = [partial(practise, n, seed, rounds[n], **often) for n in rounds for seed in SEEDS]
+practised = iter(on_all_cores(jobs))
+runs = {n: [next(practised) for _ in SEEDS] for n in rounds}
 
 # %% [markdown]
 # 最后的评估：每个种子 200 个新回合，任意一步翻对就算成功，附 95 % 区间。前面两列是*练习*时成功过的回合，和练习的回合总数。
@@ -587,9 +589,9 @@ draw_targets(axes[1], targets, -50)
 show(fig, "sparse_rewards.targets")
 
 # %% [markdown]
-# 左边一根，右边窄窄一撮。这就是网络从一万步里得到的全部信息：不管在哪儿、做什么、想去哪儿，答案都一样。
+# 左边一根，右边窄窄一撮：不管在哪儿、做什么、想去哪儿，答案都差不多。
 #
-# 话要说准：DQN 解不了 15 位，说的是*这个预算*（三个种子各 6,400 个回合、96,000 步），也是*这种喂法*：状态和目标各 15 位 ±1，并排放着。换成只喂“哪几位不同”（不同记 1，相同记 0），同样没有 HER 的 DQN 不到四千步就学会了 15 位；反过来，相同记 1，练了三万步还是一次也翻不对（`results/encoding`，各五个种子）。所以它不是永远不行：在我们这种喂法下，它等的是一份指数级稀罕的运气。
+# 话要说准：DQN 解不了 15 位，说的是*这个预算*（三个种子各 6,400 个回合、96,000 步），也是*这种喂法*：状态和目标各 15 位 ±1，并排放着。换成只喂“哪几位不同”（不同记 1，相同记 0），同样没有 HER 的 DQN 不到四千步就学会了 15 位；反过来，相同记 1，练了三万步还是一次也翻不对（`results/encoding`，各五个种子）。所以它不是永远不行。
 
 # %% [markdown]
 # ### 缺的是什么：三样
@@ -600,19 +602,18 @@ show(fig, "sparse_rewards.targets")
 # 2. **太微弱。** 命中也不结束自举：那一步的目标值是 $0+\gamma\cdot(-50)=-49$，旁边全是 −50。一次千载难逢的成功，只值 1 分，还要和过高估计的噪声比大小。
 # 3. **喂法。** 状态和目标并排放着，网络得自己发现“要紧的是两者哪里不同”。
 #
-# 一次改一样，看哪样管用。10 位，没有 HER，三个种子（seed），各 64 轮、4,096 个回合。“ends” 是命中处不再往后自举，那一步的目标值就是 0；“squared” 再加上把 Huber 损失换成平方，大误差就不会被压成线性；“difference” 只喂“哪几位不同”。
+# 一次改一样，看哪样管用。10 位，没有 HER，三个种子（seed），各 64 轮、4,096 个回合。“ends, squared” 是命中处不再往后自举，那一步的目标值就是 0，同时把 Huber 损失换成平方，大误差就不会被压成线性（单改其中一样不够，见 [`results/ends`](../../results/README.md)）；“difference” 只喂“哪几位不同”。
 
 # %% tags=["nbval-ignore-output"]
 CHANGES = {
     "as above": {},
-    "ends": {"success_ends": True},
     "ends, squared": {"success_ends": True, "agent_settings": {"loss": "squared"}},
     "difference": {"agent_settings": {"inputs": "difference"}},
 }
-few = {"rounds": 64 if PROFILE == "full" else 4}
-trials = {
-    name: [practise(10, seed, **few, **how) for seed in SEEDS] for name, how in CHANGES.items()
-}
+few = 64 if PROFILE == "full" else 3
+jobs = [partial(practise, 10, seed, few, **how) for how in CHANGES.values() for seed in SEEDS]
+practised = iter(on_all_cores(jobs))
+trials = {name: [next(practised) for _ in SEEDS] for name in CHANGES}
 
 # %% tags=["nbval-ignore-output"]
 rows = {}
@@ -627,6 +628,9 @@ if PROFILE == "full":
     assert finals["difference"].min() > 0.9
 parts.rename_axis(["change", "seed"])
 
+
+# %% [markdown]
+# 看第一列：“as above” 和 “ends, squared” 起步时碰上的命中差不多一样稀罕，后者却学会了。所以“命中太少”不是全部：让一次命中值 50 分而不是 1 分，几十次就够用。换一种喂法，也不要 HER。可是这两条路都有代价：前一条要改“成功以后怎样算”（论文附录 A 对所有转移都用 $\gamma=0.98$，回合结束处也不例外），到 15 位又不够用了（`results/ends`）；后一条要事先知道“比较两串比特”正是任务的要害。HER 从稀罕这一头下手，两样都不用改。
 
 # %% [markdown]
 # ## 1.5　那就给点提示？
@@ -689,10 +693,6 @@ def practise_push(seed, rounds, strategy="none", shape=None):
 # 六位选手：稀疏奖励；三种塑形；按 $d$ 塑形再加 HER；稀疏奖励加上本课的主角 HER。每位三个种子，每个种子 60 轮、19.2 万步，每个核练一位。
 
 # %% tags=["nbval-ignore-output"]
-from functools import partial
-
-from her_course.figures.progress import on_all_cores
-
 HINTS = {"−d": minus_distance, "−d²": minus_square, "potential": potential}
 contestants = {("sparse", "none"): None} | {(name, "none"): hint for name, hint in HINTS.items()}
 contestants |= {("−d", "future"): minus_distance, ("sparse", "future"): None}

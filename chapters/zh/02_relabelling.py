@@ -526,7 +526,7 @@ print(np.unique(tables[0]))
 # %%
 values = {k: q.max(axis=2) for k, q in tables.items()}
 cells = pd.RangeIndex(CELLS, name="position")
-(pd.DataFrame(values[4].T, cells.rename("goal"), cells) + 0.0).round(1)
+pd.DataFrame(values[4].T, cells.rename("goal"), cells).round(1) + 0.0
 
 
 # %% [markdown]
@@ -746,7 +746,7 @@ show(fig, "relabelling.estimates")
 # 数也列出来。各列：乱走的真值，重标注回合的平均分，Q 学习，最优：
 
 # %%
-(pd.DataFrame(estimates, pd.Index(d, name="cells to the goal")) + 0.0).round(2)
+pd.DataFrame(estimates, pd.Index(d, name="cells to the goal")).round(2) + 0.0
 
 # %% [markdown]
 # 红线两头不靠。它比散步者的真实水平高得多：目标是*看了结果才挑的*，没走到的趟数根本没算进来，这是幸存者偏差（survivorship bias）。它又够不着最优：动作毕竟是瞎走的。拿它去改进策略，依据就是错的。

@@ -11,14 +11,14 @@ from matplotlib.patches import Circle
 from her.episodes import Episode
 from her.plots.curves import draw_curve, label_success_axes
 from her.plots.style import COLORS, strategy_style
-from her.sweeps.statistics import Estimate
+from her.sweeps.statistics import student
 from her_course.figures.implementation import draw_arena
 from her_course.figures.style import language, words
 
 #: a marker for each strategy, so that points are told apart without colour too
 MARKERS = {"final": "s", "future": "o", "episode": "D", "random": "^"}
-#: what a relabelled transition can teach about its goal, with a colour and a hatch each
-LESSONS = {
+#: what a relabelled transition can say about its goal, with a colour and a hatch each
+KINDS = {
     "there": ("#DDDDDD", ""),
     "arrives": (COLORS["orange"], ""),
     "ahead": (COLORS["blue"], "//"),
@@ -28,6 +28,30 @@ LESSONS = {
 
 
 # ------------------------------------------------------------------------------------------------ where goals come from
+
+
+def draw_pairs(ax: Axes, counts: np.ndarray, title: str, most: float | None = None) -> Axes:
+    """How often transition i (down) was given the goal that transition j achieved (across).
+
+    Args:
+        counts: (n, n).
+        most: the share, of all draws, that gets the darkest colour; by default the largest there is.
+    """
+    shares = np.ma.masked_equal(counts / counts.sum(), 0)
+    ax.imshow(shares, cmap="viridis_r", vmin=0, vmax=most)
+    ticks = np.arange(0, len(counts), 6)
+    ax.set(title=title, xticks=ticks, yticks=ticks)
+    ax.set_xlabel(words("目标出自第 j 行", "goal from row j"))
+    if ax.get_subplotspec().is_first_col():
+        ax.set_ylabel(words("转移在第 i 行", "transition in row i"))
+    ax.grid(False)
+    ax.spines[:].set_visible(True)
+    return ax
+
+
+def environment_name(name: str) -> str:
+    """What BitFlip, Reach or Push is called in a figure."""
+    return words({"BitFlip": "翻比特", "Reach": "绕墙", "Push": "推冰球"}[name], name)
 
 
 def draw_candidates(
@@ -82,15 +106,15 @@ def draw_distances(
     ax.set(xlim=(-0.01, furthest), ylim=(0, 1))
     ax.set_xlabel(words("替代目标离眼下多远（米）", "distance to the substitute goal (m)"))
     ax.set_ylabel(words("不超过这个距离的份额", "share at most that far"))
-    ax.set_title(title, loc="right")
+    ax.set_title(environment_name(title), loc="right")
     return ax
 
 
-def draw_lessons(ax: Axes, shares: Mapping[str, Mapping[str, float]], title: str) -> Axes:
-    """What relabelled transitions teach, a stacked bar for each strategy.
+def draw_kinds(ax: Axes, shares: Mapping[str, Mapping[str, float]], title: str) -> Axes:
+    """What relabelled transitions are about, a stacked bar for each strategy.
 
     Args:
-        shares: by strategy, by one of `LESSONS`: its share.
+        shares: by strategy, by one of `KINDS`: its share.
     """
     names = {
         "there": words("本来就在", "already there"),
@@ -99,18 +123,21 @@ def draw_lessons(ax: Axes, shares: Mapping[str, Mapping[str, float]], title: str
         "behind": words("在背后", "behind"),
         "elsewhere": words("这回合没到过", "elsewhere"),
     }
-    for row, of_lessons in enumerate(shares.values()):
+    for row, of_kinds in enumerate(shares.values()):
         left = 0.0
-        for lesson, (colour, hatch) in LESSONS.items():
-            share = of_lessons[lesson]
+        for kind, (colour, hatch) in KINDS.items():
+            share = of_kinds[kind]
             bar = {"color": colour, "hatch": hatch, "edgecolor": "#555555", "linewidth": 0.6, "height": 0.7}
-            ax.barh(row, share, left=left, label=names[lesson] if row == 0 else None, **bar)
+            ax.barh(row, share, left=left, label=names[kind] if row == 0 else None, **bar)
             if share > 0.07:
                 paper = {"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.85, "linewidth": 0}
                 place = {"ha": "center", "va": "center", "fontsize": 8, "bbox": paper}
                 ax.text(left + share / 2, row, f"{share:.0%}", **place)
             left += share
-    ax.set(xlim=(0, 1), yticks=range(len(shares)), yticklabels=list(shares), title=title, xticks=[0, 0.5, 1])
+    ax.set(xlim=(0, 1), yticks=range(len(shares)), yticklabels=list(shares), xticks=[0, 0.5, 1])
+    ax.set_title(
+        {"BitFlip": words("翻比特", "BitFlip"), "Reach": words("绕墙", "Reach")}.get(title, words("推冰球", "Push"))
+    )
     ax.invert_yaxis()
     ax.xaxis.set_major_formatter("{x:.0%}")
     ax.grid(False)
@@ -121,39 +148,59 @@ def draw_lessons(ax: Axes, shares: Mapping[str, Mapping[str, float]], title: str
 # ------------------------------------------------------------------------------------------------------ what came of it
 
 
-def draw_strategy_curves(ax: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], success_at: str) -> Axes:
+def task_name(task: str) -> str:
+    """What a task of the chapter is called above a panel."""
+    names = {"bit_flip_20": words("翻比特，20 位", "bit flipping, 20 bits"), "push": words("推冰球", "Push")}
+    return names.get(task) or words("翻比特，15 位", "bit flipping, 15 bits")
+
+
+def draw_strategy_curves(
+    ax: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], task: str, success_at: str
+) -> Axes:
     """Learning curves by strategy: steps and (n_seeds, n_evaluations) success rates; bands as in `draw_curve`."""
     for strategy, (steps, success) in curves.items():
         draw_curve(ax, steps, success, strategy, strategy_style(strategy))
+    ax.set_title(
+        f"{task_name(task)}, n = {len(success)}" if language() == "en" else f"{task_name(task)}，n = {len(success)}"
+    )
     return label_success_axes(ax, language(), success_at)
 
 
-def draw_by_k(
-    ax: Axes, estimates: Mapping[str, Mapping[int, Estimate]], title: str = "", success_at: str = "end"
-) -> Axes:
-    """The mean success rate over a whole run against k, a line for each strategy, with its intervals.
+def draw_by_k(ax: Axes, scores: Mapping[tuple[str, int], np.ndarray], task: str, success_at: str) -> Axes:
+    """The mean success rate over a whole run against k: a dot per seed, and means with Student's t intervals.
 
     Args:
-        estimates: by strategy, by k.
+        scores: by strategy and k: (n_seeds,).
     """
-    for i, (strategy, by_k) in enumerate(estimates.items()):
-        at = np.log2(list(by_k)) + 0.05 * (i - 1.5)  # side by side, so that no interval hides another
-        value, low, high = np.array(list(by_k.values())).T
+    strategies = list(dict.fromkeys(strategy for strategy, _ in scores))
+    for i, strategy in enumerate(strategies):
+        by_k = {k: np.asarray(score) for (one, k), score in scores.items() if one == strategy}
+        at = np.log2(list(by_k)) + 0.08 * (i - 1.5)  # side by side, so that no interval hides another
+        value, low, high = np.array([student(score, within=(0, 1)) for score in by_k.values()]).T
         look = strategy_style(strategy) | {"marker": MARKERS[strategy], "markersize": 6, "capsize": 3}
         ax.errorbar(at, value, np.maximum([value - low, high - value], 0), **look, label=strategy)
-    ks = sorted({k for by_k in estimates.values() for k in by_k})
-    at = {"end": words("回合结束时", "at the end"), "any": words("任意一步", "at any step")}[success_at]
-    ax.set(xticks=np.log2(ks), xticklabels=ks, xlabel="k", title=title, ylim=(-0.03, 1.03))
-    ax.set_ylabel(words(f"一路平均的成功率（{at}）", f"mean success rate\nover the run ({at})"))
+        for x, score in zip(at, by_k.values(), strict=True):
+            ax.plot([x] * len(score), score, ".", color=look["color"], markersize=4, alpha=0.7)
+    ks = sorted({k for _, k in scores})
+    success = {"end": words("回合结束时", "at the end"), "any": words("任意一步", "at any step")}[success_at]
+    ax.set(xticks=np.log2(ks), xticklabels=ks, xlabel="k", title=task_name(task), ylim=(-0.03, 1.03))
+    ax.set_ylabel(words(f"一路平均的成功率（{success}）", f"mean success rate\nover the run ({success})"))
     return ax
 
 
-def draw_moved(ax: Axes, rounds: Sequence[int], moved: Mapping[str, Sequence[float]]) -> Axes:
-    """In which share of episodes the puck was moved, by rounds of training, a line for each strategy."""
-    for strategy, share in moved.items():
-        look = strategy_style(strategy) | {"marker": MARKERS[strategy], "markersize": 5}
-        ax.plot(rounds, share, **look, label=strategy)
-    ax.set(ylim=(-0.03, 1.03), xlabel=words("训练的轮数", "rounds of training"))
+def draw_moved(ax: Axes, rounds: Sequence[int], moved: Mapping[str, np.ndarray], by_chance: float) -> Axes:
+    """In which share of episodes the puck was moved, by rounds of training: thin lines are seeds, thick ones means.
+
+    Args:
+        moved: by strategy: (n_seeds, n) shares.
+        by_chance: the share of an agent that wanders.
+    """
+    for strategy, of_seeds in moved.items():
+        look = strategy_style(strategy) | {"marker": MARKERS[strategy]}
+        ax.plot(rounds, of_seeds.T, **look | {"linewidth": 0.8, "markersize": 3, "alpha": 0.6})
+        ax.plot(rounds, of_seeds.mean(axis=0), **look, markersize=6, label=f"{strategy} (n = {len(of_seeds)})")
+    ax.axhline(by_chance, color=COLORS["black"], linestyle=":", linewidth=1, label=words("乱走", "wandering"))
+    ax.set(ylim=(-0.03, 1.03), xticks=list(rounds), xlabel=words("训练的轮数", "rounds of training"))
     ax.set_ylabel(words("冰球被碰过的回合", "episodes with the puck moved"))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))  # no corner is free of the lines
     return ax
