@@ -153,8 +153,8 @@ def test(strategy, excess=0.05):
 
 pd.DataFrame(map(test, STRATEGIES), STRATEGIES, ["p", "draws outside", "power"]).round(2)
 
-# %% [markdown] zh="44506a12"
-# No $p$ is suspiciously small (below 0.05), nothing fell outside, and a deviation of 5 % would hardly have escaped the test (`random` has the most cells and the least power): the library implements these four rules. `random` takes goals from the other episode too, and just as evenly.
+# %% [markdown] zh="d16c5c27"
+# No $p$ is suspiciously small (below 0.05), nothing fell outside, and a deviation of 5 % would hardly have escaped the test: the library implements these four rules. `random` takes goals from the other episode too, and just as evenly.
 
 # %% [markdown] zh="acf68881"
 # ## 3.2　One trajectory, four ways to look at it

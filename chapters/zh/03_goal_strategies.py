@@ -154,7 +154,7 @@ def test(strategy, excess=0.05):
 pd.DataFrame(map(test, STRATEGIES), STRATEGIES, ["p", "draws outside", "power"]).round(2)
 
 # %% [markdown]
-# 没有一个 $p$ 小到可疑（0.05 以下），区间之外一次也没有，而 5 % 的偏差检验几乎一定看得出来（`random` 的格子最多，功效最低）：库里抽的就是那四条规则。`random` 连另一个回合的目标也抽，格子却和别人一样匀。
+# 没有一个 $p$ 小到可疑（0.05 以下），区间之外一次也没有，而 5 % 的偏差它几乎一定看得出来：库里抽的就是那四条规则。`random` 连另一个回合的目标也抽，格子却和别人一样匀。
 
 # %% [markdown]
 # ## 3.2　一条轨迹，四种眼光
