@@ -395,10 +395,10 @@ found = {name: count_in(*task) for name, task in TASKS.items()}
 table = pd.DataFrame(found, ["T", "counted, relabelled"]).T
 table.assign(**{"H_T/T": [harmonic_share(int(T)) for T in table["T"]]}).round(3)
 
-# %% [markdown] zh="5fb415e9"
+# %% [markdown] zh="7873e601"
 # Bit flipping is almost on the formula; the small excess comes from patterns flipped away and back. Reach is well above: neighbours within 6 cm count as reached. Push is far above, for another reason: in most episodes nobody touches the puck, the places "it reached" are all one, and whichever is drawn is reached, which teaches nothing. **$H_T/T$ is what you get when all places differ; the more they repeat, the more success there is, and the less it is worth.**
 #
-# On the left, see what happens with $T$: the black dots should sit on the blue line, the three tasks in orange on it or above. On the right, with $k$ at $T=50$: the folklore in red, the formula in blue, the counts as black dots.
+# On the left, see what happens with $T$: the black dots should sit on the blue line, the three tasks in orange on it or above. On the right, with $k$ at $T=50$: the claim in red, the formula in blue, the counts as black dots.
 
 # %%
 from her_course.figures.relabelling import draw_share_by_k, draw_share_by_length
@@ -748,7 +748,7 @@ show(fig, "relabelling.estimates")
 # %%
 pd.DataFrame(estimates, pd.Index(d, name="cells to the goal")).round(2) + 0.0
 
-# %% [markdown] zh="9d0fe19a"
+# %% [markdown] zh="f72b14eb"
 # Red matches neither line. It is well above what a stroller really earns: its goals were picked *after the outcome was known*, and the strolls that never got there were not counted. That is survivorship bias. Nor does it get near the best, since the actions were random. Improving a policy with it means acting on wrong numbers.
 #
 # Blue is exact, because it never averages over "what came next"; it uses the one step $(s,a,s')$. To be precise: $g'$ was picked after seeing $s'$ as well, since `future` picks what was reached from $s'$ on. Here that does no harm, because the corridor is deterministic: given $(s,a)$ there is one possible $s'$, picked or not. Where the world rolls dice, picking the goal amounts to picking $s'$; chapter 6 has the counter-example.
