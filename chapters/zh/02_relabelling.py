@@ -324,7 +324,7 @@ counted /= counted.sum(axis=1, keepdims=True)
 # %%
 from her_course.figures.relabelling import draw_triangles
 
-fig, axes = plt.subplots(1, 2, figsize=(7.8, 4.2), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(7.8, 4.7), sharey=True)
 draw_triangles(axes, exact, counted)
 show(fig, "relabelling.triangle")
 
@@ -498,7 +498,7 @@ def study(q, batch):
 # %%
 from her_course.figures.relabelling import draw_touched
 
-fig, axes = plt.subplots(1, 2, figsize=(7, 3.8), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(7, 4.3), sharey=True)
 for ax, k in zip(axes, buffers, strict=True):
     touched = np.zeros((CELLS, CELLS), bool)
     s, _, _, g = columns(fill(k, failures[1:2]).sample(1_000))
@@ -550,7 +550,7 @@ print(f"{abs(values[4] - perfect(distance)).max():.6f}")
 # %%
 from her_course.figures.relabelling import draw_table
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 4.5), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(9, 5.2), sharey=True)
 for ax, k in zip(axes, values, strict=True):
     draw_table(ax, values[k], k, floor=-10)
 show(fig, "relabelling.tables")

@@ -15,6 +15,7 @@ from PIL import Image
 from her.episodes import Episode
 from her.plots.style import COLORS, strategy_style
 from her_course.figures.display import show
+from her_course.figures.goal_strategies import environment_name
 from her_course.figures.implementation import draw_arena
 from her_course.figures.style import words
 
@@ -166,7 +167,7 @@ def draw_share_by_length(
     label = words("数出来的，处处不同", "counted, all different")
     ax.plot(list(counted), list(counted.values()), "o", color=COLORS["black"], markersize=5, label=label)
     for (name, (length, share)), marker in zip(others.items(), "^sD", strict=False):
-        ax.plot(length, share, marker, color=COLORS["orange"], markersize=7, label=name, zorder=3)
+        ax.plot(length, share, marker, color=COLORS["orange"], markersize=7, label=environment_name(name), zorder=3)
     ax.set(ylim=(0, 1.03), xlabel=words("回合长度 T", "length of the episode T"), xscale="log")
     ax.set_xticks([1, 2, 5, 10, 20, 50, 100, 200], [1, 2, 5, 10, 20, 50, 100, 200])
     ax.minorticks_off()
@@ -243,7 +244,7 @@ def corridor_film(values: Mapping[int, np.ndarray], paths: Mapping[int, np.ndarr
     """
     frames = []
     for moment in range(len(next(iter(paths.values())))):
-        fig, axes = plt.subplots(1, len(values), figsize=(6.8, 4.1))
+        fig, axes = plt.subplots(1, len(values), figsize=(6.8, 4.3))
         for ax, (k, table) in zip(axes, values.items(), strict=True):
             ax.imshow(table.T, cmap="viridis", vmin=floor, vmax=0)
             _label_table(ax, len(table), replay_name(k))
