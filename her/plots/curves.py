@@ -92,8 +92,8 @@ def draw_records(records: Sequence[RunRecord], lang: str, titles: dict[str, str]
 def draw_records_against(records: Sequence[RunRecord], key: str, lang: str) -> Figure:
     """Success in the final evaluation over a setting with numbers for values, a line for each variant.
 
-    Points are means over seeds, bars their 95 % intervals (Student's t); a run that has not ended is left out. A ValueError
-    says if there is no such setting, or if its values are no numbers.
+    Points are means over seeds, bars their 95 % intervals (Student's t); a run that has not ended is left out.
+    A ValueError says if there is no such setting, or if its values are no numbers.
     """
     ended = [record for record in records if record.final is not None]
     values = {record: _setting(record, key) for record in ended}
