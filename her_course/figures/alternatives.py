@@ -1,12 +1,13 @@
 """What there is to see in each figure, in words: ``alternatives.toml``, by chapter and figure."""
 
+from her_course.figures.style import language
 from her_course.texts import read
 
 
-def alternative(chapter: str, figure: str, lang: str) -> str:
-    """The text alternative of a figure.
+def alternative(chapter: str, figure: str, lang: str | None = None) -> str:
+    """The text alternative of a figure, in the language of the figures unless ``lang`` names one.
 
     Raises:
         KeyError: there is no such chapter or figure.
     """
-    return read(__package__, "alternatives")[chapter][figure].of(lang)
+    return read(__package__, "alternatives")[chapter][figure].of(lang or language())

@@ -9,17 +9,28 @@ from IPython.display import display
 from matplotlib.figure import Figure
 from PIL import Image
 
+from her_course.figures.alternatives import alternative
+
 SCREEN_DPI = 96  # CSS pixels per inch
 PIXEL_RATIO = 1.5  # drawn finer than shown, so that text is crisp on a dense screen
 
 
-def show(fig: Figure, alt: str) -> None:
+def show(fig: Figure, name: str = "", *, alt: str = "") -> None:
     """Display a figure as a PNG and close it.
 
-    `alt` says in a sentence or two what there is to see, for readers who cannot see it. It is stored with the
-    image, where nbconvert, VS Code and screen readers find it.
+    A text alternative says in a sentence or two what there is to see, for readers who cannot see it. It is stored with
+    the image, where nbconvert, VS Code and screen readers find it.
+
+    Args:
+        fig: what to display.
+        name: of one of the course's own figures, as "relabelling.steps": ``alternatives.toml`` has its text.
+        alt: the text itself, for any other figure.
+
+    Raises:
+        KeyError: there is no text for ``name``.
+        ValueError: neither name nor text.
     """
-    _described(alt)
+    alt = _described(name, alt)
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=SCREEN_DPI * PIXEL_RATIO, metadata={"Software": None})
     plt.close(fig)
@@ -29,15 +40,21 @@ def show(fig: Figure, alt: str) -> None:
 
 
 def animate(
-    frames: Sequence[np.ndarray], fps: float = 15, *, alt: str, hold: float = 1.0, max_kilobytes: int = 300
+    frames: Sequence[np.ndarray],
+    name: str = "",
+    *,
+    fps: float = 15,
+    alt: str = "",
+    hold: float = 1.0,
+    max_kilobytes: int = 300,
 ) -> None:
-    """Display frames, (height, width, 3) uint8 each, as a looping animated PNG.
+    """Display frames, (height, width, 3) uint8 each, as a looping animated PNG, described as in `show`.
 
     The last frame stays for `hold` more seconds. Colours are reduced until the file is within `max_kilobytes`;
     ValueError if sixteen colours are still too many. An animated PNG is a PNG: where animation is not
     supported, the first frame is shown.
     """
-    _described(alt)
+    alt = _described(name, alt)
     images = [Image.fromarray(np.ascontiguousarray(frame, dtype=np.uint8)) for frame in frames]
     if not images:
         raise ValueError("frames: expected at least one frame, got none")
@@ -73,6 +90,8 @@ def _display(png: bytes, alt: str, width: int) -> None:
     display({"image/png": png, "text/plain": alt}, raw=True, metadata={"image/png": {"alt": alt, "width": width}})
 
 
-def _described(alt: str) -> None:
+def _described(name: str, alt: str) -> str:
+    alt = alternative(*name.split(".", 1)) if name else alt
     if not alt.strip():
         raise ValueError("alt: expected a description of the figure, got an empty text")
+    return alt

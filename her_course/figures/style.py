@@ -36,9 +36,30 @@ STYLE = {
 }
 
 
+_language = "zh"
+
+
 def use_style(lang: str = "zh") -> None:
-    """Set matplotlib up for figures in `lang`: "zh" or "en". Needs no font on the machine."""
+    """Set matplotlib up for figures in `lang`: "zh" or "en". Needs no font on the machine.
+
+    Everything that is drawn afterwards is in that language.
+
+    Raises:
+        ValueError: another language.
+    """
+    global _language
     text(lang, "", "")  # refuses another language
+    _language = lang
     if FAMILY not in font_manager.fontManager.get_font_names():
         font_manager.fontManager.addfont(FONT)
     mpl.rcParams.update(STYLE)
+
+
+def language() -> str:
+    """The language of the figures, "zh" or "en": that of the last `use_style`."""
+    return _language
+
+
+def words(zh: str, en: str) -> str:
+    """The one of the two texts that is in the language of the figures."""
+    return text(_language, zh, en)
