@@ -27,18 +27,20 @@
 # %% tags=["parameters"]
 import os
 
+from her_course.figures import use_style
+
 LANG = os.environ.get("HER_LANG", "zh")
 PROFILE = os.environ.get("HER_PROFILE", "full")
 SEED = int(os.environ.get("HER_SEED", 0))
+
+use_style(LANG)
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from her_course.figures import animate, named_panels, schematic, show, use_style
-
-use_style(LANG)
+from her_course.figures import animate, schematic, show
 
 # %% [markdown]
 # 这一章讲中间三格：缓冲区怎么存，目标怎么换，学习器怎么吃。
@@ -227,7 +229,8 @@ def p_value(one, other):
     return chi2_contingency(both[:, both.any(axis=0)]).pvalue
 
 
-pd.DataFrame({f"A / {name}": [p_value(loop, draws[name])] for name in "BCD"}, index=["p"])
+p = {f"A / {name}": [p_value(loop, draws[name])] for name in "BCD"}
+pd.DataFrame(p, index=["p"]).map("{:.2g}".format)
 
 
 # %% [markdown]
@@ -643,7 +646,7 @@ if PROFILE == "full":
 pd.DataFrame(final, index=[f"seed {seed}" for seed in SEEDS]).T.round(2)
 
 # %% [markdown]
-# EFFECT_ZH
+# 一列一个种子。先拿种子之间的差别和设置之间的差别比，再谈名次：一个任务上的三个种子，只看得出大的效果。论文附录 A 用了这两样，理由在上面两个格子里看得见（四分之一的目标成了同一个数；越界的目标值）；值多少，换个任务要再量。
 #
 # ### 评论家学到的地图
 #
@@ -706,10 +709,11 @@ def film(agent):
 
 
 # %%
+from her_course.figures.implementation import film_of
+
 untrained = DDPG(4, -np.ones(2), np.ones(2), seed=SEED)
 films = {"before": list(film(untrained)), "after": list(film(agent))}
-films = {name: [frames[-1], *frames] for name, frames in films.items()}
-animate(named_panels(films, columns=1, width=690), "implementation.walk", fps=8)
+animate(film_of(films), "implementation.walk", fps=8)
 
 # %% [markdown]
 # ## 4.12　犯了错，也能学一点

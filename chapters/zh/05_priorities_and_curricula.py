@@ -27,18 +27,20 @@
 # %% tags=["parameters"]
 import os
 
+from her_course.figures import use_style
+
 LANG = os.environ.get("HER_LANG", "zh")
 PROFILE = os.environ.get("HER_PROFILE", "full")
 SEED = int(os.environ.get("HER_SEED", 0))
+
+use_style(LANG)
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from her_course.figures import animate, named_panels, schematic, show, use_style
-
-use_style(LANG)
+from her_course.figures import animate, schematic, show
 
 # %% [markdown]
 # ## 5.1　两个旋钮
@@ -540,14 +542,15 @@ def judge(agent, practised, recorded):
 # %% tags=["nbval-ignore-output"]
 columns = ["recorded", "exploring", "greedy", "any step", "last step"]
 kept = {(seed, stage): of for seed, (_, stages) in grown.items() for stage, of in stages.items()}
-judged = pd.DataFrame({key: judge(*of) for key, of in kept.items()}, index=columns).T.rename_axis(["seed", "stage"])
+judged = pd.DataFrame({key: judge(*of) for key, of in kept.items()}, index=columns).T
+judged = judged.rename_axis(["seed", "stage"])
 if PROFILE == "full":
     last = judged["last step"].unstack()
     assert (last["late"] > last[["early", "middle"]].max(axis=1) + 0.2).all()
 judged.round(2)
 
 # %% [markdown]
-# JUDGED_ZH
+# 横着看一行。前三列是同一种数法：记录（训练中、自己挑的目标）和两次评估的差别，来自挑目标、旧的记录（它平均最近的尝试）和探索；后两列换了标准。“这一步或以后”比“最后一步”宽松，而记录里近处的尝试又多，所以中期的记录可以说 0.3 米，最后一步到的目标却没有几个。拿记录排课够用，拿它当成绩单不行。
 #
 # 图上是第一个种子。上排是评估：每个点是一个目标，画在它离冰球起点的方位上；绿的最后一步到了，空心的没到。红虚线是记录的可达距离，绿环是任务要的范围。下排是那一轮*练过的*六十四个目标（有几个太远，落在图外）。
 
@@ -564,7 +567,7 @@ show(fig, "priorities.stages")
 
 
 # %% [markdown]
-# MAP_ZH
+# 早期和中期，最后一步到了的几乎只有圆心附近，也就是冰球本来就在圈里的目标；后期铺满。练的目标早期围着圆心（边缘是软的，所以散到红圈外面）；后期八成的回合冲着红圈去，可冰球到过那么远的地方不多，另外两成仍是任务自己的。
 #
 # 看它们推。三道同样的题，三个时刻的智能体各做一遍；第一帧是结局。
 
@@ -579,11 +582,11 @@ def film(agent):
         observation, *_ = envs.step(agent.act(np.hstack(parts)))
 
 
-films = {stage: list(film(agent)) for stage, (agent, *_) in stages.items()}
-films = {stage: [frames[-1], *frames] for stage, frames in films.items()}
-
 # %%
-animate(named_panels(films, columns=1, width=660), "priorities.film", fps=6)
+from her_course.figures.implementation import film_of
+
+films = {stage: list(film(agent)) for stage, (agent, *_) in stages.items()}
+animate(film_of(films, width=660), "priorities.film", fps=6)
 
 
 # %% [markdown]
@@ -672,48 +675,29 @@ pd.DataFrame(rows, index=["random", "library", "greedy"]).T.round(1)
 #
 # ## 5.8　一张带区间的表
 #
-# 管用吗？五种办法，别的一概不动：均匀的 HER；按 TD 误差；按能量；由近及远的课程；CHER。两个任务，五个种子，`her sweep results/variants/sweep.toml` 跑出来，存在 [`results/variants`](../../results/variants)（翻比特没有物体，所以没有能量）。[`results/variants_why`](../../results/variants_why) 另有几种设置，看 TD 误差在翻比特上的 $\alpha$ 和 $\beta$。先看设置：$\beta$、$\lambda$ 从多少走到多少，一共多少次更新。
+# 管用吗？五种办法，别的一概不动：均匀的 HER；按 TD 误差；按能量；由近及远的课程；CHER。两个任务，五个种子，`her sweep results/variants/sweep.toml` 跑出来，存在 [`results/variants`](../../results/variants)（翻比特没有物体，所以没有能量）。[`results/variants_why`](../../results/variants_why) 另有几种设置，看 TD 误差在翻比特上的 $\alpha$ 和 $\beta$。先看设置：第一次和最后一次评估时的更新次数、$\alpha$、$\beta$ 和 $\lambda$（`NaN`：这种办法没有它）。
 
 # %%
-import json
 from pathlib import Path
-
-from her.training import TrainingConfig
-from her.training.loop import make_buffer
 
 here = (Path.cwd(), *Path.cwd().parents)
 RESULTS = next(folder / "results" for folder in here if (folder / "results").is_dir())
 
 
-# %%
-def configs(folder):
-    how = json.loads((RESULTS / folder / "how.json").read_text(encoding="utf-8"))
-    runs = {name.rsplit("-", 1)[0]: config for name, config in how["configs"].items()}
-    return {tuple(name.split("-")): config for name, config in runs.items()}
+def schedules(folder):
+    table = pd.read_csv(RESULTS / folder / "curves.csv").query("seed == 0")
+    names = ["updates", "alpha", "beta", "lambda"]
+    table = table.reindex(columns=["task", "variant", *names])
+    runs = table.groupby(["task", "variant"], sort=False)
+    return pd.concat({"first": runs.first(), "last": runs.last()}, axis=1).swaplevel(axis=1)[names]
 
 
 # %%
-def schedule(config):
-    envs = make_envs(config["env_id"], 1, **config["env_kwargs"])
-    config = TrainingConfig(**config).replace(n_envs=64, capacity=50_000)
-    buffer = make_buffer(envs, config)
-    which, goals = buffer.transitions, buffer.goals
-    updates = -(-config.max_steps // (64 * envs.horizon)) * config.updates_per_round
-    row = {"updates": updates}
-    if hasattr(which, "first_beta"):
-        beta = min(1, which.first_beta + (1 - which.first_beta) * updates / which.beta_batches)
-        row |= {"α": which.alpha, "β": f"{which.first_beta} → {beta:.2f}"}
-    return row | ({"λ": goals.proximity} if hasattr(goals, "proximity") else {})
-
-
-# %%
-tables = {folder: configs(folder) for folder in ("variants", "variants_why")}
-rows = {key: schedule(c) for of in tables.values() for key, c in of.items()}
-settings = pd.DataFrame(rows).T.rename_axis(["task", "variant"])
-settings.dropna(how="all", subset=["α", "λ"]).fillna("")
+settings = pd.concat([schedules(folder) for folder in ("variants", "variants_why")])
+settings.groupby(level=[0, 1], sort=False).first().round(2)
 
 # %% [markdown]
-# SETTINGS_ZH
+# $\beta$ 从 0.4 升到 1，$\lambda$ 从 1 升到 100：两条日程都和一次训练一样长（`NaN` 处是没有记下日程的表）。$\alpha=0.6$。
 #
 # 曲线：线是五个种子的平均。右边是每个种子第一次达到 0.9 的步数，一点一个种子。哪种办法的点和 uniform 的分得开？
 
@@ -788,7 +772,9 @@ def final(folder):
 final("variants").round(3)
 
 # %% [markdown]
-# VERDICT_ZH
+# 先看翻比特：每个区间里都有 1，谁也说不上更快。再看推冰球：能量最快，区间离 1 最远；TD 误差其次。由近及远的课程和 CHER，要看区间里有没有 1：有，就是没分出来。最后成绩大家都在 0.96 以上，五个种子分不出名次。
+#
+# 为什么翻比特上 TD 误差不快？陈旧（5.5）是一个解释，但不能就此断定。`variants_why` 里有同一任务的几种 $\beta$，另有 $\alpha=0$（抽法应当和均匀一样）：
 
 # %%
 why = read_curves(RESULTS / "variants_why" / "curves.csv")
@@ -799,7 +785,7 @@ pd.DataFrame(rows).T.rename_axis(["task", "variant"]).join(rates).round(2)
 
 
 # %% [markdown]
-# WHY_ZH
+# $\alpha=0$ 和 uniform 分不开，是该有的样子。$\beta$ 那两行呢？把 $\beta=0$、uniform、$\beta=1$ 的步数排一排，做一次方差分析（$F$ 检验）：
 
 # %%
 def compare_in(rows, task):
@@ -815,7 +801,11 @@ betas = [v for v in variants if v.startswith("td_beta")] + ["uniform"]
 pd.DataFrame([compare_in(betas, "bit_flip_30")]).round(3)
 
 # %% [markdown]
-# ADVICE_ZH
+# 第一列是从快到慢的次序。$p$ 小，说明步数跟着 $\beta$ 走：除以最大权重之后，$\beta$ 越大，多数转移的步子越小。那么翻比特上 TD 误差不快，至少有一部分可能是权重的事，不全是陈旧；$p$ 不小，就两样都说不准。要分开它们，得固定 $\beta$ 再改陈旧的程度，这里没有做。
+#
+# 推冰球的名次和 5.4 节的左图一个次序：谁更能避开没动过的冰球，谁就快。TD 误差存的数那么陈旧还能快，多半因为它也认得出冰球动没动，而那*不随目标变*。这是我们的解释，不是证明。
+#
+# 建议：有物体，先试能量，便宜，也不会陈旧；没有物体，先用均匀；环境许你自己定出发的目标，再试课程。五个种子、两个任务，话就说到这里。
 #
 # ## 5.9　回头看
 #
@@ -824,7 +814,7 @@ pd.DataFrame([compare_in(betas, "bit_flip_30")]).round(3)
 # 3. **能量与 TD 误差。** 能量把几乎全部的抽样给了动过的冰球，TD 误差温和得多（5.4）。
 # 4. **陈旧。** 推冰球：网络旧一轮，排名大体还在；目标换一个，排名乱了大半，存着的优先级也就这么准（5.5）。
 # 5. **由易到难。** 记录和评估数的不是一回事，放到同一个标准下再比（5.6）。CHER 换个角度：先广后近（5.7）。
-# 6. **一张表。** SUMMARY_ZH（5.8）。
+# 6. **一张表。** 推冰球上能量最快，TD 误差其次；翻比特上谁也没有分出来（5.8）。
 #
 # ### 三个常见的误会
 #

@@ -13,6 +13,7 @@ from her.episodes import Episode
 from her.plots.curves import label_success_axes
 from her.plots.style import COLORS
 from her.replay import GoalConditionedReplayBuffer
+from her_course.figures.film import named_panels
 from her_course.figures.seeds import draw_seeds
 from her_course.figures.style import language, words
 
@@ -194,6 +195,26 @@ def side_by_side(*films: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
         frames.append((sum(quarters) // 4).astype(np.uint8))
     return frames
 
+
+def film_of(films: Mapping[str, Sequence[np.ndarray]], width: int = 690) -> list[np.ndarray]:
+    """Films below one another, each under the name of its stage; the first frame shows how they end.
+
+    Args:
+        films: by stage of `STAGES`.
+        width: of a film, pixels.
+    """
+    named = {words(*STAGES[stage]): [film[-1], *film] for stage, film in films.items()}
+    return named_panels(named, columns=1, width=width)
+
+
+#: what the stages of an agent are called in a figure
+STAGES = {
+    "before": ("学之前", "before learning"),
+    "after": ("学之后", "after learning"),
+    "early": ("早期", "early"),
+    "middle": ("中期", "middle"),
+    "late": ("后期", "late"),
+}
 
 #: names of mistakes as the chapter's code has them, and what they are called in a legend
 _MISTAKES = {

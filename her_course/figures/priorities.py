@@ -11,7 +11,7 @@ from matplotlib.patches import Annulus, Circle
 from her.envs.push import GOAL_AWAY
 from her.plots.curves import label_success_axes
 from her.plots.style import COLORS
-from her_course.figures.implementation import draw_arena
+from her_course.figures.implementation import STAGES, draw_arena
 from her_course.figures.style import language, words
 
 #: one look for each variant of the measured table, the same in every figure of the chapter
@@ -141,13 +141,14 @@ def draw_reach_growth(ax: Axes, steps: np.ndarray, reaches: np.ndarray, threshol
 
 
 def draw_goals_around(
-    ax: Axes, offsets: np.ndarray, reach: float, title: str, reached: np.ndarray | None = None
+    ax: Axes, offsets: np.ndarray, reach: float, stage: str, reached: np.ndarray | None = None
 ) -> Axes:
     """Goals as they lie around the puck's start: those reached in green, others hollow; the distance within reach.
 
     Args:
         offsets: (n, 2) metres, goal minus puck.
         reach: metres; a dashed circle. Not drawn if it is infinite.
+        stage: of `her_course.figures.implementation.STAGES`.
         reached: (n,) bool; None draws all alike.
     """
     inner, outer = GOAL_AWAY
@@ -159,7 +160,8 @@ def draw_goals_around(
         ax.plot(*offsets[reached].T, "o", color=COLORS["green"], markersize=4)
     if np.isfinite(reach):
         ax.add_patch(Circle((0, 0), reach, fill=False, linestyle="--", linewidth=1.8, edgecolor=COLORS["vermilion"]))
-    ax.set_title(title, fontsize=11)
+    what = words("：练过的", ": practised") if reached is None else words("：最后一步到了的", ": there at the end")
+    ax.set_title(words(*STAGES[stage]) + what, fontsize=11)
     away = words("离冰球起点（米）", "from the puck's start (m)")
     ax.set(xlabel=away, ylabel=away)
     ax.set(aspect="equal", xlim=(-0.92, 0.92), ylim=(-0.92, 0.92), xticks=[-0.6, 0, 0.6], yticks=[-0.6, 0, 0.6])
@@ -183,7 +185,7 @@ def draw_picks(ax: Axes, goals: np.ndarray, desired: Sequence[float], picked: Se
     ax.plot(*goals.T, ".", color="#999999", markersize=4, zorder=4)
     ax.plot(*goals[picked].T, "o", color=COLORS["blue"], markeredgecolor="white", markersize=8, zorder=5)
     ax.plot(*desired, "*", markersize=15, color=COLORS["green"], markeredgecolor="black", zorder=6)
-    ax.set_title(title, fontsize=11)
+    ax.set_title({"random": words("随便挑", "at random")}.get(title, title), fontsize=11)
     ax.set(xlim=(-1.04, 1.04), ylim=(-1.04, 1.04), xticks=[], yticks=[], xlabel="", ylabel="")
     return ax
 
