@@ -173,7 +173,7 @@ fig, ax = plt.subplots(figsize=(7, 3.3))
 draw_sum_tree(ax, tree, path)
 show(fig, "priorities.tree")
 
-# %% [markdown] zh="7ed852b4"
+# %% [markdown] zh="ca3b04b7"
 # 17.5 ≥ 9, right, 8.5 left over; 8.5 < 14, left; 8.5 ≥ 5, right, 3.5 left over, and we are at the leaf of 9, row 5. Three comparisons. It owns 9 parts out of 31, so the chance of ending there is just 9/31.
 #
 # The library's tree ([`her/sum_tree.py`](../../her/sum_tree.py)) is stouter: a parent has *16* children, and the top level, of 4,096 nodes at most, is a plain cumulative sum, so that a million rows leave 2 levels to walk. The reason is NumPy: handling 16 numbers at once takes hardly longer than handling 2.
@@ -407,7 +407,7 @@ means.round(2)
 #
 # $$u_i=\max(d_i-r,0)-\min_j\max(d_j-r,0),\qquad w_i\propto\text{floor}+e^{-u_i/s}$$
 #
-# One is drawn by these weights: within $r$ all are alike, beyond it farther ones are rarer.
+# One is drawn with the weights $w_i$: within $r$ all are alike, beyond it farther ones are rarer.
 
 # %%
 def nearness(distances, reach, softness, floor=0.05):

@@ -6,7 +6,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] zh="3134d61f"
+# %% [markdown] zh="c45d1478"
 # # 6　Experiments
 #
 # > **In this chapter** HER and plain RL are compared on three tasks, live, with nothing else changed. Then come the records of ten seeds: how many episodes to 30, 50, 70 and 90 %, and where it was not reached, it says so. Then robot arms, in simulation. Then a world small enough for mental arithmetic, in which HER believes that a 10 % chance is an 80 % chance, and so misjudges even the certain step that leads there. And last, what became of HER; what can run in a minute, runs.
@@ -234,8 +234,8 @@ arms = of_variant["success_rate"].apply(lambda rates: pd.Series(rates.to_numpy()
 arms.columns = [f"run {i}" for i in arms.columns]
 arms.assign(**{"k steps": (of_variant["env_steps"].mean() / 1e3).round(1)}).fillna("")
 
-# %% [markdown] zh="d2b9160e"
-# Where a variant's name says `moved`, half of each batch comes from episodes in which the block was moved; where it says `energy`, episodes are drawn by energy (chapter 5); `her` and nothing else is plain HER. The paper has nothing like `moved`, a cousin of energy. Where it says `grasped`, half of the training episodes begin with the block in the fingers: by chance the block is hardly ever lifted, and what hardly ever happens is hardly ever relabelled. The paper does that too, for this very task (and adds in footnote 3 that it can be done without, if goals are sometimes on the table and sometimes in the air; our budget is smaller). With `sac`, the learner is SAC instead of DDPG. Exams always begin with the block on the table.
+# %% [markdown] zh="cb471144"
+# Where a variant's name says `moved`, half of each batch comes from episodes in which the block was moved; where it says `energy`, episodes are drawn by energy (chapter 5); `her` and nothing else is plain HER. The paper has nothing like `moved`, a cousin of energy. Where it says `grasped`, half of the training episodes begin with the block in the fingers: by chance the block is hardly ever lifted, and what hardly ever happens is hardly ever relabelled. The paper does that too, for this very task (and adds in footnote 3 that it can be done without, if goals are sometimes on the table and sometimes in the air; our budget is smaller). With `sac`, the learner is SAC instead of DDPG. Evaluations always begin with the block on the table.
 #
 # In the panel on the left the lines differ in replay alone: whether goals are replaced, and how episodes are drawn. Guess first: which of the two is missed most?
 
@@ -353,7 +353,7 @@ fig, ax = plt.subplots(figsize=(7, 3.6))
 draw_bits(ax, rates)
 show(fig, "experiments.bits")
 
-# %% [markdown] zh="b1d1ceaf"
+# %% [markdown] zh="b84ea367"
 # The shape is the same: a cliff without HER, a level road with it. The *place* of the cliff is not: the paper's is at 13 bits; with the steps that we allow, ours lies between 8 and 10. And it gives way: within twenty thousand steps, as above, 8 bits were a matter of luck; within sixty thousand, five seeds of five learn them.
 #
 # Beside the steps there are the settings. Appendix A, whose hyper-parameters hold for bit flipping too, has $\gamma=0.98$ for every transition, those that end an episode included: bootstrapping goes on through the goal, as it does in this course. While nothing is learned yet, the network says −50 everywhere, so a step that reaches the goal is worth $0+\gamma\cdot(-50)=-49$, just 1 above the $-50$ of one that does not (1.4). The one thing that the text leaves open is how errors are penalised: we use the Huber loss, in which large ones count linearly.
@@ -539,7 +539,7 @@ rows.assign(formula=[believed(k) for k in KS]).round(2)
 #
 # ### A correction, and what it costs
 #
-# USHER gives each transition a weight, which turns "how common $s'$ is in the data of goal $g$" back into "how common $s'$ is in the world":
+# USHER gives each transition a weight, which turns "in the data of goal $g$, how common is $s'$" back into "how common is $s'$ in the world":
 #
 # $$w(s,a,g,s')=\frac{P(s'\mid s,a)}{P_{\text{HER}}(s'\mid s,a,g)}$$
 #
