@@ -186,14 +186,14 @@ def draw_values(
     return ax
 
 
-def side_by_side(*films: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
-    """Frames of half the size that show films below one another; a moment of a film is a row of pictures."""
-    frames = []
-    for moment in zip(*films, strict=True):
-        frame = np.vstack([np.hstack(pictures) for pictures in moment]).astype(np.uint16)
-        quarters = [frame[i::2, j::2] for i in (0, 1) for j in (0, 1)]
-        frames.append((sum(quarters) // 4).astype(np.uint8))
-    return frames
+#: what the stages of an agent are called in a figure
+STAGES = {
+    "before": ("学之前", "before learning"),
+    "after": ("学之后", "after learning"),
+    "early": ("早期", "early"),
+    "middle": ("中期", "middle"),
+    "late": ("后期", "late"),
+}
 
 
 def film_of(films: Mapping[str, Sequence[np.ndarray]], width: int = 690) -> list[np.ndarray]:
@@ -206,15 +206,6 @@ def film_of(films: Mapping[str, Sequence[np.ndarray]], width: int = 690) -> list
     named = {words(*STAGES[stage]): [film[-1], *film] for stage, film in films.items()}
     return named_panels(named, columns=1, width=width)
 
-
-#: what the stages of an agent are called in a figure
-STAGES = {
-    "before": ("学之前", "before learning"),
-    "after": ("学之后", "after learning"),
-    "early": ("早期", "early"),
-    "middle": ("中期", "middle"),
-    "late": ("后期", "late"),
-}
 
 #: names of mistakes as the chapter's code has them, and what they are called in a legend
 _MISTAKES = {
