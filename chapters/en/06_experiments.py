@@ -652,12 +652,12 @@ draw_mixture(ax, steps, dict(zip(MIXTURES, curves, strict=True)))
 show(fig, "experiments.mixture")
 pd.DataFrame(curves.mean(axis=2), index=list(MIXTURES), columns=columns).round(2)
 
-# %% [markdown] zh="f8d0d3b4"
+# %% [markdown] zh="0a21087c"
 # The table has the mean success rate over the run, a column for each seed. Goals from `random` lie mostly in other episodes, out of reach from this transition, and give −1; how much of a batch to spend on them depends on the task. See whether the rows differ by more than the seeds do before you conclude anything.
 #
 # ### Two: all goals at once
 #
-# Why only one goal? A transition $(s,a,s')$ belongs to no goal; it has something to say about *every* $g$. A corridor is small enough to update them all: 11 cells, and $Q$ is a table of 11 × 11 × 2. The same experience (random walks), three kinds of update: the goal pursued (own); one goal reached later, as HER does (future); all goals together (all). How many transitions must be drawn until the greedy action is right from every cell to every goal?
+# Why only one goal? A transition $(s,a,s')$ belongs to no goal; it has something to say about *every* $g$. A corridor is small enough to update them all: 11 cells, and $Q$ is a table of 11 × 11 × 2. The same experience (random walks), three kinds of update: the goal pursued (own); 80 % with one goal reached later (HER, $k=4$); all goals together (all). How many transitions must be drawn until the greedy action is right from every cell to every goal?
 
 # %%
 CELLS = np.arange(11)
@@ -685,8 +685,8 @@ def draws_needed(how, seed, every=50):
     for n in range(1, 100_001):
         e, t = rng.integers(300), rng.integers(20)
         s, a, after = places[e, t], actions[e, t], places[e, t + 1]
-        later = places[e, rng.integers(t + 1, 21)]
-        g = {"own": own[e], "future": later, "all": CELLS}[how]
+        later = places[e, rng.integers(t + 1, 21)] if rng.random() < 0.8 else own[e]
+        g = {"own": own[e], "HER": later, "all": CELLS}[how]
         q[s, g, a] = -1.0 * (after != g) + GAMMA * q[after, g].max(axis=-1)
         if n % every == 0 and all_right(q):
             return n
@@ -694,14 +694,14 @@ def draws_needed(how, seed, every=50):
 
 # %%
 ten = range(SEED, SEED + 10)
-needed = {how: [draws_needed(how, seed) for seed in ten] for how in ("own", "future", "all")}
+needed = {how: [draws_needed(how, seed) for seed in ten] for how in ("own", "HER", "all")}
 arrivals = pd.DataFrame(needed, index=[f"seed {seed}" for seed in ten]).T
-assert max(needed["all"]) < min(needed["future"])
+assert max(needed["all"]) < min(needed["HER"])
 arrivals.assign(mean=arrivals.mean(axis=1))
 
 
-# %% [markdown] zh="765d0c65"
-# All together need the fewest draws, as a transition counts for 11; compare one later goal with the goal pursued in the rows above it. In a table this is exact: it is the same Bellman equation, written for 11 goals at a time. A robot has infinitely many goals, and a network needs another way; in 2026 people still work on it (LEO, [arXiv:2605.23551](https://arxiv.org/abs/2605.23551); and *sets* of goals as goals, GS-HER, [arXiv:2606.09476](https://arxiv.org/abs/2606.09476)).
+# %% [markdown] zh="cdc24ef8"
+# All together need the fewest draws, as a transition counts for 11. The other two rows update one goal a time; the table shows how far they are apart in so small a corridor. In a table this is exact: it is the same Bellman equation, written for 11 goals at a time. A robot has infinitely many goals, and a network needs another way; in 2026 people still work on it (LEO, [arXiv:2605.23551](https://arxiv.org/abs/2605.23551); and *sets* of goals as goals, GS-HER, [arXiv:2606.09476](https://arxiv.org/abs/2606.09476)).
 #
 # ### Three: not even rewards
 #
