@@ -700,8 +700,8 @@ assert max(needed["all"]) < min(needed["HER"])
 arrivals.assign(mean=arrivals.mean(axis=1))
 
 
-# %% [markdown] zh="cdc24ef8"
-# All together need the fewest draws, as a transition counts for 11. The other two rows update one goal a time; the table shows how far they are apart in so small a corridor. In a table this is exact: it is the same Bellman equation, written for 11 goals at a time. A robot has infinitely many goals, and a network needs another way; in 2026 people still work on it (LEO, [arXiv:2605.23551](https://arxiv.org/abs/2605.23551); and *sets* of goals as goals, GS-HER, [arXiv:2606.09476](https://arxiv.org/abs/2606.09476)).
+# %% [markdown] zh="ba1be881"
+# All together need the fewest draws, as a transition counts for 11. The other two rows update one goal at a time, and HER needs *more* of them: a table does not generalise, every (cell, goal) must have its turn, and the goals that HER puts in are mostly near, as random walks seldom get far. What HER gains shows where a network carries over from near goals to far ones. In a table this is exact: it is the same Bellman equation, written for 11 goals at a time. A robot has infinitely many goals, and a network needs another way; in 2026 people still work on it (LEO, [arXiv:2605.23551](https://arxiv.org/abs/2605.23551); and *sets* of goals as goals, GS-HER, [arXiv:2606.09476](https://arxiv.org/abs/2606.09476)).
 #
 # ### Three: not even rewards
 #
