@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,12 +10,12 @@ from matplotlib.patches import Circle, Rectangle, Wedge
 
 from her.envs.reach import GAP, WALL, Reach
 from her.episodes import Episode
-from her.plots.curves import draw_curve, label_success_axes
-from her.plots.style import COLORS, text
+from her.plots.curves import label_success_axes
+from her.plots.style import COLORS
 from her.replay import GoalConditionedReplayBuffer
-from her_course.figures.alternatives import alternative
-
-alt = partial(alternative, "implementation")
+from her_course.figures.film import named_panels
+from her_course.figures.seeds import draw_seeds
+from her_course.figures.style import language, words
 
 #: one colour and one hatch per episode of the ring, told apart without colour too
 _EPISODES = [("blue", ""), ("orange", "//"), ("green", ".."), ("purple", "\\\\"), ("sky", "xx")]
@@ -33,7 +32,7 @@ def draw_arena(ax: Axes) -> Axes:
     return ax
 
 
-def draw_episodes(ax: Axes, episodes: Sequence[Episode], lang: str, threshold: float = 0.06) -> Axes:
+def draw_episodes(ax: Axes, episodes: Sequence[Episode], threshold: float = 0.06) -> Axes:
     """Episodes of Reach: the path and every achieved goal, and the desired goal as a ring of radius ε."""
     draw_arena(ax)
     for episode, (colour, _) in zip(episodes, _EPISODES, strict=False):
@@ -42,16 +41,16 @@ def draw_episodes(ax: Axes, episodes: Sequence[Episode], lang: str, threshold: f
         ax.scatter(*episode.achieved_goals.T, s=16, color=COLORS[colour], zorder=5)
         ax.add_patch(Circle(episode.goal, threshold, fill=False, linewidth=2, color=COLORS[colour], zorder=5))
     handles = [
-        ax.scatter([], [], s=16, color=COLORS["grey"], label=text(lang, "到过的地方", "achieved")),
+        ax.scatter([], [], s=16, color=COLORS["grey"], label=words("到过的地方", "achieved")),
         ax.scatter([], [], s=90, facecolor="none", edgecolor=COLORS["grey"], linewidth=2),
     ]
-    handles[1].set_label(text(lang, "想去的地方", "desired"))
+    handles[1].set_label(words("想去的地方", "desired"))
     ax.set(xlim=(-1.08, 1.08), ylim=(-1.08, 1.08))
     ax.legend(handles=handles, loc="center left", handletextpad=0.2)
     return ax
 
 
-def draw_pairs(ax: Axes, counts: np.ndarray, title: str, lang: str, most: float | None = None) -> Axes:
+def draw_pairs(ax: Axes, counts: np.ndarray, title: str, most: float | None = None) -> Axes:
     """How often transition i (down) was given the goal that transition j achieved (across).
 
     Args:
@@ -62,15 +61,15 @@ def draw_pairs(ax: Axes, counts: np.ndarray, title: str, lang: str, most: float 
     ax.imshow(shares, cmap="viridis_r", vmin=0, vmax=most)
     ticks = np.arange(0, len(counts), 6)
     ax.set(title=title, xticks=ticks, yticks=ticks)
-    ax.set_xlabel(text(lang, "目标出自第 j 行", "goal from row j"))
+    ax.set_xlabel(words("目标出自第 j 行", "goal from row j"))
     if ax.get_subplotspec().is_first_col():
-        ax.set_ylabel(text(lang, "转移在第 i 行", "transition in row i"))
+        ax.set_ylabel(words("转移在第 i 行", "transition in row i"))
     ax.grid(False)
     ax.spines[:].set_visible(True)
     return ax
 
 
-def draw_ring(ax: Axes, buffer: GoalConditionedReplayBuffer, lang: str, oldest: int = 1, is_open: bool = False) -> Axes:
+def draw_ring(ax: Axes, buffer: GoalConditionedReplayBuffer, oldest: int = 1, is_open: bool = False) -> Axes:
     """The rows of a small buffer as a ring: which episode lies where, and the position of each row in its episode.
 
     Args:
@@ -99,17 +98,15 @@ def draw_ring(ax: Axes, buffer: GoalConditionedReplayBuffer, lang: str, oldest: 
     for which in np.unique(number):
         mine = rows[number == which]
         x, y = _on_circle(mine[0] + len(mine) / 2, step, 1)
-        name = text(lang, f"回合 {oldest + which}", f"episode {oldest + which}")
-        name += text(lang, "\n（未完）", "\n(open)") if is_open and which == number[-1] else ""
+        name = words(f"回合 {oldest + which}", f"episode {oldest + which}")
+        name += words("\n（未完）", "\n(open)") if is_open and which == number[-1] else ""
         ax.text(1.42 * x, 1.2 * y, name, ha="center", va="center", fontsize=9)
     head = buffer.rings[0].head
     tip, tail = _on_circle(head, step, 0.62), _on_circle(head, step, 0.36)
     ax.annotate("", tip, tail, arrowprops={"arrowstyle": "-|>", "color": COLORS["vermilion"], "lw": 2})
-    ax.text(0, 0, text(lang, "写到\n这里", "written\nso far"), ha="center", va="center", fontsize=9)
+    ax.text(0, 0, words("写到\n这里", "written\nso far"), ha="center", va="center", fontsize=9)
     ax.set(xlim=(-1.8, 1.8), ylim=(-1.35, 1.35), aspect="equal")
-    ax.set_title(
-        text(lang, f"{len(rows)} / {buffer.capacity} 行", f"{len(rows)} of {buffer.capacity} rows"), loc="center"
-    )
+    ax.set_title(words(f"{len(rows)} / {buffer.capacity} 行", f"{len(rows)} of {buffer.capacity} rows"), loc="center")
     ax.axis("off")
     return ax
 
@@ -123,48 +120,7 @@ def _on_circle(row: float, step: float, radius: float) -> tuple[float, float]:
     return radius * np.cos(angle), radius * np.sin(angle)
 
 
-def draw_reward_mix(ax: Axes, relabelled: np.ndarray, own: np.ndarray, success: np.ndarray, k: int, lang: str) -> Axes:
-    """Shares of a batch: relabelled, relabelled with its own achieved goal, successful; and the folk claim k/(k+1).
-
-    Args:
-        relabelled, own, success: (n,) bool, of each row of a batch.
-    """
-    shares = [relabelled.mean(), own.mean(), success.mean()]
-    names = [text(lang, "重标注", "relabelled"), text(lang, "抽中自己", "own goal"), text(lang, "成功", "success")]
-    bars = ax.bar(names, shares, color=[COLORS["sky"], COLORS["blue"], COLORS["orange"]], width=0.6)
-    ax.bar_label(bars, [f"{share:.1%}" for share in shares], padding=2)
-    ax.axhline(k / (k + 1), color=COLORS["vermilion"], linestyle="--", zorder=0)
-    claim = text(lang, "传说中的成功份额", "success, says the folklore")
-    ax.text(2.4, k / (k + 1) + 0.02, claim, color=COLORS["vermilion"], ha="right", va="bottom")
-    ax.set(ylim=(0, 1), ylabel=text(lang, "占批次的份额", "share of the batch"))
-    ax.grid(axis="x", visible=False)
-    return ax
-
-
-def draw_success_by_position(ax: Axes, position: np.ndarray, own: np.ndarray, success: np.ndarray, lang: str) -> Axes:
-    """Of relabelled transitions, the share that drew its own goal and the share that succeeds, by t, beside 1/(T - t).
-
-    Args:
-        position: (n,) t of each relabelled transition.
-        own, success: (n,) bool.
-    """
-    length = position.max() + 1
-    t = np.arange(length)
-    of_each = np.bincount(position)
-    ax.plot(t, 1 / (length - t), color=COLORS["black"], linestyle="-", linewidth=1.5, label="$1/(T-t)$")
-    for which, colour, marker, label in (
-        (own, "blue", "o", text(lang, "抽中自己", "own goal")),
-        (success, "orange", "x", text(lang, "成功", "success")),
-    ):
-        share = np.bincount(position, weights=which) / of_each
-        ax.plot(t, share, marker, color=COLORS[colour], markersize=4.5, label=label)
-    ax.set(xlabel=text(lang, "在回合中的位置 t", "position t in the episode"), ylim=(0, 1.03))
-    ax.set_ylabel(text(lang, "占重标注行的份额", "share of relabelled rows"))
-    ax.legend()
-    return ax
-
-
-def draw_inputs(ax: Axes, inputs: np.ndarray, shown: str, lang: str, clip: float = 5.0) -> Axes:
+def draw_inputs(ax: Axes, inputs: np.ndarray, shown: str, clip: float = 5.0) -> Axes:
     """A histogram of one standardised input as the network receives it; what was clipped stands out, with its share.
 
     ``shown`` says what the normaliser had been shown: observations "as played" or "as fed" to the network.
@@ -173,14 +129,14 @@ def draw_inputs(ax: Axes, inputs: np.ndarray, shown: str, lang: str, clip: float
     clipped = np.abs(inputs) >= clip
     for part, colour in ((~clipped, "blue"), (clipped, "vermilion")):
         ax.hist(inputs[part], edges, weights=np.full(part.sum(), 1 / len(inputs)), color=COLORS[colour])
-    share = text(lang, f"截掉 {clipped.mean():.0%}", f"clipped: {clipped.mean():.0%}")
+    share = words(f"裁到 ±5：{clipped.mean():.0%}", f"clipped: {clipped.mean():.0%}")
     ax.text(0.98, 0.92, share, transform=ax.transAxes, ha="right", va="top", color=COLORS["vermilion"])
     titles = {
-        "as played": text(lang, "归一化器只看过原来的目标", "normaliser shown the original goals"),
-        "as fed": text(lang, "归一化器看过网络吃到的目标", "normaliser shown what is fed"),
+        "as played": words("归一化器只看过想要的目标", "normaliser shown desired goals only"),
+        "as fed": words("归一化器看过网络的全部输入", "normaliser shown all inputs"),
     }
-    ax.set(title=titles[shown], xlim=(-clip - 0.5, clip + 0.5), ylabel=text(lang, "份额", "share"))
-    ax.set_xlabel(text(lang, "标准化之后的目标横坐标", "goal x, standardised"))
+    ax.set(title=titles[shown], xlim=(-clip - 0.5, clip + 0.5), ylabel=words("份额", "share"))
+    ax.set_xlabel(words("标准化之后的目标横坐标", "goal x, standardised"))
     return ax
 
 
@@ -196,7 +152,6 @@ def draw_values(
     values: np.ndarray,
     actions: np.ndarray,
     goal: Sequence[float],
-    lang: str,
     spots: Mapping[str, Sequence[float]] | None = None,
 ) -> Axes:
     """The critic's value of each position for one goal, with contours, and the actor's direction as arrows.
@@ -215,7 +170,7 @@ def draw_values(
     values = np.where(blocked, np.nan, values).reshape(n, n)
     ax.add_patch(Rectangle((-1, -1), 2, 2, color="#DDDDDD"))
     image = ax.pcolormesh(x, y, values, shading="nearest")
-    ax.figure.colorbar(image, ax=ax, label=text(lang, "价值 Q（0 是最好）", "value Q (0 is best)"))
+    ax.figure.colorbar(image, ax=ax, label=words("价值 Q（0 是最好）", "value Q (0 is best)"))
     lines = ax.contour(x, y, values, levels=np.arange(-50, 0, 2), colors="white", linestyles="-", linewidths=0.8)
     ax.clabel(lines, fontsize=8, fmt="%g")
     every = slice(n // 16, None, n // 8)
@@ -231,14 +186,25 @@ def draw_values(
     return ax
 
 
-def side_by_side(*films: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
-    """Frames of half the size that show films below one another; a moment of a film is a row of pictures."""
-    frames = []
-    for moment in zip(*films, strict=True):
-        frame = np.vstack([np.hstack(pictures) for pictures in moment]).astype(np.uint16)
-        quarters = [frame[i::2, j::2] for i in (0, 1) for j in (0, 1)]
-        frames.append((sum(quarters) // 4).astype(np.uint8))
-    return frames
+#: what the stages of an agent are called in a figure
+STAGES = {
+    "before": ("学之前", "before learning"),
+    "after": ("学之后", "after learning"),
+    "early": ("早期", "early"),
+    "middle": ("中期", "middle"),
+    "late": ("后期", "late"),
+}
+
+
+def film_of(films: Mapping[str, Sequence[np.ndarray]], width: int = 690) -> list[np.ndarray]:
+    """Films below one another, each under the name of its stage; the first frame shows how they end.
+
+    Args:
+        films: by stage of `STAGES`.
+        width: of a film, pixels.
+    """
+    named = {words(*STAGES[stage]): [film[-1], *film] for stage, film in films.items()}
+    return named_panels(named, columns=1, width=width)
 
 
 #: names of mistakes as the chapter's code has them, and what they are called in a legend
@@ -253,7 +219,7 @@ _MISTAKES = {
 }
 
 
-def draw_mistakes(axes: Sequence[Axes], steps: np.ndarray, curves: Mapping[str, np.ndarray], lang: str) -> None:
+def draw_mistakes(axes: Sequence[Axes], steps: np.ndarray, curves: Mapping[str, np.ndarray]) -> None:
     """Learning curves with one mistake each: the first three go to the left axes, the others to the right.
 
     Args:
@@ -265,7 +231,7 @@ def draw_mistakes(axes: Sequence[Axes], steps: np.ndarray, curves: Mapping[str, 
         styles = [("none", "black", "-"), *zip(shown, ("vermilion", "blue", "green"), ("--", "-.", ":"), strict=True)]
         for mistake, color, dashes in styles:
             style = {"color": COLORS[color], "linestyle": dashes}
-            draw_curve(ax, steps, curves[mistake], text(lang, *_MISTAKES[mistake]), style)
-        label_success_axes(ax, lang, "any")
+            draw_seeds(ax, steps, curves[mistake], words(*_MISTAKES[mistake]), style)
+        label_success_axes(ax, language(), "any")
         ax.legend(fontsize=9)
     axes[1].set_ylabel("")
