@@ -142,7 +142,7 @@ def expected_pairs(strategy):
 from scipy.stats import chi2, chisquare, ncx2
 
 
-def test(strategy, excess=0.05):
+def compare(strategy, excess=0.05):
     share, table = expected_pairs(strategy), pairs[strategy]
     inside, n = share > 0, table.sum()
     p = chisquare(table[inside], share[inside] * n).pvalue
@@ -151,7 +151,7 @@ def test(strategy, excess=0.05):
     return p, table[~inside].sum(), power
 
 
-pd.DataFrame(map(test, STRATEGIES), STRATEGIES, ["p", "draws outside", "power"]).round(2)
+pd.DataFrame(map(compare, STRATEGIES), STRATEGIES, ["p", "draws outside", "power"]).round(2)
 
 # %% [markdown] zh="d16c5c27"
 # No $p$ is suspiciously small (below 0.05), nothing fell outside, and a deviation of 5 % would hardly have escaped the test: the library implements these four rules. `random` takes goals from the other episode too, and just as evenly.

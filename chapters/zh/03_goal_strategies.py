@@ -142,7 +142,7 @@ def expected_pairs(strategy):
 from scipy.stats import chi2, chisquare, ncx2
 
 
-def test(strategy, excess=0.05):
+def compare(strategy, excess=0.05):
     share, table = expected_pairs(strategy), pairs[strategy]
     inside, n = share > 0, table.sum()
     p = chisquare(table[inside], share[inside] * n).pvalue
@@ -151,7 +151,7 @@ def test(strategy, excess=0.05):
     return p, table[~inside].sum(), power
 
 
-pd.DataFrame(map(test, STRATEGIES), STRATEGIES, ["p", "draws outside", "power"]).round(2)
+pd.DataFrame(map(compare, STRATEGIES), STRATEGIES, ["p", "draws outside", "power"]).round(2)
 
 # %% [markdown]
 # 没有一个 $p$ 小到可疑（0.05 以下），区间之外一次也没有，而 5 % 的偏差它几乎一定看得出来：库里抽的就是那四条规则。`random` 连另一个回合的目标也抽，格子却和别人一样匀。
