@@ -21,7 +21,13 @@ def _course(module: str) -> ModuleType:
     try:
         return import_module(f"her_course.{module}")
     except ModuleNotFoundError as error:
-        raise click.ClickException(f"{error.name} is missing: pip install 'her-course[course]'") from None
+        raise _missing(error) from None
+
+
+def _missing(error: ModuleNotFoundError) -> click.ClickException:
+    from her_course.doctor import install
+
+    return click.ClickException(f"{error.name} is missing: {install('course')}")
 
 
 def _sources(lang: str, numbers: tuple[int, ...]) -> list[Path]:
@@ -42,15 +48,20 @@ def doctor() -> None:
     sys.exit(any(finding.status == "missing" for finding in findings))
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--lang", type=click.Choice(["zh", "en"]), envvar="HER_LANG", help="Of the start page.  [default: the system's]"
+)
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def lab(options: tuple[str, ...]) -> None:
-    """Open the chapters in JupyterLab; OPTIONS are JupyterLab's, as in `her lab --port 9999`."""
-    chapters = _course("notebooks").find_chapters()
+def lab(lang: str | None, options: tuple[str, ...]) -> None:
+    """Open the course in JupyterLab; OPTIONS are those of `jupyter lab`, as in `her lab --port 9999`."""
     try:
-        _course("lab").start(chapters, options)
+        chapters = _course("places").find_chapters()
+        _course("lab").start(chapters, lang or _course("lab").system_language(), options)
+    except FileNotFoundError as error:
+        raise click.ClickException(str(error)) from None
     except ModuleNotFoundError as error:
-        raise click.ClickException(f"{error.name} is missing: pip install 'her-course[course]'") from None
+        raise _missing(error) from None
 
 
 @click.command()
@@ -157,12 +168,12 @@ def exercises() -> None:
 @exercises.command("make")
 @NUMBERS
 def make_exercises(numbers: tuple[int, ...]) -> None:
-    """Write exercises/ from solutions/: stubs where the answers stand."""
+    """Write exercises/zh and exercises/en from solutions/: stubs where the answers stand."""
     handout = _course("handout")
     for path in _solutions(numbers):
-        target = path.parents[1] / "exercises"
         try:
-            click.echo(f"{handout.make(path, target).relative_to(path.parents[1])}")
+            for made in handout.make(path, path.parents[1] / "exercises"):
+                click.echo(made.relative_to(path.parents[1]))
         except ValueError as error:
             raise click.ClickException(f"{path.name}, {error}") from None
 

@@ -1,5 +1,8 @@
 """How figures look in a chapter: few lines, the colours of `her.plots`, and a font that has Chinese."""
 
+import os
+import re
+from functools import cache
 from pathlib import Path
 
 import matplotlib as mpl
@@ -7,12 +10,15 @@ from cycler import cycler
 from matplotlib import font_manager
 
 from her.plots.style import COLORS, DASHES, text
+from her_course.cards import PLAIN
 
 FONT = Path(__file__).parent / "fonts" / "HERSansSC-Regular.otf"
 FAMILY = "HER Sans SC"
 
+# Files of fonts that have the characters that the bundled subset lacks: names, traditional characters.
+CHINESE_FONTS = re.compile(r"NotoSans(CJK|SC)|SourceHanSans|wqy-|msyh|simhei|PingFang|Hiragino Sans GB|STHeiti", re.I)
+
 STYLE = {
-    "font.family": [FAMILY, "DejaVu Sans"],
     "font.size": 11,
     "axes.unicode_minus": True,
     "axes.titlesize": 12,
@@ -52,7 +58,9 @@ def use_style(lang: str = "zh") -> None:
     _language = lang
     if FAMILY not in font_manager.fontManager.get_font_names():
         font_manager.fontManager.addfont(FONT)
-    mpl.rcParams.update(STYLE)
+    # What is executed without a reader, and committed, looks the same on every machine.
+    system = [] if os.environ.get(PLAIN) else system_font()
+    mpl.rcParams.update(STYLE | {"font.family": [FAMILY, *system, "DejaVu Sans"]})
 
 
 def language() -> str:
@@ -63,3 +71,13 @@ def language() -> str:
 def words(zh: str, en: str) -> str:
     """The one of the two texts that is in the language of the figures."""
     return text(_language, zh, en)
+
+
+@cache
+def system_font() -> list[str]:
+    """The name of a font of this machine that has all Chinese characters; empty if there is none."""
+    files = sorted(file for file in font_manager.findSystemFonts() if CHINESE_FONTS.search(Path(file).name))
+    regular = [file for file in files if "Bold" not in file][:1]
+    for file in regular:
+        font_manager.fontManager.addfont(file)
+    return [font_manager.get_font(file).family_name for file in regular]
