@@ -259,7 +259,7 @@ def test_a_wrapper_may_tell_where_the_object_is():
 
     env = gym.wrappers.OrderEnforcing(WithObject(Point()))
     assert MovedTransitions.of(env).position == slice(0, 2)
-    assert EnergyTransitions.of(env).dt == 0.1
+    assert EnergyTransitions.of(env).physics["dt"] == 0.1
 
 
 def test_an_environment_without_a_reward_function_is_refused_by_name(register):
