@@ -157,12 +157,12 @@ def exercises() -> None:
 @exercises.command("make")
 @NUMBERS
 def make_exercises(numbers: tuple[int, ...]) -> None:
-    """Write exercises/ from solutions/: stubs where the answers stand."""
+    """Write exercises/zh and exercises/en from solutions/: stubs where the answers stand."""
     handout = _course("handout")
     for path in _solutions(numbers):
-        target = path.parents[1] / "exercises"
         try:
-            click.echo(f"{handout.make(path, target).relative_to(path.parents[1])}")
+            for made in handout.make(path, path.parents[1] / "exercises"):
+                click.echo(made.relative_to(path.parents[1]))
         except ValueError as error:
             raise click.ClickException(f"{path.name}, {error}") from None
 

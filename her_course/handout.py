@@ -1,26 +1,36 @@
 """Exercise notebooks made from the solutions, and the folder that is handed out to a class.
 
-A solution is written as ``solutions/chN.py`` (percent format). What stands between ``### BEGIN SOLUTION`` and
-``### END SOLUTION`` is left out of the exercise. Those are nbgrader's marks, and the cells carry nbgrader's metadata:
-``nbgrader generate_assignment`` can start from the same notebooks.
+A solution is written as ``solutions/chN.py`` (percent format) in both languages, and gives ``exercises/zh/chN`` and
+``exercises/en/chN``, each in its own language:
+
+- prose: what a cell says in Chinese stands above a line ``---``, what it says in English below it; a cell without that
+  line goes to both and holds no Chinese;
+- code: ``text(LANG, "…", "…")`` becomes the one text or the other, and LANG the language of the exercise;
+- answers: what stands between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` is left out. Those are nbgrader's marks,
+  and the cells carry nbgrader's metadata: ``nbgrader generate_assignment`` can start from the same notebooks.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from textwrap import indent
 
 import nbformat
 from nbformat import NotebookNode
 
-from her_course.notebooks import find_chapters, read, write_notebook, write_source
+from her_course.notebooks import LANGUAGES, find_chapters, read, write_notebook, write_source
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-STUB = ("# 在这里写 / your code here", "raise NotImplementedError")
+STUB = {"zh": "# 在这里写\nraise NotImplementedError", "en": "# your code here\nraise NotImplementedError"}
+BETWEEN_LANGUAGES = "\n\n---\n\n"
 _SOLUTION = re.compile(rf"^([ \t]*){BEGIN}[ \t]*\n.*?^[ \t]*{END}[ \t]*$", re.MULTILINE | re.DOTALL)
 _CHECK = re.compile(r"^check\((\w+)\)\.score$", re.MULTILINE)
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_IMPORT_OF_TEXT = re.compile(r"^(from her_course\.figures import .*), text\b", re.MULTILINE)
 _DEFINES = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)
 
 #: what a class is given; of `her`, without what gives the hidden cases away
@@ -89,32 +99,66 @@ def cases(name: str) -> int:
     return len(exercise.cases(np.random.default_rng(0))) + exercise.pure
 
 
-def without_solutions(notebook: NotebookNode) -> NotebookNode:
-    """The notebook as it is handed out: stubs for answers, and no outputs.
+def exercise(solution: NotebookNode, lang: str) -> NotebookNode:
+    """The notebook as it is handed out: in one language, stubs for answers, and no outputs.
 
     Raises:
-        ValueError: marks that do not come in pairs.
+        ValueError: marks that do not come in pairs, or prose whose languages are not told apart.
     """
-    stripped = nbformat.from_dict(notebook)
-    for number, cell in enumerate(stripped.cells, start=1):
-        if cell.cell_type != "code":
+    handed_out = nbformat.from_dict(solution)
+    for number, cell in enumerate(handed_out.cells, start=1):
+        if cell.cell_type == "markdown":
+            cell.source = _in_language(cell.source, lang, number)
             continue
-        cell.source = _SOLUTION.sub(lambda found: "\n".join(found[1] + line for line in STUB), cell.source)
+        cell.source = _SOLUTION.sub(lambda found: indent(STUB[lang], found[1]), _without_texts(cell.source, lang))
         if BEGIN in cell.source or END in cell.source:
             raise ValueError(f"cell {number}: {BEGIN!r} and {END!r} do not come in pairs")
+        cell.source = cell.source.replace('os.environ.get("HER_LANG", "zh")', f'os.environ.get("HER_LANG", "{lang}")')
         cell.outputs, cell.execution_count = [], None
-    return stripped
+    if not any("text(" in cell.source for cell in handed_out.cells):
+        for cell in handed_out.cells:
+            cell.source = _IMPORT_OF_TEXT.sub(r"\1", cell.source)
+    return handed_out
 
 
-def make(solution: Path, exercises: Path) -> Path:
-    """Write ``exercises/chN.py`` and ``.ipynb`` from ``solutions/chN.py``, which gets its metadata, if need be."""
+def _in_language(prose: str, lang: str, number: int) -> str:
+    """What a cell of prose says in one language."""
+    zh, line, en = prose.partition(BETWEEN_LANGUAGES)
+    if not line:
+        zh = en = prose
+    if bool(_CHINESE.search(zh)) != bool(line) or _CHINESE.search(en):
+        raise ValueError(f"cell {number}: expected Chinese, a line ---, and English, or a cell without Chinese")
+    return zh if lang == "zh" else en
+
+
+def _without_texts(code: str, lang: str) -> str:
+    """The code with the one of two texts in place of each ``text(LANG, "…", "…")``."""
+    if "text(LANG" not in code:
+        return code
+    said = {}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "text":
+            chosen = node.args[1 + LANGUAGES.index(lang)]
+            said[ast.get_source_segment(code, node)] = ast.get_source_segment(code, chosen)
+    for call, words in said.items():
+        code = code.replace(call, words)
+    return code
+
+
+def make(solution: Path, exercises: Path) -> list[Path]:
+    """Write ``exercises/LANG/chN.py`` and ``.ipynb`` from ``solutions/chN.py``, which gets its metadata, if need be.
+
+    Returns the two sources.
+    """
     notebook = with_metadata(read(solution))
     write_source(notebook, solution)
-    exercise = exercises / solution.name
-    stripped = without_solutions(notebook)
-    write_source(stripped, exercise)
-    write_notebook(stripped, exercise.with_suffix(".ipynb"))
-    return exercise
+    made = [exercises / lang / solution.name for lang in LANGUAGES]
+    for path in made:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handed_out = exercise(notebook, path.parent.name)
+        write_source(handed_out, path)
+        write_notebook(handed_out, path.with_suffix(".ipynb"))
+    return made
 
 
 def release(repository: Path, out: Path) -> None:

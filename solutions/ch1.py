@@ -7,9 +7,13 @@
 # ---
 
 # %% [markdown]
-# # 1　练习：稀疏奖励 / Exercises: sparse rewards
+# # 1　练习：稀疏奖励
 #
 # 三个函数，一个开放任务，大约 50 分钟。写完一个就运行下面的检查：它会说哪一例不对、像是哪种误会。`hint("函数名")` 有三级提示，一级比一级说得多。
+#
+# ---
+#
+# # 1　Exercises: sparse rewards
 #
 # Three functions and an open task, some 50 minutes. When you have written one, run the check below it: it says which case fails and what that looks like. `hint("name")` has three levels, each tells more.
 
@@ -34,11 +38,17 @@ use_style(LANG)
 
 
 # %% [markdown]
-# ## 1.1　稀疏奖励 / The sparse reward
+# ## 1.1　稀疏奖励
 #
-# ★☆☆☆　5 分钟 / 5 minutes
+# ★☆☆☆　5 分钟
 #
 # 到了 0 分，没到 −1 分。“到了”是说距离*小于*阈值；正好等于，不算。输入可能是一对目标，也可能是一批：最后一个轴是坐标，前面有几个轴都行。
+#
+# ---
+#
+# ## 1.1　The sparse reward
+#
+# ★☆☆☆　5 minutes
 #
 # 0 when reached, −1 when not. "Reached" means *closer* than the threshold; exactly on the line does not count. The input may be one pair of goals or a batch: the last axis holds the coordinates, and there may be any number of axes before it.
 
@@ -64,11 +74,17 @@ check(sparse_reward).score
 
 
 # %% [markdown]
-# ## 1.2　乱翻也能成功吗？ / Can chance do it?
+# ## 1.2　乱翻也能成功吗？
 #
-# ★★★☆　20 分钟 / 20 minutes
+# ★★★☆　20 分钟
 #
 # n 个比特，起点和目标都均匀地抽。每一步随便翻一个比特。第 0, 1, …, horizon 步里至少有一步正好是目标，这件事的概率是多少？起点就是目标的情形（第 0 步）也算。要精确值，不要模拟。
+#
+# ---
+#
+# ## 1.2　Can chance do it?
+#
+# ★★★☆　20 minutes
 #
 # n bits, start and goal drawn uniformly. Each step flips a random bit. How probable is it that at least one of the steps 0, 1, …, horizon is the goal? A start that is the goal already (step 0) counts. The exact value, no simulation.
 
@@ -100,11 +116,17 @@ check(random_success_probability).score
 
 
 # %% [markdown]
-# ## 1.3　成功率，说清楚是哪一种 / A success rate that says which
+# ## 1.3　成功率，说清楚是哪一种
 #
-# ★★☆☆　10 分钟 / 10 minutes
+# ★★☆☆　10 分钟
 #
 # 论文里翻比特按“任意一步到过”算成功，机械臂按“最后一步停在那里”算。同一批回合，两个数可以差很多。奖励为 0 的那一步就是到了目标。
+#
+# ---
+#
+# ## 1.3　A success rate that says which
+#
+# ★★☆☆　10 minutes
 #
 # The paper judges bit flipping by "at any step", and robots by "at the last step". For the same episodes the two may be far apart. A reward of 0 says that the goal was reached at that step.
 
@@ -129,17 +151,23 @@ def success_rate(episodes: Sequence[Episode], at: str) -> float:
 check(success_rate).score
 
 # %% [markdown]
-# ## 开放任务：多少位以后，练习就没用了？ / Open task: at how many bits does practice stop helping?
+# ## 开放任务：多少位以后，练习就没用了？
 #
-# ★★★☆　15 分钟 / 15 minutes
+# ★★★☆　15 分钟
 #
 # 写 `learning_curve`：让一个*没有* HER 的智能体在 n 位上练 `rounds` 轮，每轮之后用*你的* `success_rate` 考它一次。再看图：实线是学出来的，虚线是*你的* `random_success_probability` 算出来的运气。先猜一猜，哪个 n 的实线会离开虚线？
 #
 # 要用到的：`trainer = Trainer(settings_for("her/BitFlip-v0", {"n_bits": n_bits}, strategy="none", seed=seed))`；`trainer.round()` 练一轮；`rollout(trainer.agent.act, trainer.evaluation_envs, trainer.horizon, seed=…).episodes()` 是不带探索的回合。
 #
+# ---
+#
+# ## Open task: at how many bits does practice stop helping?
+#
+# ★★★☆　15 minutes
+#
 # Write `learning_curve`: let an agent *without* HER practise on n bits for `rounds` rounds, and examine it after each with *your* `success_rate`. Then look: solid is what was learned, dashed is luck, as *your* `random_success_probability` has it. Guess first: for which n will the solid line leave the dashed one?
 #
-# You need the lines above: a `Trainer`, its `round()`, and a `rollout` of `agent.act`, which does not explore.
+# You need: `trainer = Trainer(settings_for("her/BitFlip-v0", {"n_bits": n_bits}, strategy="none", seed=seed))`; `trainer.round()`, which practises for a round; and `rollout(trainer.agent.act, trainer.evaluation_envs, trainer.horizon, seed=…).episodes()`, episodes without exploration.
 
 # %% nbgrader={"grade": false, "grade_id": "learning_curve", "locked": false, "schema_version": 3, "solution": true, "task": false}
 from her.training.evaluation import rollout
@@ -185,7 +213,11 @@ if curves:
     show(fig, alt=text(LANG, "没有 HER 时的学习曲线：4 位的实线升到虚线以上很多，12 位的一直贴着零附近的虚线。", "Learning curves without HER: with 4 bits the solid line rises far above the dashed line of luck, with 12 it stays near zero."))
 
 # %% [markdown]
-# ## 做到哪里了 / How far you have come
+# ## 做到哪里了
+#
+# ---
+#
+# ## How far you have come
 
 # %%
 progress()

@@ -7,9 +7,13 @@
 # ---
 
 # %% [markdown]
-# # 2　练习：重标注 / Exercises: relabelling
+# # 2　练习：重标注
 #
 # 换一个目标，同一段经历就成了另一个故事。三个函数，一个开放任务，大约 55 分钟。写完一个就运行检查；没有头绪就 `hint("函数名")`。
+#
+# ---
+#
+# # 2　Exercises: relabelling
 #
 # Give it another goal, and the same experience tells another story. Three functions and an open task, some 55 minutes. Run the check after each; if you are stuck, `hint("name")`.
 
@@ -35,13 +39,19 @@ RewardFunction = Callable[[np.ndarray, np.ndarray], float]
 
 
 # %% [markdown]
-# ## 2.1　给一个转移换目标 / Another goal for a transition
+# ## 2.1　给一个转移换目标
 #
-# ★☆☆☆　10 分钟 / 10 minutes
+# ★☆☆☆　10 分钟
 #
 # 返回一个*新的* `Transition`：目标换成 `new_goal`，奖励照新目标重新算。`done` 一律是 False：这门课的环境成功了也不结束回合，旧目标留下的 done 说明不了新任务。其余字段都是真实发生过的事，不变；传进来的那个转移也不许动。
 #
 # 提醒两件事：`achieved_goal` 是动作*之后*达到的；奖励函数的参数顺序是（达到的，想要的）。
+#
+# ---
+#
+# ## 2.1　Another goal for a transition
+#
+# ★☆☆☆　10 minutes
 #
 # Return a *new* `Transition` whose goal is `new_goal` and whose reward is computed under it. `done` is always False: here no success ends an episode, and a done stored under the old goal says nothing of the new task. The other fields really happened and stay the same; leave the transition you are given unchanged.
 #
@@ -70,11 +80,17 @@ check(relabel_transition).score
 
 
 # %% [markdown]
-# ## 2.2　整个回合换成最后到达的地方 / An episode that meant to end where it did
+# ## 2.2　整个回合换成最后到达的地方
 #
-# ★★☆☆　10 分钟 / 10 minutes
+# ★★☆☆　10 分钟
 #
 # `final` 策略：假装这个回合一开始就想去它最后到达的地方。每个转移都换成这*同一个*目标，奖励逐步重算：途中路过那里也是 0。
+#
+# ---
+#
+# ## 2.2　An episode that meant to end where it did
+#
+# ★★☆☆　10 minutes
 #
 # The strategy `final`: pretend that the episode had meant, all along, to go where it ended. Every transition gets this *one* goal, every reward is computed anew: passing through that place on the way earns 0 too.
 
@@ -99,11 +115,17 @@ check(relabel_final).score
 
 
 # %% [markdown]
-# ## 2.3　换了目标，有多少真的成功？ / How many of them really succeed?
+# ## 2.3　换了目标，有多少真的成功？
 #
-# ★★★☆　15 分钟 / 15 minutes
+# ★★★☆　15 分钟
 #
 # `future` 策略给位置 t 的转移均匀地抽一个 t, t + 1, …, T − 1 之后达到的目标。假设一个回合里达到的目标*两两不同*（远到互不算到）。随便挑一个位置，抽一个目标：奖励是 0 的概率是多少？很多教程说“重标注的都成功”。先猜，再算。
+#
+# ---
+#
+# ## 2.3　How many of them really succeed?
+#
+# ★★★☆　15 minutes
 #
 # The strategy `future` gives the transition at t a goal achieved after action t, t + 1, … or T − 1, uniformly. Suppose that no two goals achieved in an episode are alike, so that none counts as reaching another. Pick a position at random and draw a goal: how probable is a reward of 0? Many tutorials say "what is relabelled succeeds". Guess, then compute.
 
@@ -126,11 +148,17 @@ def expected_success_share(horizon: int) -> float:
 check(expected_success_share).score
 
 # %% [markdown]
-# ## 开放任务：一行 `relabel_final` 值多少？ / Open task: what is one line of `relabel_final` worth?
+# ## 开放任务：一行 `relabel_final` 值多少？
 #
-# ★★★☆　20 分钟 / 20 minutes
+# ★★★☆　20 分钟
 #
 # 缓冲区里没有任何后见之明（`strategy="none"`）。写 `store`：把回合存进去；如果 `hindsight`，再把*你*重标注过的那份也存进去。别的都写好了。看图：同样的步数，这一行值多少？
+#
+# ---
+#
+# ## Open task: what is one line of `relabel_final` worth?
+#
+# ★★★☆　20 minutes
 #
 # The buffer knows nothing of hindsight (`strategy="none"`). Write `store`: keep the episode, and with `hindsight` keep *your* relabelled one as well. The rest is there. Then look: after the same number of steps, what is that line worth?
 
@@ -189,6 +217,8 @@ if curves:
 
 # %% [markdown]
 # 想多走一步：`final` 只给了一个目标。每个回合再存一份“换成中途某个目标”的，曲线会更快还是更慢？第 3 章接着问。
+#
+# ---
 #
 # To go further: `final` gives a single goal. Store one more twin, with a goal from the middle of the episode: faster or slower? Chapter 3 goes on from there.
 

@@ -7,9 +7,13 @@
 # ---
 
 # %% [markdown]
-# # 3　练习：目标从哪里来 / Exercises: where goals come from
+# # 3　练习：目标从哪里来
 #
 # 四种策略，差别只在“从哪里抽”。三个函数，一个开放任务，大约 50 分钟。抽样的函数都收一个 `rng`（`np.random.Generator`）：随机数全部从它来，别的人才能重现你的结果。
+#
+# ---
+#
+# # 3　Exercises: where goals come from
 #
 # Four strategies that differ only in where they draw from. Three functions and an open task, some 50 minutes. Whatever draws takes an `rng` (`np.random.Generator`): all random numbers come from it, or nobody can repeat your results.
 
@@ -31,11 +35,17 @@ use_style(LANG)
 
 
 # %% [markdown]
-# ## 3.1　抽未来的位置 / Positions in the future
+# ## 3.1　抽未来的位置
 #
-# ★☆☆☆　5 分钟 / 5 minutes
+# ★☆☆☆　5 分钟
 #
 # 回合有 `length` 步，`achieved_goals[j]` 是动作 j *之后*达到的。给位置 t 的转移抽 k 个“未来”的位置：均匀，各抽各的，可以重复。t 自己算不算未来？想想动作 t 之后发生了什么。
+#
+# ---
+#
+# ## 3.1　Positions in the future
+#
+# ★☆☆☆　5 minutes
 #
 # An episode has `length` steps; `achieved_goals[j]` is reached *after* action j. Draw k positions in the future of the transition at t: uniformly and independently, so they may repeat. Is t itself in the future? Think of what comes after action t.
 
@@ -62,6 +72,8 @@ check(future_indices).score
 # %% [markdown]
 # 检查之外，自己用眼睛看一遍：下面应当是 3 到 9，高矮差不多。
 #
+# ---
+#
 # Besides the check, look with your own eyes: this should be 3 to 9, all about equally high.
 
 # %%
@@ -74,11 +86,17 @@ if drawn is not None:
 
 
 # %% [markdown]
-# ## 3.2　四种策略各能抽什么 / What each strategy may draw
+# ## 3.2　四种策略各能抽什么
 #
-# ★★☆☆　10 分钟 / 10 minutes
+# ★★☆☆　10 分钟
 #
 # 返回这个策略*可以抽到*的所有目标，一行一个，顺序随意：`"final"` 回合最后达到的那一个；`"future"` 动作 t 以及之后达到的；`"episode"` 整个回合达到的；`"random"` 训练以来达到过的任何一个，也就是 `history`（已经包含本回合）。只有一个候选时也是 (1, d)。
+#
+# ---
+#
+# ## 3.2　What each strategy may draw
+#
+# ★★☆☆　10 minutes
 #
 # Return all goals that the strategy *may draw*, one a row, in any order: `"final"`, the one achieved last; `"future"`, those achieved after action t and later; `"episode"`, all of the episode; `"random"`, anything achieved in training so far, which is `history` and contains this episode already. A single candidate is (1, d).
 
@@ -111,11 +129,17 @@ check(candidate_goals).score
 
 
 # %% [markdown]
-# ## 3.3　抽 k 个替代目标 / Draw k substitute goals
+# ## 3.3　抽 k 个替代目标
 #
-# ★★☆☆　10 分钟 / 10 minutes
+# ★★☆☆　10 分钟
 #
 # 从候选里均匀地抽 k 个，各抽各的。传进来的数组不许动（`rng.shuffle` 会动它）。
+#
+# ---
+#
+# ## 3.3　Draw k substitute goals
+#
+# ★★☆☆　10 minutes
 #
 # Draw k of the candidates uniformly and independently. Leave the arrays you are given alone (`rng.shuffle` does not).
 
@@ -141,11 +165,17 @@ def substitute_goals(
 check(substitute_goals).score
 
 # %% [markdown]
-# ## 开放任务：四种策略赛跑 / Open task: a race of four strategies
+# ## 开放任务：四种策略赛跑
 #
-# ★★★☆　25 分钟 / 25 minutes
+# ★★★☆　25 分钟
 #
 # 像论文的算法 1 那样，在*存入*时重标注：每个转移抽 k 个替代目标，每个目标存一份。写 `relabelled_copies`，用你的 `substitute_goals`。提示：第 i 份拷贝里，位置 t 的目标是 `goals[t, i]`；`Episode.from_arrays(..., goal=(T, d) 的数组)` 允许每一步有自己的目标。
+#
+# ---
+#
+# ## Open task: a race of four strategies
+#
+# ★★★☆　25 minutes
 #
 # Relabel when *storing*, as in Algorithm 1 of the paper: k substitute goals for each transition, one copy for each goal. Write `relabelled_copies` with your `substitute_goals`. Hint: in copy i, position t has the goal `goals[t, i]`, and `Episode.from_arrays` takes a (T, d) array as `goal`, one for each step.
 
@@ -221,6 +251,8 @@ if curves:
 
 # %% [markdown]
 # 三个种子的范围还盖着彼此的时候，别急着排名次。换成 20 位，哪一条先掉队？
+#
+# ---
 #
 # While the ranges of three seeds overlap, do not rank anything. With 20 bits, which of them falls behind first?
 

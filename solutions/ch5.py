@@ -7,9 +7,13 @@
 # ---
 
 # %% [markdown]
-# # 5　练习：优先级与课程 / Exercises: priorities and curricula
+# # 5　练习：优先级与课程
 #
 # 哪个转移，哪个目标：两种选择，五个函数，一个开放任务，大约 80 分钟。
+#
+# ---
+#
+# # 5　Exercises: priorities and curricula
 #
 # Which transition, which goal: two choices, five functions and an open task, some 80 minutes.
 
@@ -30,11 +34,17 @@ use_style(LANG)
 
 
 # %% [markdown]
-# ## 5.1　误差大的多抽几次 / Large errors are drawn more often
+# ## 5.1　误差大的多抽几次
 #
-# ★☆☆☆　5 分钟 / 5 minutes
+# ★☆☆☆　5 分钟
 #
 # 优先经验回放（Schaul 等，2016，§3.3）：P(i) = pᵢ^α / Σⱼ pⱼ^α，pᵢ = |δᵢ| + ε。ε 让误差为 0 的转移也还有机会。
+#
+# ---
+#
+# ## 5.1　Large errors are drawn more often
+#
+# ★☆☆☆　5 minutes
 #
 # Prioritised replay (Schaul et al. 2016, §3.3): P(i) = pᵢ^α / Σⱼ pⱼ^α with pᵢ = |δᵢ| + ε. The ε leaves a chance to transitions without error.
 
@@ -61,11 +71,17 @@ check(priority_probabilities).score
 
 
 # %% [markdown]
-# ## 5.2　抽得多的，每次算轻一点 / Drawn more often, counted less
+# ## 5.2　抽得多的，每次算轻一点
 #
-# ★★☆☆　10 分钟 / 10 minutes
+# ★★☆☆　10 分钟
 #
 # 不均匀地抽，梯度就偏了。重要性权重 wᵢ = (N·P(i))^−β 把它拉回来（同上，§3.4）；除以*这一批*里最大的，于是最大的正好是 1。N 是缓冲区里转移的个数。
+#
+# ---
+#
+# ## 5.2　Drawn more often, counted less
+#
+# ★★☆☆　10 minutes
 #
 # Uneven draws bias the gradient. Importance weights wᵢ = (N·P(i))^−β pull it back (same paper, §3.4); divided by the largest *of the batch*, so that the largest is exactly 1. N is the number of transitions stored.
 
@@ -92,11 +108,17 @@ check(importance_weights).score
 
 
 # %% [markdown]
-# ## 5.3　在求和树里找到那片叶子 / Find the leaf in a sum tree
+# ## 5.3　在求和树里找到那片叶子
 #
-# ★★★☆　20 分钟 / 20 minutes
+# ★★★☆　20 分钟
 #
 # 树和堆一样放在数组里：根在 1，节点 i 的孩子是 2i 和 2i + 1，每个节点是两个孩子之和；后一半 `tree[len(tree)//2:]` 是叶子。（0 号不用。）给一个目标值，找第几片叶子：前面叶子的和 ≤ 目标 < 再加上它。正好落在边界上，归右边那片；值为 0 的叶子永远找不到。
+#
+# ---
+#
+# ## 5.3　Find the leaf in a sum tree
+#
+# ★★★☆　20 minutes
 #
 # The tree lies in an array like a heap: the root at 1, the children of i at 2i and 2i + 1, each node the sum of its children; the second half, `tree[len(tree)//2:]`, are the leaves. (Position 0 is not used.) Given a target, find which leaf: the sum of the leaves before it ≤ target < that plus its own. A target right on a boundary belongs to the leaf on its right; a leaf of value 0 is never found.
 
@@ -128,11 +150,17 @@ check(sum_tree_find).score
 
 
 # %% [markdown]
-# ## 5.4　机器人给了物体多少能量 / How much energy the robot gave
+# ## 5.4　机器人给了物体多少能量
 #
-# ★★★☆　15 分钟 / 15 minutes
+# ★★★☆　15 分钟
 #
 # 能量优先（Zhao 和 Tresp，2018）：物体的能量 E = m·g·(z − z₀) + ½·m·‖v‖²，每一步的*增量*截到 [0, clip]，再加起来。减少不算，那不是机器人给的。z 是第三个坐标。`velocities` 是 None 时，从静止开始（v₀ = 0），之后是相邻位置之差除以 `dt`。
+#
+# ---
+#
+# ## 5.4　How much energy the robot gave
+#
+# ★★★☆　15 minutes
 #
 # Energy-based priorities (Zhao & Tresp 2018): the object has E = m·g·(z − z₀) + ½·m·‖v‖²; each step's *gain*, clipped to [0, clip], is added up. Losses do not count, the robot did not give them. z is the third coordinate. Where `velocities` is None, the object starts at rest (v₀ = 0), and later velocities are differences of positions over `dt`.
 
@@ -165,11 +193,17 @@ check(trajectory_energy).score
 
 
 # %% [markdown]
-# ## 5.5　先易后难 / Easy first
+# ## 5.5　先易后难
 #
-# ★★☆☆　10 分钟 / 10 minutes
+# ★★☆☆　10 分钟
 #
 # 候选目标离这里有远有近，智能体稳稳够得着的距离是 `reach`。权重 ∝ exp(−(1 − stage)·max(d − reach, 0)/reach)：够得着的一视同仁，够不着的越远越轻；`stage` 从 0 走到 1，最后一视同仁。目标全都很远的时候，也要给出概率，不是 NaN。
+#
+# ---
+#
+# ## 5.5　Easy first
+#
+# ★★☆☆　10 minutes
 #
 # Candidate goals are near or far, and the agent reliably reaches as far as `reach`. Weights ∝ exp(−(1 − stage)·max(d − reach, 0)/reach): within reach all alike, beyond it the farther the lighter; `stage` goes from 0 to 1, where all are alike. Where every goal is far away it still has to be probabilities, not NaN.
 
@@ -198,6 +232,8 @@ check(curriculum_weights).score
 # %% [markdown]
 # 三个阶段各画一条，先猜一下形状，再看：
 #
+# ---
+#
 # One line for each of three stages. Guess their shapes first:
 
 # %%
@@ -213,11 +249,17 @@ if stages:
     show(fig, alt=text(LANG, "stage 为 0 时，reach 以外的概率指数下降；0.5 时降得慢；1 时是一条水平线。", "At stage 0 the probability falls off exponentially beyond reach, at 0.5 more slowly, at 1 it is a level line."))
 
 # %% [markdown]
-# ## 开放任务：优先级到底有没有用？ / Open task: do priorities help at all?
+# ## 开放任务：优先级到底有没有用？
 #
-# ★★★☆　20 分钟 / 20 minutes
+# ★★★☆　20 分钟
 #
 # 写 `choose`：给所有转移的 TD 误差，抽 n 个（有放回），返回下标和重要性权重，用你的 `priority_probabilities` 和 `importance_weights`（α = 0.6，ε = 0.1）。`Priorities` 把它接到库里的缓冲区上。两条曲线都带 HER，只差*抽哪个转移*。看完先问：两条带子分开了吗？没有分开，就别说“更快”。
+#
+# ---
+#
+# ## Open task: do priorities help at all?
+#
+# ★★★☆　20 minutes
 #
 # Write `choose`: from the TD errors of all transitions draw n (with replacement), and return their indices and importance weights, by your `priority_probabilities` and `importance_weights` (α = 0.6, ε = 0.1). `Priorities` plugs it into the library's buffer. Both curves have HER and differ in *which transition* is drawn, nothing else. Ask first: do the two bands come apart? If not, nobody may say "faster".
 

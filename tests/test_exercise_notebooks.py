@@ -18,7 +18,7 @@ from her_course.exercises import registry
 
 REPOSITORY = Path(__file__).parents[1]
 SOLUTIONS = handout.sources(REPOSITORY / "solutions")
-EXERCISES = handout.sources(REPOSITORY / "exercises")
+EXERCISES = [path for lang in notebooks.LANGUAGES for path in handout.sources(REPOSITORY / "exercises" / lang)]
 BOTH = [*SOLUTIONS, *EXERCISES]
 
 
@@ -29,7 +29,7 @@ def printed(notebook):
 def test_every_chapter_has_a_solution_and_an_exercise():
     names = [f"ch{chapter}.py" for chapter in registry.CHAPTERS if registry.of_chapter(chapter)]
     assert [path.name for path in SOLUTIONS] == names
-    assert [path.name for path in EXERCISES] == names
+    assert [path.name for path in EXERCISES] == 2 * names
 
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
@@ -39,11 +39,13 @@ def test_exercises_are_what_is_made_from_the_solutions(path, tmp_path):
         (tmp_path / folder / "jupytext.toml").write_bytes((REPOSITORY / folder / "jupytext.toml").read_bytes())
     copy = tmp_path / "solutions" / path.name
     copy.write_bytes(path.read_bytes())
-    made = handout.make(copy, tmp_path / "exercises")
-    committed = REPOSITORY / "exercises" / path.name
+    for made in handout.make(copy, tmp_path / "exercises"):
+        committed = REPOSITORY / made.relative_to(tmp_path)
+        for suffix in (".py", ".ipynb"):
+            assert made.with_suffix(suffix).read_text() == committed.with_suffix(suffix).read_text(), (
+                "her exercises make"
+            )
     assert copy.read_text() == path.read_text(), "her exercises make"
-    for suffix in (".py", ".ipynb"):
-        assert made.with_suffix(suffix).read_text() == committed.with_suffix(suffix).read_text(), "her exercises make"
 
 
 @pytest.mark.parametrize("path", BOTH, ids=notebooks.name_of)
@@ -52,13 +54,14 @@ def test_notebook_holds_the_same_cells_as_its_source(path):
     assert notebooks.source_text(notebooks.read(path.with_suffix(".ipynb")), path) == path.read_text(), "JupyterLab"
 
 
-@pytest.mark.parametrize("path", EXERCISES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EXERCISES, ids=notebooks.name_of)
 def test_an_exercise_runs_as_it_is_handed_out_and_says_what_is_to_do(path, tmp_path):
     [result] = notebooks.run([path], os.environ["HER_PROFILE"], tmp_path, progress=False)
     assert result.failure is None, str(result.failure)
-    said = printed(nbformat.read(tmp_path / os.environ["HER_PROFILE"] / f"exercises/{path.stem}.ipynb", 4))
+    said = printed(nbformat.read(tmp_path / os.environ["HER_PROFILE"] / f"{notebooks.name_of(path)}.ipynb", 4))
+    not_done = {"zh": "还没写", "en": "not done yet"}[path.parent.name]
     for exercise in registry.of_chapter(int(path.stem[2:])):
-        assert re.search(rf"^{exercise.name}   0/\d+   还没写", said, re.MULTILINE)
+        assert re.search(rf"^{exercise.name}   0/\d+   {not_done}", said, re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
@@ -79,15 +82,16 @@ def test_stored_solutions_ran_to_their_end(path):
     assert check_outputs(path.with_suffix(".ipynb")) == []
 
 
-@pytest.mark.parametrize("path", EXERCISES, ids=lambda path: path.stem)
-def test_every_exercise_has_a_statement_in_both_languages_a_stub_and_a_check(path):
+@pytest.mark.parametrize("path", EXERCISES, ids=notebooks.name_of)
+def test_every_exercise_has_a_statement_a_stub_and_a_check(path):
+    lang = path.parent.name
     cells = notebooks.read(path).cells
     for exercise in registry.of_chapter(int(path.stem[2:])):
         stub = next(i for i, cell in enumerate(cells) if f"def {exercise.name}(" in cell.source)
         statement, check = cells[stub - 1].source, cells[stub + 1].source
         assert "★" * exercise.difficulty + "☆" * (4 - exercise.difficulty) in statement
-        assert f"{exercise.minutes} 分钟 / {exercise.minutes} minutes" in statement
-        assert f"{exercise.title.zh} / {exercise.title.en}" in statement
+        assert f"{exercise.minutes} {'分钟' if lang == 'zh' else 'minutes'}" in statement
+        assert exercise.title.of(lang) in statement
         assert check == f"check({exercise.name}).score"
         assert "raise NotImplementedError" in cells[stub].source
         assert "Returns" in cells[stub].source or "in place" in cells[stub].source
@@ -99,7 +103,48 @@ def test_every_exercise_has_a_statement_in_both_languages_a_stub_and_a_check(pat
 def test_marks_that_do_not_come_in_pairs_are_found():
     broken = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("def f():\n    ### BEGIN SOLUTION\n    1")])
     with pytest.raises(ValueError, match="cell 1"):
-        handout.without_solutions(broken)
+        handout.exercise(broken, "zh")
+
+
+@pytest.mark.parametrize("path", EXERCISES, ids=notebooks.name_of)
+def test_an_exercise_speaks_its_own_language_alone(path):
+    cells = notebooks.read(path).cells
+    chinese = [cell.cell_type for cell in cells if re.search(r"[\u4e00-\u9fff]", cell.source)]
+    assert ("markdown" in chinese) == ("code" in chinese) == (path.parent.name == "zh")
+    if path.parent.name == "zh":
+        prose = [cell.source for cell in cells if cell.cell_type == "markdown"]
+        assert all(re.search(r"[\u4e00-\u9fff]", text) for text in prose)
+    assert not any("text(LANG" in cell.source for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("prose", "zh", "en"),
+    [
+        ("换一个目标。\n\n---\n\nAnother goal.", "换一个目标。", "Another goal."),
+        ("$r = 0$", "$r = 0$", "$r = 0$"),
+        ("换一个目标。\n\nAnother goal.", None, None),
+        ("Another goal.\n\n---\n\n换一个目标。", None, None),
+    ],
+)
+def test_prose_is_told_apart_at_a_line(prose, zh, en):
+    solution = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(prose)])
+    if zh is None:
+        with pytest.raises(ValueError, match="cell 1: expected Chinese"):
+            handout.exercise(solution, "zh")
+    else:
+        said = [handout.exercise(solution, lang).cells[0].source for lang in ("zh", "en")]
+        assert said == [zh, en]
+
+
+def test_one_of_two_texts_is_left_in_code():
+    code = 'from her_course.figures import show, text\nLANG = os.environ.get("HER_LANG", "zh")\n'
+    code += 'ax.set(xlabel=text(LANG, "步数", f"step {1}"), ylabel=text(LANG, "次数", "count"))'
+    cell = handout.exercise(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), "en").cells[0]
+    assert cell.source.splitlines() == [
+        "from her_course.figures import show",
+        'LANG = os.environ.get("HER_LANG", "en")',
+        'ax.set(xlabel=f"step {1}", ylabel="count")',
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -111,11 +156,16 @@ def handed_out(tmp_path_factory):
 
 def test_a_hand_out_gives_no_answers_away(handed_out):
     names = {path.relative_to(handed_out).as_posix() for path in handed_out.rglob("*")}
-    assert {"exercises/ch1.ipynb", "her_course/checks.py", "chapters/zh/01_sparse_rewards.ipynb", "Makefile"} <= names
+    assert {
+        "exercises/en/ch1.ipynb",
+        "her_course/checks.py",
+        "chapters/zh/01_sparse_rewards.ipynb",
+        "Makefile",
+    } <= names
     assert not [
         name for name in names if "hidden" in name or "mutants" in name or name.startswith(("solutions", "tests"))
     ]
-    for path in handed_out.joinpath("exercises").iterdir():
+    for path in handed_out.joinpath("exercises").glob("*/*"):
         assert handout.BEGIN not in path.read_text(encoding="utf-8")
 
 

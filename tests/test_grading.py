@@ -137,14 +137,15 @@ def test_a_cluster_gives_the_same_grades(small_class, tmp_path):
 
 def test_notebooks_as_handed_out_are_not_done_and_the_solutions_are_right(tmp_path):
     chapters = list(registry.CHAPTERS)
-    for folder in ("exercises", "solutions"):
-        (tmp_path / "s" / folder).mkdir(parents=True)
+    handed_in = {"zh": "exercises/zh", "en": "exercises/en", "solutions": "solutions"}
+    for student, folder in handed_in.items():
+        (tmp_path / "s" / student).mkdir(parents=True)
         for path in (HERE.parent / folder).glob("ch*.ipynb"):
-            shutil.copy(path, tmp_path / "s" / folder)
+            shutil.copy(path, tmp_path / "s" / student)
     grading = Grading(tmp_path / "s", tmp_path / "out", chapters, seed=2, kind=samples.KIND)
     grading.run(jobs=2)
-    for folder, status in (("exercises", "not_done"), ("solutions", "passed")):
-        found = {row["exercise"]: row["status"] for record in grading.records(folder) for row in record["rows"]}
+    for student, status in (("zh", "not_done"), ("en", "not_done"), ("solutions", "passed")):
+        found = {row["exercise"]: row["status"] for record in grading.records(student) for row in record["rows"]}
         assert found == dict.fromkeys(registry.exercises(), status)
 
 

@@ -7,16 +7,14 @@
 # ---
 
 # %% [markdown]
-# # 6　练习：几个种子能说明什么 / Exercises: what a few seeds can say
-#
-# 四个函数，一个开放任务，大约 70 分钟。到最后，你会自己量出 HER 快了几倍，还能说出这个数有多靠不住。
+# # 6　Exercises: what a few seeds can say
 #
 # Four functions and an open task, some 70 minutes. In the end you will have measured how many times faster HER is, and can say how far that number can be trusted.
 
 # %% tags=["parameters"]
 import os
 
-LANG = os.environ.get("HER_LANG", "zh")
+LANG = os.environ.get("HER_LANG", "en")
 PROFILE = os.environ.get("HER_PROFILE", "full")
 
 # %%
@@ -27,17 +25,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from her_course import attempt, check, hint, or_reference, progress
-from her_course.figures import show, strategy_style, text, use_style
+from her_course.figures import show, strategy_style, use_style
 
 use_style(LANG)
 
 
 # %% [markdown]
-# ## 6.1　第一次达到是什么时候 / When it first got there
+# ## 6.1　When it first got there
 #
-# ★☆☆☆　5 分钟 / 5 minutes
-#
-# 成功率*第一次*达到阈值（等于也算）时走了多少步。从没达到，就是 None：不是 0，不是最后一步，也不是随便一个大数。
+# ★☆☆☆　5 minutes
 #
 # The steps taken when success *first* reached the threshold (equal counts). Never reached is None: not 0, not the last step, and not some large number.
 
@@ -51,7 +47,7 @@ def steps_to_threshold(steps: np.ndarray, success: np.ndarray, threshold: float)
     >>> steps_to_threshold(np.array([100, 200, 300]), np.array([0.2, 0.5, 0.4]), 0.5)
     200.0
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -60,11 +56,9 @@ check(steps_to_threshold).score
 
 
 # %% [markdown]
-# ## 6.2　四分位均值 / The interquartile mean
+# ## 6.2　The interquartile mean
 #
-# ★★☆☆　5 分钟 / 5 minutes
-#
-# 去掉最低和最高的各 ⌊n/4⌋ 个分数，剩下的求平均（IQM；Agarwal 等，2021）。至少四个分数时，一个倒霉的种子拖不动它，又比中位数用了更多的分数。
+# ★★☆☆　5 minutes
 #
 # Leave out the ⌊n/4⌋ lowest and highest scores and average the rest (IQM; Agarwal et al. 2021). Given four scores or more, no single unlucky seed drags it along, and it uses more of the scores than a median.
 
@@ -78,7 +72,7 @@ def iqm(scores: np.ndarray) -> float:
     >>> iqm(np.array([0.0, 0.4, 1.0, 0.6]))
     0.5
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -87,11 +81,9 @@ check(iqm).score
 
 
 # %% [markdown]
-# ## 6.3　几个种子能说多准 / How sure a few seeds can be
+# ## 6.3　How sure a few seeds can be
 #
-# ★★★☆　20 分钟 / 20 minutes
-#
-# 百分位自助法（bootstrap）：从 n 个分数里有放回地抽 n 个，算一次统计量；至少重复 2000 次；取这些值两头各 (1 − level)/2 的分位数。`statistic` 收一个一维数组，返回一个数。
+# ★★★☆　20 minutes
 #
 # The percentile bootstrap: draw n of the n scores with replacement and compute the statistic; do that at least 2000 times; take the quantiles that leave (1 − level)/2 at either end. `statistic` takes a one-dimensional array and returns a number.
 
@@ -109,7 +101,7 @@ def bootstrap_interval(
     >>> bootstrap_interval(np.array([0.7]), np.mean, 0.95, rng)
     (0.7, 0.7)
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -118,11 +110,9 @@ check(bootstrap_interval).score
 
 
 # %% [markdown]
-# ## 6.4　快了几倍，没达到的也算上 / How many times faster, counting those that never got there
+# ## 6.4　How many times faster, counting those that never got there
 #
-# ★★★☆　15 分钟 / 15 minutes
-#
-# 输入是每个种子达到阈值的步数，没达到的是 None。没达到算*无穷久*，不许扔掉：扔掉失败的种子，越差的方法看着越快。返回中位数之比：基线 / 新方法。只有基线的中位数没达到，是 `math.inf`；只有新方法的没达到，是 0.0；两边都没达到，什么也说不了，是 None。
+# ★★★☆　15 minutes
 #
 # The input: for each seed the steps to a threshold, None where it never got there. A seed that never got there counts as *infinitely long* and must not be dropped: without its failures, the worse a method is, the faster it looks. Return the ratio of medians, baseline over treatment. If only the baseline's median never got there, that is `math.inf`; if only the treatment's, 0.0; if neither did, nothing can be said: None.
 
@@ -136,7 +126,7 @@ def speed_up(baseline: Sequence[float | None], treatment: Sequence[float | None]
     >>> speed_up([4000, 6000, None], [1000, 2000, 3000])
     3.0
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -144,11 +134,9 @@ def speed_up(baseline: Sequence[float | None], treatment: Sequence[float | None]
 check(speed_up).score
 
 # %% [markdown]
-# ## 开放任务：HER 快了几倍？ / Open task: how many times faster is HER?
+# ## Open task: how many times faster is HER?
 #
-# ★★★☆　25 分钟 / 25 minutes
-#
-# 每个种子训练一次，得到一条成功率曲线。写 `summarise`：用你的四个函数，把两组曲线变成一句话能说完的几个数。步数的区间怎么取？对每个种子的 log₁₀(步数) 做自助法，再变回来；没达到的种子没有 log₁₀ 可取，所以这个区间只说*走到了的*种子；一定要同时报告有几个没达到，不然就是只数成功的。
+# ★★★☆　25 minutes
 #
 # Each seed is trained once and gives a curve of success rates. Write `summarise`: with your four functions, turn two groups of curves into a few numbers that fit in a sentence. For the interval of steps, bootstrap the log₁₀ of each seed's steps and turn it back; seeds that never got there have no log₁₀, so this interval speaks only of *those that did*; always say with it how many did not, or you count successes only.
 
@@ -180,7 +168,7 @@ def summarise(baseline: list[Curve], treatment: list[Curve], threshold: float, r
     Returns a dict: "steps", the steps to the threshold of each seed, in both groups; "never", how many never got there,
     in both; "intervals", (low, high) steps by the IQM, None where no seed got there; "speed_up".
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -198,16 +186,14 @@ if summary:
         ax.plot(reached, row - 0.06 * np.arange(len(reached)), "o", color=style["color"])  # one below the other: some are equal
         if interval:
             ax.plot(interval, [row + 0.2] * 2, "-", color=style["color"], linewidth=4)
-    ax.set(yticks=[0, 1], yticklabels=[text(LANG, "没有 HER", "without HER"), "HER (future)"], ylim=(-0.5, 1.6), xscale="log")
-    ax.set_xlabel(text(LANG, f"成功率第一次达到 {threshold:.0%} 时的步数", f"steps when success first reached {threshold:.0%}"))
+    ax.set(yticks=[0, 1], yticklabels=["without HER", "HER (future)"], ylim=(-0.5, 1.6), xscale="log")
+    ax.set_xlabel(f"steps when success first reached {threshold:.0%}")
     ratio = summary["speed_up"]
-    said = text(LANG, "说不出", "cannot be said") if ratio is None else f"{ratio:.1f}×"
-    ax.set_title(text(LANG, f"翻 7 个比特，每种 {seeds} 个种子，中位数之比：{said}", f"7 bits, {seeds} seeds each, ratio of medians: {said}"))
-    show(fig, alt=text(LANG, "每个种子一个点：HER 用的步数少得多；粗线是 IQM 的 95 % 区间。", "A dot for each seed: HER takes far fewer steps; thick lines are 95 % intervals of the IQM."))
+    said = "cannot be said" if ratio is None else f"{ratio:.1f}×"
+    ax.set_title(f"7 bits, {seeds} seeds each, ratio of medians: {said}")
+    show(fig, alt="A dot for each seed: HER takes far fewer steps; thick lines are 95 % intervals of the IQM.")
 
 # %% [markdown]
-# 这个倍数只属于这个环境、这个阈值、这套超参数。把 7 位换成 10 位，再算一次：还是个数吗？
-#
 # This factor belongs to this environment, this threshold and these settings. Replace 7 bits by 10 and compute it again: is it still a number?
 
 # %%

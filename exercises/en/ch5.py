@@ -7,16 +7,14 @@
 # ---
 
 # %% [markdown]
-# # 5　练习：优先级与课程 / Exercises: priorities and curricula
-#
-# 哪个转移，哪个目标：两种选择，五个函数，一个开放任务，大约 80 分钟。
+# # 5　Exercises: priorities and curricula
 #
 # Which transition, which goal: two choices, five functions and an open task, some 80 minutes.
 
 # %% tags=["parameters"]
 import os
 
-LANG = os.environ.get("HER_LANG", "zh")
+LANG = os.environ.get("HER_LANG", "en")
 PROFILE = os.environ.get("HER_PROFILE", "full")
 
 # %%
@@ -24,17 +22,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from her_course import attempt, check, hint, or_reference, progress
-from her_course.figures import COLORS, show, text, use_style
+from her_course.figures import COLORS, show, use_style
 
 use_style(LANG)
 
 
 # %% [markdown]
-# ## 5.1　误差大的多抽几次 / Large errors are drawn more often
+# ## 5.1　Large errors are drawn more often
 #
-# ★☆☆☆　5 分钟 / 5 minutes
-#
-# 优先经验回放（Schaul 等，2016，§3.3）：P(i) = pᵢ^α / Σⱼ pⱼ^α，pᵢ = |δᵢ| + ε。ε 让误差为 0 的转移也还有机会。
+# ★☆☆☆　5 minutes
 #
 # Prioritised replay (Schaul et al. 2016, §3.3): P(i) = pᵢ^α / Σⱼ pⱼ^α with pᵢ = |δᵢ| + ε. The ε leaves a chance to transitions without error.
 
@@ -50,7 +46,7 @@ def priority_probabilities(td_errors: np.ndarray, alpha: float, epsilon: float) 
     >>> priority_probabilities(np.array([0.9, -2.9]), 1.0, 0.1)
     array([0.25, 0.75])
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -59,11 +55,9 @@ check(priority_probabilities).score
 
 
 # %% [markdown]
-# ## 5.2　抽得多的，每次算轻一点 / Drawn more often, counted less
+# ## 5.2　Drawn more often, counted less
 #
-# ★★☆☆　10 分钟 / 10 minutes
-#
-# 不均匀地抽，梯度就偏了。重要性权重 wᵢ = (N·P(i))^−β 把它拉回来（同上，§3.4）；除以*这一批*里最大的，于是最大的正好是 1。N 是缓冲区里转移的个数。
+# ★★☆☆　10 minutes
 #
 # Uneven draws bias the gradient. Importance weights wᵢ = (N·P(i))^−β pull it back (same paper, §3.4); divided by the largest *of the batch*, so that the largest is exactly 1. N is the number of transitions stored.
 
@@ -79,7 +73,7 @@ def importance_weights(probabilities: np.ndarray, indices: np.ndarray, beta: flo
     >>> importance_weights(np.array([0.5, 0.25, 0.25]), np.array([0, 1]), 1.0)
     array([0.5, 1. ])
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -88,11 +82,9 @@ check(importance_weights).score
 
 
 # %% [markdown]
-# ## 5.3　在求和树里找到那片叶子 / Find the leaf in a sum tree
+# ## 5.3　Find the leaf in a sum tree
 #
-# ★★★☆　20 分钟 / 20 minutes
-#
-# 树和堆一样放在数组里：根在 1，节点 i 的孩子是 2i 和 2i + 1，每个节点是两个孩子之和；后一半 `tree[len(tree)//2:]` 是叶子。（0 号不用。）给一个目标值，找第几片叶子：前面叶子的和 ≤ 目标 < 再加上它。正好落在边界上，归右边那片；值为 0 的叶子永远找不到。
+# ★★★☆　20 minutes
 #
 # The tree lies in an array like a heap: the root at 1, the children of i at 2i and 2i + 1, each node the sum of its children; the second half, `tree[len(tree)//2:]`, are the leaves. (Position 0 is not used.) Given a target, find which leaf: the sum of the leaves before it ≤ target < that plus its own. A target right on a boundary belongs to the leaf on its right; a leaf of value 0 is never found.
 
@@ -107,7 +99,7 @@ def sum_tree_find(tree: np.ndarray, targets: np.ndarray) -> np.ndarray:
     >>> sum_tree_find(np.array([0.0, 10.0, 3.0, 7.0, 1.0, 2.0, 3.0, 4.0]), np.array([0.5, 1.0, 9.0]))
     array([0, 1, 3])
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -116,11 +108,9 @@ check(sum_tree_find).score
 
 
 # %% [markdown]
-# ## 5.4　机器人给了物体多少能量 / How much energy the robot gave
+# ## 5.4　How much energy the robot gave
 #
-# ★★★☆　15 分钟 / 15 minutes
-#
-# 能量优先（Zhao 和 Tresp，2018）：物体的能量 E = m·g·(z − z₀) + ½·m·‖v‖²，每一步的*增量*截到 [0, clip]，再加起来。减少不算，那不是机器人给的。z 是第三个坐标。`velocities` 是 None 时，从静止开始（v₀ = 0），之后是相邻位置之差除以 `dt`。
+# ★★★☆　15 minutes
 #
 # Energy-based priorities (Zhao & Tresp 2018): the object has E = m·g·(z − z₀) + ½·m·‖v‖²; each step's *gain*, clipped to [0, clip], is added up. Losses do not count, the robot did not give them. z is the third coordinate. Where `velocities` is None, the object starts at rest (v₀ = 0), and later velocities are differences of positions over `dt`.
 
@@ -139,7 +129,7 @@ def trajectory_energy(
     >>> trajectory_energy(np.zeros((3, 3)), np.array([[0, 0, 0], [1, 0, 0], [0, 0, 0]]), 1.0, 9.81, 0.04, 5.0)
     0.5
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -148,11 +138,9 @@ check(trajectory_energy).score
 
 
 # %% [markdown]
-# ## 5.5　先易后难 / Easy first
+# ## 5.5　Easy first
 #
-# ★★☆☆　10 分钟 / 10 minutes
-#
-# 候选目标离这里有远有近，智能体稳稳够得着的距离是 `reach`。权重 ∝ exp(−(1 − stage)·max(d − reach, 0)/reach)：够得着的一视同仁，够不着的越远越轻；`stage` 从 0 走到 1，最后一视同仁。目标全都很远的时候，也要给出概率，不是 NaN。
+# ★★☆☆　10 minutes
 #
 # Candidate goals are near or far, and the agent reliably reaches as far as `reach`. Weights ∝ exp(−(1 − stage)·max(d − reach, 0)/reach): within reach all alike, beyond it the farther the lighter; `stage` goes from 0 to 1, where all are alike. Where every goal is far away it still has to be probabilities, not NaN.
 
@@ -168,7 +156,7 @@ def curriculum_weights(distances: np.ndarray, reach: float, stage: float) -> np.
     >>> curriculum_weights(np.array([1.0, 2.0, 9.0]), 2.0, 1.0).round(2)
     array([0.33, 0.33, 0.33])
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -176,8 +164,6 @@ def curriculum_weights(distances: np.ndarray, reach: float, stage: float) -> np.
 check(curriculum_weights).score
 
 # %% [markdown]
-# 三个阶段各画一条，先猜一下形状，再看：
-#
 # One line for each of three stages. Guess their shapes first:
 
 # %%
@@ -188,16 +174,14 @@ if stages:
     for (stage, weights), line in zip(stages.items(), ("-", "--", ":")):
         ax.plot(distances, weights, linestyle=line, label=f"stage = {stage:g}")
     ax.axvline(2.0, color=COLORS["grey"], linewidth=1)
-    ax.set(xlabel=text(LANG, "距离（竖线是 reach）", "distance (the vertical line is reach)"), ylabel=text(LANG, "概率", "probability"), ylim=(0, None))
+    ax.set(xlabel="distance (the vertical line is reach)", ylabel="probability", ylim=(0, None))
     ax.legend()
-    show(fig, alt=text(LANG, "stage 为 0 时，reach 以外的概率指数下降；0.5 时降得慢；1 时是一条水平线。", "At stage 0 the probability falls off exponentially beyond reach, at 0.5 more slowly, at 1 it is a level line."))
+    show(fig, alt="At stage 0 the probability falls off exponentially beyond reach, at 0.5 more slowly, at 1 it is a level line.")
 
 # %% [markdown]
-# ## 开放任务：优先级到底有没有用？ / Open task: do priorities help at all?
+# ## Open task: do priorities help at all?
 #
-# ★★★☆　20 分钟 / 20 minutes
-#
-# 写 `choose`：给所有转移的 TD 误差，抽 n 个（有放回），返回下标和重要性权重，用你的 `priority_probabilities` 和 `importance_weights`（α = 0.6，ε = 0.1）。`Priorities` 把它接到库里的缓冲区上。两条曲线都带 HER，只差*抽哪个转移*。看完先问：两条带子分开了吗？没有分开，就别说“更快”。
+# ★★★☆　20 minutes
 #
 # Write `choose`: from the TD errors of all transitions draw n (with replacement), and return their indices and importance weights, by your `priority_probabilities` and `importance_weights` (α = 0.6, ε = 0.1). `Priorities` plugs it into the library's buffer. Both curves have HER and differ in *which transition* is drawn, nothing else. Ask first: do the two bands come apart? If not, nobody may say "faster".
 
@@ -212,7 +196,7 @@ importance_weights = or_reference(importance_weights)
 
 def choose(td_errors: np.ndarray, n: int, beta: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """n draws by TD error: (n,) indices into `td_errors`, and (n,) importance weights."""
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -255,15 +239,15 @@ curves = attempt(lambda: {on: [learning_curve(n_bits, rounds, on, seed) for seed
 if curves:
     fig, ax = plt.subplots()
     for (on, runs), color, line in zip(curves.items(), (COLORS["blue"], COLORS["vermilion"]), ("-", "--")):
-        label = text(LANG, "你的优先级", "your priorities") if on else text(LANG, "均匀", "uniform")
+        label = "your priorities" if on else "uniform"
         steps = np.arange(1, rounds + 1)
         ax.plot(steps, np.mean(runs, axis=0), color=color, linestyle=line, label=label)
         ax.fill_between(steps, np.min(runs, axis=0), np.max(runs, axis=0), color=color, alpha=0.15)
-    ax.set(xlabel=text(LANG, "练习轮数", "rounds of practice"), ylabel=text(LANG, "成功率（任意一步）", "success at any step"), ylim=(-0.02, 1.02))
+    ax.set(xlabel="rounds of practice", ylabel="success at any step", ylim=(-0.02, 1.02))
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set_title(text(LANG, f"都带 HER，翻 {n_bits} 个比特：三个种子的均值与范围", f"Both with HER, {n_bits} bits: mean and range of three seeds"))
+    ax.set_title(f"Both with HER, {n_bits} bits: mean and range of three seeds")
     ax.legend()
-    show(fig, alt=text(LANG, "两条带 HER 的学习曲线，一条均匀抽样，一条按你的优先级。", "Two learning curves with HER, one sampling uniformly, one by your priorities."))
+    show(fig, alt="Two learning curves with HER, one sampling uniformly, one by your priorities.")
 
 # %%
 progress()

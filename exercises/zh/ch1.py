@@ -7,11 +7,9 @@
 # ---
 
 # %% [markdown]
-# # 1　练习：稀疏奖励 / Exercises: sparse rewards
+# # 1　练习：稀疏奖励
 #
 # 三个函数，一个开放任务，大约 50 分钟。写完一个就运行下面的检查：它会说哪一例不对、像是哪种误会。`hint("函数名")` 有三级提示，一级比一级说得多。
-#
-# Three functions and an open task, some 50 minutes. When you have written one, run the check below it: it says which case fails and what that looks like. `hint("name")` has three levels, each tells more.
 
 # %% tags=["parameters"]
 import os
@@ -28,19 +26,17 @@ import numpy as np
 
 from her import Episode
 from her_course import attempt, check, hint, or_reference, progress
-from her_course.figures import COLORS, show, text, use_style
+from her_course.figures import COLORS, show, use_style
 
 use_style(LANG)
 
 
 # %% [markdown]
-# ## 1.1　稀疏奖励 / The sparse reward
+# ## 1.1　稀疏奖励
 #
-# ★☆☆☆　5 分钟 / 5 minutes
+# ★☆☆☆　5 分钟
 #
 # 到了 0 分，没到 −1 分。“到了”是说距离*小于*阈值；正好等于，不算。输入可能是一对目标，也可能是一批：最后一个轴是坐标，前面有几个轴都行。
-#
-# 0 when reached, −1 when not. "Reached" means *closer* than the threshold; exactly on the line does not count. The input may be one pair of goals or a batch: the last axis holds the coordinates, and there may be any number of axes before it.
 
 # %% nbgrader={"grade": false, "grade_id": "sparse_reward", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def sparse_reward(achieved_goal: np.ndarray, desired_goal: np.ndarray, threshold: float) -> np.ndarray:
@@ -53,7 +49,7 @@ def sparse_reward(achieved_goal: np.ndarray, desired_goal: np.ndarray, threshold
     >>> sparse_reward(np.array([[0.0, 0.1], [3.0, 4.0]]), np.zeros((2, 2)), threshold=5.0)
     array([ 0., -1.])
     """
-    # 在这里写 / your code here
+    # 在这里写
     raise NotImplementedError
 
 
@@ -62,13 +58,11 @@ check(sparse_reward).score
 
 
 # %% [markdown]
-# ## 1.2　乱翻也能成功吗？ / Can chance do it?
+# ## 1.2　乱翻也能成功吗？
 #
-# ★★★☆　20 分钟 / 20 minutes
+# ★★★☆　20 分钟
 #
 # n 个比特，起点和目标都均匀地抽。每一步随便翻一个比特。第 0, 1, …, horizon 步里至少有一步正好是目标，这件事的概率是多少？起点就是目标的情形（第 0 步）也算。要精确值，不要模拟。
-#
-# n bits, start and goal drawn uniformly. Each step flips a random bit. How probable is it that at least one of the steps 0, 1, …, horizon is the goal? A start that is the goal already (step 0) counts. The exact value, no simulation.
 
 # %% nbgrader={"grade": false, "grade_id": "random_success_probability", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def random_success_probability(n_bits: int, horizon: int) -> float:
@@ -81,7 +75,7 @@ def random_success_probability(n_bits: int, horizon: int) -> float:
     >>> random_success_probability(1, 1)
     1.0
     """
-    # 在这里写 / your code here
+    # 在这里写
     raise NotImplementedError
 
 
@@ -90,13 +84,11 @@ check(random_success_probability).score
 
 
 # %% [markdown]
-# ## 1.3　成功率，说清楚是哪一种 / A success rate that says which
+# ## 1.3　成功率，说清楚是哪一种
 #
-# ★★☆☆　10 分钟 / 10 minutes
+# ★★☆☆　10 分钟
 #
 # 论文里翻比特按“任意一步到过”算成功，机械臂按“最后一步停在那里”算。同一批回合，两个数可以差很多。奖励为 0 的那一步就是到了目标。
-#
-# The paper judges bit flipping by "at any step", and robots by "at the last step". For the same episodes the two may be far apart. A reward of 0 says that the goal was reached at that step.
 
 # %% nbgrader={"grade": false, "grade_id": "success_rate", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def success_rate(episodes: Sequence[Episode], at: str) -> float:
@@ -109,7 +101,7 @@ def success_rate(episodes: Sequence[Episode], at: str) -> float:
     >>> success_rate([reached_and_left, stayed_there], "end")
     0.5
     """
-    # 在这里写 / your code here
+    # 在这里写
     raise NotImplementedError
 
 
@@ -117,17 +109,13 @@ def success_rate(episodes: Sequence[Episode], at: str) -> float:
 check(success_rate).score
 
 # %% [markdown]
-# ## 开放任务：多少位以后，练习就没用了？ / Open task: at how many bits does practice stop helping?
+# ## 开放任务：多少位以后，练习就没用了？
 #
-# ★★★☆　15 分钟 / 15 minutes
+# ★★★☆　15 分钟
 #
 # 写 `learning_curve`：让一个*没有* HER 的智能体在 n 位上练 `rounds` 轮，每轮之后用*你的* `success_rate` 考它一次。再看图：实线是学出来的，虚线是*你的* `random_success_probability` 算出来的运气。先猜一猜，哪个 n 的实线会离开虚线？
 #
 # 要用到的：`trainer = Trainer(settings_for("her/BitFlip-v0", {"n_bits": n_bits}, strategy="none", seed=seed))`；`trainer.round()` 练一轮；`rollout(trainer.agent.act, trainer.evaluation_envs, trainer.horizon, seed=…).episodes()` 是不带探索的回合。
-#
-# Write `learning_curve`: let an agent *without* HER practise on n bits for `rounds` rounds, and examine it after each with *your* `success_rate`. Then look: solid is what was learned, dashed is luck, as *your* `random_success_probability` has it. Guess first: for which n will the solid line leave the dashed one?
-#
-# You need the lines above: a `Trainer`, its `round()`, and a `rollout` of `agent.act`, which does not explore.
 
 # %% nbgrader={"grade": false, "grade_id": "learning_curve", "locked": false, "schema_version": 3, "solution": true, "task": false}
 from her.training.evaluation import rollout
@@ -144,7 +132,7 @@ def learning_curve(n_bits: int, rounds: int, seed: int) -> list[float]:
 
     Returns `rounds` numbers between 0 and 1.
     """
-    # 在这里写 / your code here
+    # 在这里写
     raise NotImplementedError
 
 
@@ -160,13 +148,13 @@ if curves:
         ax.plot(steps, np.mean(runs, axis=0), color=color, linestyle="-", marker=marker, markersize=4, label=f"n = {n}")
         ax.fill_between(steps, np.min(runs, axis=0), np.max(runs, axis=0), color=color, alpha=0.15)
         ax.axhline(random_success_probability(n, n), color=color, linestyle="--")
-    ax.set(xlabel=text(LANG, "练习轮数", "rounds of practice"), ylabel=text(LANG, "成功率（任意一步）", "success at any step"), ylim=(-0.02, 1.02))
-    ax.set_title(text(LANG, "三个种子的均值与范围；虚线是乱翻的运气", "mean and range of three seeds; dashed: luck"))
+    ax.set(xlabel="练习轮数", ylabel="成功率（任意一步）", ylim=(-0.02, 1.02))
+    ax.set_title("三个种子的均值与范围；虚线是乱翻的运气")
     ax.legend()
-    show(fig, alt=text(LANG, "没有 HER 时的学习曲线：4 位的实线升到虚线以上很多，12 位的一直贴着零附近的虚线。", "Learning curves without HER: with 4 bits the solid line rises far above the dashed line of luck, with 12 it stays near zero."))
+    show(fig, alt="没有 HER 时的学习曲线：4 位的实线升到虚线以上很多，12 位的一直贴着零附近的虚线。")
 
 # %% [markdown]
-# ## 做到哪里了 / How far you have come
+# ## 做到哪里了
 
 # %%
 progress()

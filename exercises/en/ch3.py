@@ -7,16 +7,14 @@
 # ---
 
 # %% [markdown]
-# # 3　练习：目标从哪里来 / Exercises: where goals come from
-#
-# 四种策略，差别只在“从哪里抽”。三个函数，一个开放任务，大约 50 分钟。抽样的函数都收一个 `rng`（`np.random.Generator`）：随机数全部从它来，别的人才能重现你的结果。
+# # 3　Exercises: where goals come from
 #
 # Four strategies that differ only in where they draw from. Three functions and an open task, some 50 minutes. Whatever draws takes an `rng` (`np.random.Generator`): all random numbers come from it, or nobody can repeat your results.
 
 # %% tags=["parameters"]
 import os
 
-LANG = os.environ.get("HER_LANG", "zh")
+LANG = os.environ.get("HER_LANG", "en")
 PROFILE = os.environ.get("HER_PROFILE", "full")
 
 # %%
@@ -25,17 +23,15 @@ import numpy as np
 
 from her import Episode
 from her_course import attempt, check, hint, or_reference, progress
-from her_course.figures import show, strategy_style, text, use_style
+from her_course.figures import show, strategy_style, use_style
 
 use_style(LANG)
 
 
 # %% [markdown]
-# ## 3.1　抽未来的位置 / Positions in the future
+# ## 3.1　Positions in the future
 #
-# ★☆☆☆　5 分钟 / 5 minutes
-#
-# 回合有 `length` 步，`achieved_goals[j]` 是动作 j *之后*达到的。给位置 t 的转移抽 k 个“未来”的位置：均匀，各抽各的，可以重复。t 自己算不算未来？想想动作 t 之后发生了什么。
+# ★☆☆☆　5 minutes
 #
 # An episode has `length` steps; `achieved_goals[j]` is reached *after* action j. Draw k positions in the future of the transition at t: uniformly and independently, so they may repeat. Is t itself in the future? Think of what comes after action t.
 
@@ -51,7 +47,7 @@ def future_indices(t: int, length: int, k: int, rng: np.random.Generator) -> np.
     >>> future_indices(7, 8, 3, rng)
     array([7, 7, 7])
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -59,8 +55,6 @@ def future_indices(t: int, length: int, k: int, rng: np.random.Generator) -> np.
 check(future_indices).score
 
 # %% [markdown]
-# 检查之外，自己用眼睛看一遍：下面应当是 3 到 9，高矮差不多。
-#
 # Besides the check, look with your own eyes: this should be 3 to 9, all about equally high.
 
 # %%
@@ -68,16 +62,14 @@ drawn = attempt(future_indices, 3, 10, 5000, np.random.default_rng(0))
 if drawn is not None:
     fig, ax = plt.subplots(figsize=(5, 2.4))
     ax.bar(*np.unique(drawn, return_counts=True), color=strategy_style("future")["color"])
-    ax.set(xlim=(-0.5, 10.5), xlabel=text(LANG, "抽到的位置（t = 3，共 10 步）", "position drawn (t = 3, 10 steps)"), ylabel=text(LANG, "次数", "count"))
-    show(fig, alt=text(LANG, "柱状图：位置 3 到 9 各抽到七百次左右，别处没有。", "Bars: positions 3 to 9 are drawn some seven hundred times each, no others."))
+    ax.set(xlim=(-0.5, 10.5), xlabel="position drawn (t = 3, 10 steps)", ylabel="count")
+    show(fig, alt="Bars: positions 3 to 9 are drawn some seven hundred times each, no others.")
 
 
 # %% [markdown]
-# ## 3.2　四种策略各能抽什么 / What each strategy may draw
+# ## 3.2　What each strategy may draw
 #
-# ★★☆☆　10 分钟 / 10 minutes
-#
-# 返回这个策略*可以抽到*的所有目标，一行一个，顺序随意：`"final"` 回合最后达到的那一个；`"future"` 动作 t 以及之后达到的；`"episode"` 整个回合达到的；`"random"` 训练以来达到过的任何一个，也就是 `history`（已经包含本回合）。只有一个候选时也是 (1, d)。
+# ★★☆☆　10 minutes
 #
 # Return all goals that the strategy *may draw*, one a row, in any order: `"final"`, the one achieved last; `"future"`, those achieved after action t and later; `"episode"`, all of the episode; `"random"`, anything achieved in training so far, which is `history` and contains this episode already. A single candidate is (1, d).
 
@@ -94,7 +86,7 @@ def candidate_goals(strategy: str, achieved_goals: np.ndarray, t: int, history: 
     >>> candidate_goals("final", achieved_goals, 0, history).shape
     (1, 2)
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -103,11 +95,9 @@ check(candidate_goals).score
 
 
 # %% [markdown]
-# ## 3.3　抽 k 个替代目标 / Draw k substitute goals
+# ## 3.3　Draw k substitute goals
 #
-# ★★☆☆　10 分钟 / 10 minutes
-#
-# 从候选里均匀地抽 k 个，各抽各的。传进来的数组不许动（`rng.shuffle` 会动它）。
+# ★★☆☆　10 minutes
 #
 # Draw k of the candidates uniformly and independently. Leave the arrays you are given alone (`rng.shuffle` does not).
 
@@ -123,7 +113,7 @@ def substitute_goals(
 
     >>> substitute_goals("final", achieved_goals, 0, 2, rng, history)   # twice achieved_goals[-1]
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -131,11 +121,9 @@ def substitute_goals(
 check(substitute_goals).score
 
 # %% [markdown]
-# ## 开放任务：四种策略赛跑 / Open task: a race of four strategies
+# ## Open task: a race of four strategies
 #
-# ★★★☆　25 分钟 / 25 minutes
-#
-# 像论文的算法 1 那样，在*存入*时重标注：每个转移抽 k 个替代目标，每个目标存一份。写 `relabelled_copies`，用你的 `substitute_goals`。提示：第 i 份拷贝里，位置 t 的目标是 `goals[t, i]`；`Episode.from_arrays(..., goal=(T, d) 的数组)` 允许每一步有自己的目标。
+# ★★★☆　25 minutes
 #
 # Relabel when *storing*, as in Algorithm 1 of the paper: k substitute goals for each transition, one copy for each goal. Write `relabelled_copies` with your `substitute_goals`. Hint: in copy i, position t has the goal `goals[t, i]`, and `Episode.from_arrays` takes a (T, d) array as `goal`, one for each step.
 
@@ -157,7 +145,7 @@ def relabelled_copies(
     episode: Episode, strategy: str, k: int, rng: np.random.Generator, history: np.ndarray
 ) -> list[Episode]:
     """k copies of the episode, in which every transition has a substitute goal of its own, and the reward under it."""
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -190,14 +178,12 @@ if curves:
         style, steps = strategy_style(name), np.arange(1, rounds + 1)
         ax.plot(steps, np.mean(runs, axis=0), **style, label=name)
         ax.fill_between(steps, np.min(runs, axis=0), np.max(runs, axis=0), color=style["color"], alpha=0.12)
-    ax.set(xlabel=text(LANG, "练习轮数", "rounds of practice"), ylabel=text(LANG, "成功率（任意一步）", "success at any step"), ylim=(-0.02, 1.02))
-    ax.set_title(text(LANG, "翻 12 个比特，k = 4：三个种子的均值与范围", "Flipping 12 bits, k = 4: mean and range of three seeds"))
+    ax.set(xlabel="rounds of practice", ylabel="success at any step", ylim=(-0.02, 1.02))
+    ax.set_title("Flipping 12 bits, k = 4: mean and range of three seeds")
     ax.legend()
-    show(fig, alt=text(LANG, "四条学习曲线，一种策略一条，带三个种子的范围。", "Four learning curves, one for each strategy, with the range of three seeds."))
+    show(fig, alt="Four learning curves, one for each strategy, with the range of three seeds.")
 
 # %% [markdown]
-# 三个种子的范围还盖着彼此的时候，别急着排名次。换成 20 位，哪一条先掉队？
-#
 # While the ranges of three seeds overlap, do not rank anything. With 20 bits, which of them falls behind first?
 
 # %%

@@ -7,16 +7,14 @@
 # ---
 
 # %% [markdown]
-# # 4　练习：一个能用的实现 / Exercises: an implementation that works
-#
-# 四个函数拼起来，就是一个带 HER 的 DQN。由易到难，加上开放任务大约 80 分钟。写完一个就运行检查；没有头绪就 `hint("函数名")`。
+# # 4　Exercises: an implementation that works
 #
 # Put four functions together and you have a DQN with HER. Easiest first; with the open task, some 80 minutes. Run the check after each; if you are stuck, `hint("name")`.
 
 # %% tags=["parameters"]
 import os
 
-LANG = os.environ.get("HER_LANG", "zh")
+LANG = os.environ.get("HER_LANG", "en")
 PROFILE = os.environ.get("HER_PROFILE", "full")
 
 # %%
@@ -27,18 +25,16 @@ import numpy as np
 import torch
 
 from her_course import attempt, check, hint, or_reference, progress
-from her_course.figures import show, strategy_style, text, use_style
+from her_course.figures import show, strategy_style, use_style
 
 use_style(LANG)
 torch.set_num_threads(1)  # on networks of this size more threads only cost
 
 
 # %% [markdown]
-# ## 4.1　大多数时候选最好的 / Mostly the best
+# ## 4.1　Mostly the best
 #
-# ★☆☆☆　10 分钟 / 10 minutes
-#
-# ε-贪心：每一行以概率 ε 在*所有*动作里均匀地抽一个，否则选 Q 值最大的。每一行各抛各的硬币，各抽各的动作。
+# ★☆☆☆　10 minutes
 #
 # ε-greedy: each row takes, with probability ε, an action drawn uniformly from *all* actions, and otherwise the one of the largest Q-value. Each row tosses a coin of its own and draws an action of its own.
 
@@ -53,7 +49,7 @@ def epsilon_greedy(q_values: np.ndarray, epsilon: float, rng: np.random.Generato
     >>> epsilon_greedy(np.array([[0.0, 1.0], [3.0, 2.0]]), 0.0, rng)
     array([1, 0])
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -62,11 +58,9 @@ check(epsilon_greedy).score
 
 
 # %% [markdown]
-# ## 4.2　目标网络慢慢跟 / A target network that follows slowly
+# ## 4.2　A target network that follows slowly
 #
-# ★★☆☆　10 分钟 / 10 minutes
-#
-# 目标网络的每个张量朝在线网络走一小步：target ← (1 − τ)·target + τ·online。*就地*改，什么也不返回；在线网络不许动。两个参数都是张量的列表，就是 `list(network.parameters())` 给的那种。
+# ★★☆☆　10 minutes
 #
 # Each tensor of the target takes a small step towards the online one: target ← (1 − τ)·target + τ·online. *In place*, returning nothing; the online network stays as it is. Both arguments are lists of tensors, as `list(network.parameters())` gives them.
 
@@ -79,7 +73,7 @@ def polyak_update(target: Sequence[torch.Tensor], online: Sequence[torch.Tensor]
 
     >>> polyak_update(list(target.parameters()), list(online.parameters()), 0.05)
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -88,11 +82,9 @@ check(polyak_update).score
 
 
 # %% [markdown]
-# ## 4.3　TD 目标，带论文的截断 / The TD target, clipped as in the paper
+# ## 4.3　The TD target, clipped as in the paper
 #
-# ★★☆☆　10 分钟 / 10 minutes
-#
-# y = r + γ·V(s′)，`done` 的地方没有下一步。奖励只有 −1 和 0 的时候，回报有上下限；论文（Andrychowicz 等，2017，附录 A）把 y 截到这个范围。这个范围是什么？
+# ★★☆☆　10 minutes
 #
 # y = r + γ·V(s′), and no next step after a `done`. With rewards of −1 and 0, returns have a least and a largest value, and the paper (Andrychowicz et al. 2017, Appendix A) clips y to them. What are they?
 
@@ -109,7 +101,7 @@ def td_target(rewards: np.ndarray, next_values: np.ndarray, dones: np.ndarray, g
     >>> td_target(np.array([-1.0]), np.array([-10.0]), np.array([False]), 0.9)
     array([-10.])
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -118,11 +110,9 @@ check(td_target).score
 
 
 # %% [markdown]
-# ## 4.4　一次抽一整批 / A whole batch at once
+# ## 4.4　A whole batch at once
 #
-# ★★★★　30 分钟 / 30 minutes
-#
-# 缓冲区是几个按回合排好的数组。第 e 个回合有 `lengths[e]` 步，后面是填充，不能抽到。抽 `batch_size` 个转移，*每个转移*一样常见；其中 k/(k+1) 换成 `future` 的目标：自己回合里第 t 步及以后达到的，均匀地抽。奖励按新目标重新算。循环写也对；写成数组运算，就是第 4 章的那三行。
+# ★★★★　30 minutes
 #
 # The buffer is a handful of arrays, one row an episode. Episode e has `lengths[e]` steps; what follows is padding and must not be drawn. Draw `batch_size` transitions, every *transition* equally often, and give k/(k+1) of them a goal by `future`: uniformly one that their own episode achieved at step t or later. Recompute the rewards. A loop is right too; as array operations it is the three lines of chapter 4.
 
@@ -147,7 +137,7 @@ def sample_her_batch(
     >>> sample_her_batch(buffer_arrays, 256, 4, rng, f)["observations"].shape   # with s = d = 8
     (256, 16)
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -155,11 +145,9 @@ def sample_her_batch(
 check(sample_her_batch).score
 
 # %% [markdown]
-# ## 开放任务：你自己的 DQN + HER / Open task: a DQN with HER of your own
+# ## Open task: a DQN with HER of your own
 #
-# ★★★☆　20 分钟 / 20 minutes
-#
-# 四个函数都在了，只差一步：写 `learn`，一次梯度更新。下一步的价值用*目标*网络的最大 Q 值，目标 y 用你的 `td_target`（这里没有 done），损失用 `torch.nn.functional.smooth_l1_loss`，最后 `polyak_update`。别的都写好了。k = 0 就是没有 HER 的 DQN：同一份代码，只差一个数。
+# ★★★☆　20 minutes
 #
 # All four are there, one step is missing: write `learn`, a single gradient update. The next value is the largest Q-value of the *target* network, y is your `td_target` (there is no done here), the loss is `torch.nn.functional.smooth_l1_loss`, and `polyak_update` comes last. The rest is written. k = 0 is the DQN without HER: the same code, one number apart.
 
@@ -177,7 +165,7 @@ def learn(online, target, optimiser, batch: dict[str, np.ndarray], gamma: float 
 
     online, target: networks from (n, observation) float32 tensors to (n, actions) Q-values.
     """
-    # 在这里写 / your code here
+    # your code here
     raise NotImplementedError
 
 
@@ -226,10 +214,10 @@ if curves:
         style, steps = strategy_style("future" if k else "none"), np.arange(1, rounds + 1)
         ax.plot(steps, np.mean(runs, axis=0), **style, label=f"k = {k}")
         ax.fill_between(steps, np.min(runs, axis=0), np.max(runs, axis=0), color=style["color"], alpha=0.15)
-    ax.set(xlabel=text(LANG, "练习轮数", "rounds of practice"), ylabel=text(LANG, "成功率（任意一步）", "success at any step"), ylim=(-0.02, 1.02))
-    ax.set_title(text(LANG, f"你的 DQN，翻 {n_bits} 个比特：三个种子的均值与范围", f"Your DQN flips {n_bits} bits: mean and range of three seeds"))
+    ax.set(xlabel="rounds of practice", ylabel="success at any step", ylim=(-0.02, 1.02))
+    ax.set_title(f"Your DQN flips {n_bits} bits: mean and range of three seeds")
     ax.legend()
-    show(fig, alt=text(LANG, "两条学习曲线：k = 4 的升上去了，k = 0 的留在零附近。", "Two learning curves: with k = 4 it rises, with k = 0 it stays near zero."))
+    show(fig, alt="Two learning curves: with k = 4 it rises, with k = 0 it stays near zero.")
 
 # %%
 progress()

@@ -1,0 +1,190 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 3　练习：目标从哪里来
+#
+# 四种策略，差别只在“从哪里抽”。三个函数，一个开放任务，大约 50 分钟。抽样的函数都收一个 `rng`（`np.random.Generator`）：随机数全部从它来，别的人才能重现你的结果。
+
+# %% tags=["parameters"]
+import os
+
+LANG = os.environ.get("HER_LANG", "zh")
+PROFILE = os.environ.get("HER_PROFILE", "full")
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from her import Episode
+from her_course import attempt, check, hint, or_reference, progress
+from her_course.figures import show, strategy_style, use_style
+
+use_style(LANG)
+
+
+# %% [markdown]
+# ## 3.1　抽未来的位置
+#
+# ★☆☆☆　5 分钟
+#
+# 回合有 `length` 步，`achieved_goals[j]` 是动作 j *之后*达到的。给位置 t 的转移抽 k 个“未来”的位置：均匀，各抽各的，可以重复。t 自己算不算未来？想想动作 t 之后发生了什么。
+
+# %% nbgrader={"grade": false, "grade_id": "future_indices", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def future_indices(t: int, length: int, k: int, rng: np.random.Generator) -> np.ndarray:
+    """k positions whose achieved goals action t may have led to.
+
+    t: position of the transition, 0 … length - 1.
+    length: steps of the episode.
+    k: how many to draw, with replacement.
+    Returns (k,) integers, uniform over t … length - 1.
+
+    >>> future_indices(7, 8, 3, rng)
+    array([7, 7, 7])
+    """
+    # 在这里写
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_future_indices", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
+check(future_indices).score
+
+# %% [markdown]
+# 检查之外，自己用眼睛看一遍：下面应当是 3 到 9，高矮差不多。
+
+# %%
+drawn = attempt(future_indices, 3, 10, 5000, np.random.default_rng(0))
+if drawn is not None:
+    fig, ax = plt.subplots(figsize=(5, 2.4))
+    ax.bar(*np.unique(drawn, return_counts=True), color=strategy_style("future")["color"])
+    ax.set(xlim=(-0.5, 10.5), xlabel="抽到的位置（t = 3，共 10 步）", ylabel="次数")
+    show(fig, alt="柱状图：位置 3 到 9 各抽到七百次左右，别处没有。")
+
+
+# %% [markdown]
+# ## 3.2　四种策略各能抽什么
+#
+# ★★☆☆　10 分钟
+#
+# 返回这个策略*可以抽到*的所有目标，一行一个，顺序随意：`"final"` 回合最后达到的那一个；`"future"` 动作 t 以及之后达到的；`"episode"` 整个回合达到的；`"random"` 训练以来达到过的任何一个，也就是 `history`（已经包含本回合）。只有一个候选时也是 (1, d)。
+
+# %% nbgrader={"grade": false, "grade_id": "candidate_goals", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def candidate_goals(strategy: str, achieved_goals: np.ndarray, t: int, history: np.ndarray) -> np.ndarray:
+    """The goals among which a strategy draws for the transition at t.
+
+    strategy: "final", "future", "episode" or "random".
+    achieved_goals: (T, d) of this episode, row j reached after action j.
+    t: position of the transition.
+    history: (m, d) everything achieved in training so far, this episode included.
+    Returns (c, d).
+
+    >>> candidate_goals("final", achieved_goals, 0, history).shape
+    (1, 2)
+    """
+    # 在这里写
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_candidate_goals", "locked": true, "points": 9, "schema_version": 3, "solution": false, "task": false}
+check(candidate_goals).score
+
+
+# %% [markdown]
+# ## 3.3　抽 k 个替代目标
+#
+# ★★☆☆　10 分钟
+#
+# 从候选里均匀地抽 k 个，各抽各的。传进来的数组不许动（`rng.shuffle` 会动它）。
+
+# %% nbgrader={"grade": false, "grade_id": "substitute_goals", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def substitute_goals(
+    strategy: str, achieved_goals: np.ndarray, t: int, k: int, rng: np.random.Generator, history: np.ndarray
+) -> np.ndarray:
+    """k goals that take the desired goal's place in k copies of the transition at t.
+
+    strategy, achieved_goals, t, history: as in `candidate_goals`.
+    k: how many to draw, with replacement.
+    Returns (k, d).
+
+    >>> substitute_goals("final", achieved_goals, 0, 2, rng, history)   # twice achieved_goals[-1]
+    """
+    # 在这里写
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_substitute_goals", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
+check(substitute_goals).score
+
+# %% [markdown]
+# ## 开放任务：四种策略赛跑
+#
+# ★★★☆　25 分钟
+#
+# 像论文的算法 1 那样，在*存入*时重标注：每个转移抽 k 个替代目标，每个目标存一份。写 `relabelled_copies`，用你的 `substitute_goals`。提示：第 i 份拷贝里，位置 t 的目标是 `goals[t, i]`；`Episode.from_arrays(..., goal=(T, d) 的数组)` 允许每一步有自己的目标。
+
+# %% nbgrader={"grade": false, "grade_id": "bit_flip_reward", "locked": false, "schema_version": 3, "solution": true, "task": false}
+from her.training.evaluation import rollout
+from her.training import Trainer, settings_for, use_one_thread
+
+use_one_thread()
+
+candidate_goals = or_reference(candidate_goals)
+substitute_goals = or_reference(substitute_goals)
+
+
+def bit_flip_reward(achieved_goals, desired_goals):
+    return np.where((achieved_goals == desired_goals).all(axis=-1), 0.0, -1.0)
+
+
+def relabelled_copies(
+    episode: Episode, strategy: str, k: int, rng: np.random.Generator, history: np.ndarray
+) -> list[Episode]:
+    """k copies of the episode, in which every transition has a substitute goal of its own, and the reward under it."""
+    # 在这里写
+    raise NotImplementedError
+
+
+def learning_curve(n_bits: int, rounds: int, strategy: str, seed: int, k: int = 4) -> list[float]:
+    trainer = Trainer(settings_for("her/BitFlip-v0", {"n_bits": n_bits}, strategy="none", seed=seed))
+    agent, buffer, rng = trainer.agent, trainer.buffer, np.random.default_rng(seed)
+    history, rates = np.empty((0, n_bits), np.float32), []
+    for i in range(rounds):
+        played = rollout(lambda x: agent.act(x, explore=True), trainer.envs, trainer.horizon, seed=10_000 * seed + i)
+        for episode in played.episodes():
+            history = np.concatenate([history, episode.achieved_goals])
+            buffer.store_episode(episode)
+            for copy in relabelled_copies(episode, strategy, k, rng, history):
+                buffer.store_episode(copy)
+        for _ in range(trainer.config.updates_per_round):
+            agent.update(buffer.sample(trainer.config.batch_size).torch())
+        rates.append(trainer.evaluate(i + 1).success_rate("any"))
+    return rates
+
+
+# %%
+rounds = 15 if PROFILE == "full" else 2
+strategies = ("final", "future", "episode", "random")
+curves = attempt(lambda: {name: [learning_curve(12, rounds, name, seed) for seed in range(3)] for name in strategies})
+
+# %%
+if curves:
+    fig, ax = plt.subplots()
+    for name, runs in curves.items():
+        style, steps = strategy_style(name), np.arange(1, rounds + 1)
+        ax.plot(steps, np.mean(runs, axis=0), **style, label=name)
+        ax.fill_between(steps, np.min(runs, axis=0), np.max(runs, axis=0), color=style["color"], alpha=0.12)
+    ax.set(xlabel="练习轮数", ylabel="成功率（任意一步）", ylim=(-0.02, 1.02))
+    ax.set_title("翻 12 个比特，k = 4：三个种子的均值与范围")
+    ax.legend()
+    show(fig, alt="四条学习曲线，一种策略一条，带三个种子的范围。")
+
+# %% [markdown]
+# 三个种子的范围还盖着彼此的时候，别急着排名次。换成 20 位，哪一条先掉队？
+
+# %%
+progress()

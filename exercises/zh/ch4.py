@@ -1,0 +1,223 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 4　练习：一个能用的实现
+#
+# 四个函数拼起来，就是一个带 HER 的 DQN。由易到难，加上开放任务大约 80 分钟。写完一个就运行检查；没有头绪就 `hint("函数名")`。
+
+# %% tags=["parameters"]
+import os
+
+LANG = os.environ.get("HER_LANG", "zh")
+PROFILE = os.environ.get("HER_PROFILE", "full")
+
+# %%
+from collections.abc import Callable, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+from her_course import attempt, check, hint, or_reference, progress
+from her_course.figures import show, strategy_style, use_style
+
+use_style(LANG)
+torch.set_num_threads(1)  # on networks of this size more threads only cost
+
+
+# %% [markdown]
+# ## 4.1　大多数时候选最好的
+#
+# ★☆☆☆　10 分钟
+#
+# ε-贪心：每一行以概率 ε 在*所有*动作里均匀地抽一个，否则选 Q 值最大的。每一行各抛各的硬币，各抽各的动作。
+
+# %% nbgrader={"grade": false, "grade_id": "epsilon_greedy", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def epsilon_greedy(q_values: np.ndarray, epsilon: float, rng: np.random.Generator) -> np.ndarray:
+    """Actions for a batch of states.
+
+    q_values: (n, actions).
+    epsilon: probability of a random action, in [0, 1].
+    Returns (n,) integers.
+
+    >>> epsilon_greedy(np.array([[0.0, 1.0], [3.0, 2.0]]), 0.0, rng)
+    array([1, 0])
+    """
+    # 在这里写
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_epsilon_greedy", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
+check(epsilon_greedy).score
+
+
+# %% [markdown]
+# ## 4.2　目标网络慢慢跟
+#
+# ★★☆☆　10 分钟
+#
+# 目标网络的每个张量朝在线网络走一小步：target ← (1 − τ)·target + τ·online。*就地*改，什么也不返回；在线网络不许动。两个参数都是张量的列表，就是 `list(network.parameters())` 给的那种。
+
+# %% nbgrader={"grade": false, "grade_id": "polyak_update", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def polyak_update(target: Sequence[torch.Tensor], online: Sequence[torch.Tensor], tau: float) -> None:
+    """Let the target follow the online network, in place.
+
+    target, online: parameters of two networks of the same shape, in the same order.
+    tau: the share of the online network, in [0, 1].
+
+    >>> polyak_update(list(target.parameters()), list(online.parameters()), 0.05)
+    """
+    # 在这里写
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_polyak_update", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check(polyak_update).score
+
+
+# %% [markdown]
+# ## 4.3　TD 目标，带论文的截断
+#
+# ★★☆☆　10 分钟
+#
+# y = r + γ·V(s′)，`done` 的地方没有下一步。奖励只有 −1 和 0 的时候，回报有上下限；论文（Andrychowicz 等，2017，附录 A）把 y 截到这个范围。这个范围是什么？
+
+# %% nbgrader={"grade": false, "grade_id": "td_target", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def td_target(rewards: np.ndarray, next_values: np.ndarray, dones: np.ndarray, gamma: float) -> np.ndarray:
+    """What Q(s, a) is moved towards.
+
+    rewards: (n,) -1.0 or 0.0.
+    next_values: (n,) estimates of the value of the next state.
+    dones: (n,) bool: where bootstrapping stops.
+    gamma: discount, in [0, 1).
+    Returns (n,), no value outside of what a return can be.
+
+    >>> td_target(np.array([-1.0]), np.array([-10.0]), np.array([False]), 0.9)
+    array([-10.])
+    """
+    # 在这里写
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_td_target", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
+check(td_target).score
+
+
+# %% [markdown]
+# ## 4.4　一次抽一整批
+#
+# ★★★★　30 分钟
+#
+# 缓冲区是几个按回合排好的数组。第 e 个回合有 `lengths[e]` 步，后面是填充，不能抽到。抽 `batch_size` 个转移，*每个转移*一样常见；其中 k/(k+1) 换成 `future` 的目标：自己回合里第 t 步及以后达到的，均匀地抽。奖励按新目标重新算。循环写也对；写成数组运算，就是第 4 章的那三行。
+
+# %% nbgrader={"grade": false, "grade_id": "sample_her_batch", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def sample_her_batch(
+    buffer_arrays: dict[str, np.ndarray],
+    batch_size: int,
+    k: int,
+    rng: np.random.Generator,
+    reward_function: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> dict[str, np.ndarray]:
+    """A batch of transitions, relabelled while it is sampled.
+
+    buffer_arrays: "states" and "next_states" (E, T, s), "actions" (E, T, a), "achieved_goals" (E, T, d), each reached
+        after the action, "goals" (E, d), "lengths" (E,) integers, at least 1 each.
+    batch_size: n.
+    k: substitute goals per real one; 0 relabels nothing.
+    reward_function: f(achieved (n, d), desired (n, d)) -> (n,); also for one pair.
+    Returns a dict: "observations" and "next_observations" (n, s + d), state and goal side by side, "actions" (n, a),
+        "rewards" (n,). Other keys do no harm.
+
+    >>> sample_her_batch(buffer_arrays, 256, 4, rng, f)["observations"].shape   # with s = d = 8
+    (256, 16)
+    """
+    # 在这里写
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_sample_her_batch", "locked": true, "points": 9, "schema_version": 3, "solution": false, "task": false}
+check(sample_her_batch).score
+
+# %% [markdown]
+# ## 开放任务：你自己的 DQN + HER
+#
+# ★★★☆　20 分钟
+#
+# 四个函数都在了，只差一步：写 `learn`，一次梯度更新。下一步的价值用*目标*网络的最大 Q 值，目标 y 用你的 `td_target`（这里没有 done），损失用 `torch.nn.functional.smooth_l1_loss`，最后 `polyak_update`。别的都写好了。k = 0 就是没有 HER 的 DQN：同一份代码，只差一个数。
+
+# %% nbgrader={"grade": false, "grade_id": "learn", "locked": false, "schema_version": 3, "solution": true, "task": false}
+from her.training.evaluation import make_envs, rollout
+
+epsilon_greedy = or_reference(epsilon_greedy)
+polyak_update = or_reference(polyak_update)
+td_target = or_reference(td_target)
+sample_her_batch = or_reference(sample_her_batch)
+
+
+def learn(online, target, optimiser, batch: dict[str, np.ndarray], gamma: float = 0.98, tau: float = 0.05) -> None:
+    """One gradient step on a batch of `sample_her_batch`, and one step of the target network.
+
+    online, target: networks from (n, observation) float32 tensors to (n, actions) Q-values.
+    """
+    # 在这里写
+    raise NotImplementedError
+
+
+def bit_flip_reward(achieved, desired):
+    return np.where((achieved == desired).all(axis=-1), 0.0, -1.0)
+
+
+def as_buffer(played) -> dict[str, np.ndarray]:
+    """The arrays of a rollout, (T, N, …), as N episodes of T steps."""
+    names = ("states", "actions", "next_states", "achieved_goals")
+    arrays = {name: getattr(played, name).swapaxes(0, 1) for name in names}
+    steps, n = played.rewards.shape
+    return arrays | {"goals": played.goals[0], "lengths": np.full(n, steps)}
+
+
+def learning_curve(n_bits: int, rounds: int, k: int, seed: int) -> list[float]:
+    torch.manual_seed(seed)
+    online, target = (torch.nn.Sequential(torch.nn.Linear(2 * n_bits, 256), torch.nn.ReLU(), torch.nn.Linear(256, n_bits)) for _ in range(2))
+    target.load_state_dict(online.state_dict())
+    optimiser, rng = torch.optim.Adam(online.parameters(), lr=1e-3), np.random.default_rng(seed)
+    envs, exam = make_envs("her/BitFlip-v0", 16, n_bits=n_bits), make_envs("her/BitFlip-v0", 100, n_bits=n_bits)
+
+    @torch.no_grad()
+    def act(observations, epsilon):
+        return epsilon_greedy(online(torch.as_tensor(observations)).numpy(), epsilon, rng)
+
+    buffer, rates = None, []
+    for i in range(rounds):
+        new = as_buffer(rollout(lambda x: act(x, 0.2), envs, n_bits, seed=10_000 * seed + i))
+        buffer = new if buffer is None else {name: np.concatenate([buffer[name], new[name]]) for name in new}
+        for _ in range(40):
+            learn(online, target, optimiser, sample_her_batch(buffer, 256, k, rng, bit_flip_reward))
+        examined = rollout(lambda x: act(x, 0.0), exam, n_bits, seed=10_000 * seed + 5_000 + i)
+        rates.append(float(examined.success.any(axis=0).mean()))
+    return rates
+
+
+# %%
+n_bits, rounds = 10, 25 if PROFILE == "full" else 3
+curves = attempt(lambda: {k: [learning_curve(n_bits, rounds, k, seed) for seed in range(3)] for k in (4, 0)})
+
+# %%
+if curves:
+    fig, ax = plt.subplots()
+    for k, runs in curves.items():
+        style, steps = strategy_style("future" if k else "none"), np.arange(1, rounds + 1)
+        ax.plot(steps, np.mean(runs, axis=0), **style, label=f"k = {k}")
+        ax.fill_between(steps, np.min(runs, axis=0), np.max(runs, axis=0), color=style["color"], alpha=0.15)
+    ax.set(xlabel="练习轮数", ylabel="成功率（任意一步）", ylim=(-0.02, 1.02))
+    ax.set_title(f"你的 DQN，翻 {n_bits} 个比特：三个种子的均值与范围")
+    ax.legend()
+    show(fig, alt="两条学习曲线：k = 4 的升上去了，k = 0 的留在零附近。")
+
+# %%
+progress()
