@@ -1,7 +1,9 @@
 """Exercise notebooks made from the solutions, and the folder that is handed out to a class.
 
-A solution is written as ``solutions/chN.py`` (percent format) in both languages, and gives ``exercises/zh/chN`` and
-``exercises/en/chN``, each in its own language:
+A solution is written as ``solutions/chN.py`` (percent format) in both languages, and gives ``exercises/zh/chN.ipynb``
+and ``exercises/en/chN.ipynb``, each in its own language. An exercise is no pair: whichever editor it was saved in last,
+it opens.
+
 
 - prose: what a cell says in Chinese stands above a line ``---``, what it says in English below it; a cell without that
   line goes to both and holds no Chinese;
@@ -106,6 +108,7 @@ def exercise(solution: NotebookNode, lang: str) -> NotebookNode:
         ValueError: marks that do not come in pairs, or prose whose languages are not told apart.
     """
     handed_out = nbformat.from_dict(solution)
+    handed_out.metadata.pop("jupytext", None)
     for number, cell in enumerate(handed_out.cells, start=1):
         if cell.cell_type == "markdown":
             cell.source = _in_language(cell.source, lang, number)
@@ -146,18 +149,16 @@ def _without_texts(code: str, lang: str) -> str:
 
 
 def make(solution: Path, exercises: Path) -> list[Path]:
-    """Write ``exercises/LANG/chN.py`` and ``.ipynb`` from ``solutions/chN.py``, which gets its metadata, if need be.
+    """Write ``exercises/LANG/chN.ipynb`` from ``solutions/chN.py``, which gets its metadata, if need be.
 
-    Returns the two sources.
+    Returns the two notebooks.
     """
     notebook = with_metadata(read(solution))
     write_source(notebook, solution)
-    made = [exercises / lang / solution.name for lang in LANGUAGES]
+    made = [exercises / lang / f"{solution.stem}.ipynb" for lang in LANGUAGES]
     for path in made:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handed_out = exercise(notebook, path.parent.name)
-        write_source(handed_out, path)
-        write_notebook(handed_out, path.with_suffix(".ipynb"))
+        write_notebook(exercise(notebook, path.parent.name), path)
     return made
 
 

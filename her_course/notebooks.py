@@ -17,6 +17,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+from ipykernel.ipkernel import IPythonKernel
 from jupytext.config import load_jupytext_config
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
@@ -119,10 +120,10 @@ def _config(path: Path):
 
 def write_notebook(notebook: NotebookNode, path: Path) -> None:
     """Write a clean ``.ipynb``: what is not needed to read it is left out, so that only real changes show in a diff."""
-    clean = nbformat.v4.new_notebook(metadata={"kernelspec": dict(KERNEL), "language_info": {"name": "python"}})
+    clean = nbformat.v4.new_notebook(metadata={"kernelspec": dict(KERNEL), "language_info": _language(notebook, path)})
     # As JupyterLab would: it compares these with the source's, and refuses to open a pair that differs.
-    filters = {key: value for key, value in notebook.metadata.get("jupytext", {}).items() if key.endswith("_filter")}
-    clean.metadata["jupytext"] = filters
+    if filters := {key: value for key, value in notebook.metadata.get("jupytext", {}).items() if "_filter" in key}:
+        clean.metadata["jupytext"] = filters
     seen = Counter()
     for cell in notebook.cells:
         kept = {key: cell.metadata[key] for key in ("tags", "zh", "nbgrader") if cell.metadata.get(key)}
@@ -132,6 +133,18 @@ def write_notebook(notebook: NotebookNode, path: Path) -> None:
         clean.cells.append(cell)
     nbformat.validate(clean)
     path.write_text(nbformat.writes(clean) + "\n", encoding="utf-8")
+
+
+def _language(notebook: NotebookNode, path: Path) -> dict:
+    """The kernel's whole description of its Python: of the one that executed `notebook`; else of the stored one; else ours.
+
+    JupyterLab writes it into every notebook that it opens, and a notebook with another one is modified at once.
+    """
+    stored = read(path).metadata if path.exists() else {}
+    for metadata in (notebook.metadata, stored):
+        if "version" in metadata.get("language_info", {}):
+            return dict(metadata["language_info"])
+    return dict(IPythonKernel.language_info)
 
 
 def write_source(notebook: NotebookNode, path: Path) -> None:
