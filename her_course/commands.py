@@ -42,13 +42,18 @@ def doctor() -> None:
     sys.exit(any(finding.status == "missing" for finding in findings))
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--lang", type=click.Choice(["zh", "en"]), envvar="HER_LANG", help="Of the start page.  [default: the system's]"
+)
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def lab(options: tuple[str, ...]) -> None:
-    """Open the chapters in JupyterLab; OPTIONS are JupyterLab's, as in `her lab --port 9999`."""
-    chapters = _course("notebooks").find_chapters()
+def lab(lang: str | None, options: tuple[str, ...]) -> None:
+    """Open the course in JupyterLab; OPTIONS are those of `jupyter lab`, as in `her lab --port 9999`."""
     try:
-        _course("lab").start(chapters, options)
+        chapters = _course("notebooks").find_chapters()
+        _course("lab").start(chapters, lang or _course("lab").system_language(), options)
+    except FileNotFoundError as error:
+        raise click.ClickException(str(error)) from None
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is missing: pip install 'her-course[course]'") from None
 
