@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib import import_module
 from typing import Any
@@ -53,6 +54,9 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="her-course", prog_name="her")
 def main() -> None:
     """Hindsight Experience Replay: train agents, run the course, see that everything is in order."""
+    for stream in (sys.stdout, sys.stderr):  # redirected on Windows they may lack Chinese, and signs such as ✓
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     if "" not in sys.path:  # where a module with an environment of the user's own may lie
         sys.path.append("")
 

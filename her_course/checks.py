@@ -1,6 +1,6 @@
 """What a learner calls in an exercise notebook: `check`, `hint`, `progress`, and a way on for whoever is stuck.
 
-They speak the language of HER_LANG or else of the notebook's LANG.
+They speak the language of the notebook, its LANG, unless HER_LANG names another.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
+
+from her_course import cards
 
 if TYPE_CHECKING:
     from her_course.exercises.results import Result
@@ -19,7 +22,7 @@ LINES = 8  # shown of what an answer prints
 
 
 def check(answer: Callable) -> Result:
-    """Try your function on the cases of its exercise, and print what was found.
+    """Try your function on the cases of its exercise, and show what was found.
 
     The exercise is found by the function's name. Whatever the function does (raise, never end, print, end the process)
     happens in a process of its own.
@@ -38,7 +41,8 @@ def check(answer: Callable) -> Result:
     exercise = _exercise(answer)
     result = _judge(exercise, answer)
     records.note_check(result)
-    print(report(result, language(answer)))
+    lines = report(result, language(answer))
+    cards.show(as_text(lines), cards.card(result.status, lines))
     return result
 
 
@@ -60,27 +64,34 @@ def hint(exercise: str | Callable, level: int | None = None) -> None:
     records.note_hint(found.name, level)
     lang = language(exercise if callable(exercise) else None)
     label = f"{found.name}  提示 {level}/3" if lang == "zh" else f"{found.name}  hint {level} of 3"
-    print(f"{label}\n  {found.hints[level - 1].of(lang)}")
+    cards.say(f"{label}\n  {found.hints[level - 1].of(lang)}")
 
 
 def progress() -> None:
-    """Print what is done and what is not: the best score of each exercise, as it was kept since the first check."""
+    """Show what is done and what comes next: the best score of each exercise since the first check."""
     from her_course import records
     from her_course.exercises.registry import CHAPTERS, exercises, of_chapter
 
-    lang, kept, lines = language(None), records.read(), []
+    lang, kept, rows = language(None), records.read(), []
+    zh = lang == "zh"
     for chapter in CHAPTERS:
-        lines.append(f"第 {chapter} 章" if lang == "zh" else f"Chapter {chapter}")
+        link = cards.link_to_exercise(chapter, lang)
         for exercise in of_chapter(chapter):
             record = kept.get(exercise.name)
-            mark, score, tries = "·", "—", ""
+            sign, score, tries = "·", "—", ""
             if record and record["maximum"]:
-                mark, score = "✓" if record["passed"] else "…", f"{record['score']}/{record['maximum']}"
-                tries = f"{record['tries']} 次" if lang == "zh" else f"tries: {record['tries']}"
-            lines.append(f"  {mark} {exercise.name:28}{score:>6}  {tries}".rstrip())
-    done = sum(bool(kept.get(name, {}).get("passed")) for name in exercises())
-    lines.append(f"完成 {done} / {len(exercises())}" if lang == "zh" else f"{done} of {len(exercises())} done")
-    print("\n".join(lines))
+                sign, score = "✓" if record["passed"] else "…", f"{record['score']}/{record['maximum']}"
+                tries = f"{record['tries']} 次" if zh else f"tries: {record['tries']}"
+            name = f"第 {chapter} 章" if zh else f"Chapter {chapter}"
+            rows.append(cards.Row(name, exercise.name, sign, score, tries, link))
+    done = sum(row.sign == "✓" for row in rows)
+    total = f"完成 {done} / {len(exercises())}" if zh else f"{done} of {len(exercises())} done"
+    lines = []
+    for chapter, group in groupby(rows, key=lambda row: row.chapter):
+        lines.append(chapter)
+        lines += [f"  {row.sign} {row.name:28}{row.score:>6}  {row.tries}".rstrip() for row in group]
+    heads = ("练习", "分数", "次数") if zh else ("exercise", "score", "tries")
+    cards.show("\n".join([*lines, total]), cards.table(rows, heads, total))
 
 
 def reference(exercise: str) -> Callable:
@@ -100,9 +111,9 @@ def or_reference(answer: Callable) -> Callable:
     if _judge(exercise, answer).passed:
         return answer
     if language(answer) == "zh":
-        print(f"{exercise.name}：还没有通过，先用参考实现往下走。")
+        cards.say(f"{exercise.name}：还没有通过，先用参考实现往下走。")
     else:
-        print(f"{exercise.name}: not right yet; the reference takes its place for now.")
+        cards.say(f"{exercise.name}: not right yet; the reference takes its place for now.")
     return exercise.solve()
 
 
@@ -112,7 +123,7 @@ def attempt(task: Callable, *arguments: Any, **keywords: Any) -> Any:
         return task(*arguments, **keywords)
     except NotImplementedError as error:
         stub = traceback.extract_tb(error.__traceback__)[-1].name
-        print(f"{stub}：还没写" if language(task) == "zh" else f"{stub}: not done yet")
+        cards.say(f"{stub}：还没写" if language(task) == "zh" else f"{stub}: not done yet")
         return None
 
 
@@ -127,36 +138,40 @@ def language(function: Callable | None) -> str:
     return next((lang for lang in asked if lang in ("zh", "en")), "zh")
 
 
-def report(result: Result, lang: str) -> str:
-    """What `check` prints: the score, the first case that failed and why, and where to look for help."""
+def report(result: Result, lang: str) -> list[cards.Line]:
+    """What `check` shows: the score, the first case that failed and why, and where to look for help."""
     from her_course.exercises.registry import find
     from her_course.exercises.saying import say
 
-    exercise, zh = find(result.exercise), lang == "zh"
+    exercise, zh, line = find(result.exercise), lang == "zh", cards.Line
     head = f"{exercise.name}   {result.score}/{result.maximum}"
     if result.passed:
-        return head + ("   ✓ 全对" if zh else "   ✓ all right")
+        return [line(head + ("   ✓ 全对" if zh else "   ✓ all right"))]
     ask = f'hint("{exercise.name}")'
     if result.status == "not_done":
-        return head + (f"   还没写。没有头绪就 {ask}" if zh else f"   not done yet. No idea? {ask}")
+        return [line(head + (f"   还没写。没有头绪就 {ask}" if zh else f"   not done yet. No idea? {ask}"))]
     number, case = result.first_failing
     expected, got = say(case.verdict.expected, lang), say(case.verdict.got, lang)
     name = say(case.name, lang)
-    call = [f"  {case.call}"] if case.call else []
-    if zh:
-        lines = [head, f"✗ 第 {number} 例（{name}）：", *call, f"  应当是 {expected}", f"  你的是 {got}"]
-    else:
-        lines = [head, f"✗ case {number} ({name}):", *call, f"  expected {expected}", f"  got      {got}"]
+    lines = [line(head), line(f"✗ 第 {number} 例（{name}）：" if zh else f"✗ case {number} ({name}):")]
+    lines += [line(case.call, code=True)] if case.call else []
+    lines += [line(f"应当是 {expected}" if zh else f"expected {expected}", code=True)]
+    lines += [line(f"你的是 {got}" if zh else f"got      {got}", code=True)]
     if result.misconception:
         lines.append(
-            ("  看起来像：" if zh else "  It looks like this: ") + exercise.text(result.misconception).of(lang)
+            line(("看起来像：" if zh else "It looks like this: ") + exercise.text(result.misconception).of(lang))
         )
     if printed := case.printed.strip():
         shown = printed.splitlines()
-        lines.append("  你的函数打印了：" if zh else "  Your function printed:")
-        lines += ["    " + line[:100] for line in shown[:LINES]] + (["    …"] if len(shown) > LINES else [])
-    lines.append(f"  提示：{ask}" if zh else f"  Help: {ask}")
-    return "\n".join(lines)
+        lines.append(line("你的函数打印了：" if zh else "Your function printed:"))
+        lines += [line("  " + text[:100], code=True) for text in shown[:LINES]]
+        lines += [line("  …", code=True)] if len(shown) > LINES else []
+    return [*lines, line(f"提示：{ask}" if zh else f"Help: {ask}")]
+
+
+def as_text(lines: list[cards.Line]) -> str:
+    """A report for a terminal: what follows the first line and the case's name is indented."""
+    return "\n".join([line.text for line in lines[:2]] + ["  " + line.text for line in lines[2:]])
 
 
 def _exercise(answer: Callable):

@@ -73,7 +73,7 @@ def has_display() -> bool:
 
 
 def start(chapters: Path, lang: str, more: Sequence[str] = ()) -> None:
-    """Serve JupyterLab, opened on the start page in `lang`, until it is stopped; `more` are JupyterLab's own options."""
+    """Serve JupyterLab on the start page in `lang` until it is stopped; `more` are JupyterLab's own options."""
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     from jupyterlab.labapp import LabApp
 

@@ -136,7 +136,7 @@ def write_notebook(notebook: NotebookNode, path: Path) -> None:
 
 
 def _language(notebook: NotebookNode, path: Path) -> dict:
-    """The kernel's whole description of its Python: of the one that executed `notebook`; else of the stored one; else ours.
+    """The kernel's whole description of its Python: of `notebook` if executed, else of `path` as stored, else ours.
 
     JupyterLab writes it into every notebook that it opens, and a notebook with another one is modified at once.
     """

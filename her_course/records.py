@@ -1,7 +1,7 @@
 """What a learner has done, kept in a file of theirs: best scores, tries and hints, so that they are there tomorrow.
 
-The file is HER_PROGRESS; by default ``progress.json`` in the user's data folder. Where HER_PROGRESS is empty nothing is
-written, and the records live as long as the process.
+The file is HER_PROGRESS; by default ``progress.json`` in the user's data folder. Where HER_PROGRESS is empty, or the
+user has no home folder, nothing is written, and the records live as long as the process.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from her.files import write_atomically
+from her_course.cards import say
 
 if TYPE_CHECKING:
     from her_course.exercises.results import Result
@@ -26,13 +27,15 @@ def file() -> Path | None:
     """Where the records are kept; None for nowhere."""
     if VARIABLE in os.environ:
         return Path(os.environ[VARIABLE]).expanduser() if os.environ[VARIABLE] else None
-    if sys.platform == "win32":
-        data = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        data = Path.home() / "Library" / "Application Support"
-    else:
-        data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return data / "her-course" / "progress.json"
+    named = {"win32": "LOCALAPPDATA", "darwin": ""}.get(sys.platform, "XDG_DATA_HOME")
+    if os.environ.get(named):
+        return Path(os.environ[named]) / "her-course" / "progress.json"
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without an entry, and HOME is not set
+        return None
+    below = {"win32": "AppData/Local", "darwin": "Library/Application Support"}.get(sys.platform, ".local/share")
+    return home / below / "her-course" / "progress.json"
 
 
 def read() -> dict[str, dict[str, Any]]:
@@ -84,7 +87,7 @@ def _write(kept: dict[str, dict[str, Any]]) -> None:
         with write_atomically(path) as stream:
             json.dump(kept, stream, indent=2)
     except OSError as error:
-        print(f"(progress could not be kept in {path}: {error.strerror})")
+        say(f"(progress could not be kept in {path}: {error.strerror})")
 
 
 def _stored(path: Path) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """How figures look in a chapter: few lines, the colours of `her.plots`, and a font that has Chinese."""
 
+import os
 from pathlib import Path
 
 import matplotlib as mpl
@@ -7,12 +8,19 @@ from cycler import cycler
 from matplotlib import font_manager
 
 from her.plots.style import COLORS, DASHES, text
+from her_course.cards import PLAIN
 
 FONT = Path(__file__).parent / "fonts" / "HERSansSC-Regular.otf"
 FAMILY = "HER Sans SC"
 
+# What draws names, traditional characters and whatever else the bundled font lacks, where the machine has it. Not so in
+# notebooks that are executed without a reader: what is committed looks the same on every machine.
+SYSTEM_FONTS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei"),
+    *("WenQuanYi Micro Hei", "Microsoft YaHei", "SimHei", "PingFang SC", "Hiragino Sans GB", "Heiti TC"),
+)
+
 STYLE = {
-    "font.family": [FAMILY, "DejaVu Sans"],
     "font.size": 11,
     "axes.unicode_minus": True,
     "axes.titlesize": 12,
@@ -41,4 +49,6 @@ def use_style(lang: str = "zh") -> None:
     text(lang, "", "")  # refuses another language
     if FAMILY not in font_manager.fontManager.get_font_names():
         font_manager.fontManager.addfont(FONT)
-    mpl.rcParams.update(STYLE)
+    there = () if os.environ.get(PLAIN) else set(font_manager.fontManager.get_font_names())
+    system = [name for name in SYSTEM_FONTS if name in there]
+    mpl.rcParams.update(STYLE | {"font.family": [FAMILY, *system, "DejaVu Sans"]})
