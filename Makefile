@@ -6,13 +6,14 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c requirements.
 # The long ones first: while one process executes the chapters with papermill, the other does with nbval.
 PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder --nbval --nbval-current-env --nbval-cell-timeout 1200 \
 	tests/test_chapters.py chapters solutions exercises tests
+NEWEST_TORCH := torch
 TORCH := $(shell grep '^torch==' requirements.lock)
 COURSE := .venv/.has-course
 DEV := .venv/.has-dev
 BROWSER := .venv/.has-browser
 
 .DEFAULT_GOAL := help
-.PHONY: help lab run doctor test test-full lint format exercises notebooks lock clean
+.PHONY: help lab run doctor test test-newest test-full lint format exercises notebooks lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' Makefile
@@ -44,6 +45,14 @@ exercises: $(COURSE) ## make the exercises from the solutions
 notebooks: $(COURSE) ## execute the chapters in their full profile into the committed notebooks
 	@$(BIN)/her chapters execute $(RUNARGS)
 
+test-newest: ## make test in build/newest, on the newest versions that pyproject.toml allows
+	@rm -rf build/newest && mkdir -p build && $(call make_venv,build/newest)
+	@.ci/quietly build/newest/torch.log "1/3  torch" build/newest/bin/python -m pip install $(NEWEST_TORCH)
+	@.ci/quietly build/newest/install.log "2/3  the newest of everything else" build/newest/bin/python -m pip install -e '.[dev]'
+	@build/newest/bin/python -m pip freeze --exclude-editable > build/newest/versions.txt
+	@echo "3/3  the tests, with the versions in build/newest/versions.txt"
+	@$(MAKE) --no-print-directory BIN=build/newest/bin DEV= test
+
 lock: ## find the newest versions that go together, and pin them in requirements.lock
 	@rm -rf build/lock; $(call make_venv,build/lock)
 	@build/lock/bin/python -m pip install --disable-pip-version-check $(TORCH)
@@ -71,7 +80,9 @@ $(BIN)/python:
 
 # torch first and by itself: its exact version decides which build is downloaded.
 .venv/.has-%: pyproject.toml requirements.lock | $(BIN)/python
-	@echo "Installing what [$*] needs into .venv: a few minutes the first time, up to 1.5 GB on disk with PyTorch for CPUs."
-	$(PIP) $(TORCH)
-	$(PIP) -e '.[$*]'
+	@echo "Installing [$*] into .venv: some 5 minutes and 1.5 GB the first time (the CUDA build of PyTorch: 6 GB)."
+	@start=$$(date +%s) && \
+	.ci/quietly .venv/torch.log "1/2  $(TORCH)" $(PIP) $(TORCH) && \
+	.ci/quietly .venv/install.log "2/2  the course and what it needs" $(PIP) -e '.[$*]' && \
+	echo "Installed in $$(($$(date +%s) - start)) s; .venv takes $$(du -sh .venv | cut -f1)."
 	@touch $@

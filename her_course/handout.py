@@ -38,7 +38,7 @@ _DEFINES = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)
 #: what a class is given; of `her`, without what gives the hidden cases away
 HANDED_OUT = (
     *("LICENSE", "README.md", "README.zh.md", "Makefile", "environment.yml", "pyproject.toml", "requirements.lock"),
-    *("chapters", "exercises", "her", "her_course", "results"),
+    *(".ci", "chapters", "exercises", "her", "her_course", "results"),
 )
 KEPT_BACK = ("hidden", "__pycache__", ".ipynb_checkpoints", "*.egg-info", ".DS_Store")
 

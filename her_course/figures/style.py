@@ -1,6 +1,8 @@
 """How figures look in a chapter: few lines, the colours of `her.plots`, and a font that has Chinese."""
 
 import os
+import re
+from functools import cache
 from pathlib import Path
 
 import matplotlib as mpl
@@ -13,12 +15,8 @@ from her_course.cards import PLAIN
 FONT = Path(__file__).parent / "fonts" / "HERSansSC-Regular.otf"
 FAMILY = "HER Sans SC"
 
-# What draws names, traditional characters and whatever else the bundled font lacks, where the machine has it. Not so in
-# notebooks that are executed without a reader: what is committed looks the same on every machine.
-SYSTEM_FONTS = (
-    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei"),
-    *("WenQuanYi Micro Hei", "Microsoft YaHei", "SimHei", "PingFang SC", "Hiragino Sans GB", "Heiti TC"),
-)
+# Files of fonts that have the characters that the bundled subset lacks: names, traditional characters.
+CHINESE_FONTS = re.compile(r"NotoSans(CJK|SC)|SourceHanSans|wqy-|msyh|simhei|PingFang|Hiragino Sans GB|STHeiti", re.I)
 
 STYLE = {
     "font.size": 11,
@@ -49,6 +47,16 @@ def use_style(lang: str = "zh") -> None:
     text(lang, "", "")  # refuses another language
     if FAMILY not in font_manager.fontManager.get_font_names():
         font_manager.fontManager.addfont(FONT)
-    there = () if os.environ.get(PLAIN) else set(font_manager.fontManager.get_font_names())
-    system = [name for name in SYSTEM_FONTS if name in there]
+    # What is executed without a reader, and committed, looks the same on every machine.
+    system = [] if os.environ.get(PLAIN) else system_font()
     mpl.rcParams.update(STYLE | {"font.family": [FAMILY, *system, "DejaVu Sans"]})
+
+
+@cache
+def system_font() -> list[str]:
+    """The name of a font of this machine that has all Chinese characters; empty if there is none."""
+    files = sorted(file for file in font_manager.findSystemFonts() if CHINESE_FONTS.search(Path(file).name))
+    regular = [file for file in files if "Bold" not in file][:1]
+    for file in regular:
+        font_manager.fontManager.addfont(file)
+    return [font_manager.get_font(file).family_name for file in regular]
