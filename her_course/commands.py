@@ -21,7 +21,13 @@ def _course(module: str) -> ModuleType:
     try:
         return import_module(f"her_course.{module}")
     except ModuleNotFoundError as error:
-        raise click.ClickException(f"{error.name} is missing: pip install 'her-course[course]'") from None
+        raise _missing(error) from None
+
+
+def _missing(error: ModuleNotFoundError) -> click.ClickException:
+    from her_course.doctor import install
+
+    return click.ClickException(f"{error.name} is missing: {install('course')}")
 
 
 def _sources(lang: str, numbers: tuple[int, ...]) -> list[Path]:
@@ -55,7 +61,7 @@ def lab(lang: str | None, options: tuple[str, ...]) -> None:
     except FileNotFoundError as error:
         raise click.ClickException(str(error)) from None
     except ModuleNotFoundError as error:
-        raise click.ClickException(f"{error.name} is missing: pip install 'her-course[course]'") from None
+        raise _missing(error) from None
 
 
 @click.command()

@@ -1,6 +1,7 @@
 """What ``her doctor`` finds: is everything here that the course needs, does it work, and how is it mended?"""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,9 +41,9 @@ def diagnose() -> list[Finding]:
         try:
             findings.extend(check())
         except ModuleNotFoundError as error:
-            findings.append(Finding(name, "missing", f"{error.name} is not installed", _install("course")))
+            findings.append(Finding(name, "missing", f"{error.name} is not installed", install("course")))
         except Exception as error:
-            findings.append(Finding(name, "missing", f"{type(error).__name__}: {error}", _install("course")))
+            findings.append(Finding(name, "missing", f"{type(error).__name__}: {error}", install("course")))
     return findings
 
 
@@ -71,7 +72,7 @@ def _packages() -> Iterator[Finding]:
     try:
         version = metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:
-        yield Finding(DISTRIBUTION, "missing", "not installed", "pip install -e '.[course]'")
+        yield Finding(DISTRIBUTION, "missing", "not installed", install("course"))
         return
     yield _extra("", DISTRIBUTION, version, "missing")
     for extra in REQUIRED_EXTRAS:
@@ -82,7 +83,7 @@ def _packages() -> Iterator[Finding]:
 
 def _extra(extra: str, name: str, fine: str, otherwise: Literal["missing", "optional"]) -> Finding:
     faults = _faults(extra)
-    return Finding(name, otherwise, ", ".join(faults), _install(extra)) if faults else Finding(name, "ok", fine)
+    return Finding(name, otherwise, ", ".join(faults), install(extra)) if faults else Finding(name, "ok", fine)
 
 
 def _faults(extra: str) -> list[str]:
@@ -108,12 +109,12 @@ def _faults(extra: str) -> list[str]:
     return list(dict.fromkeys(faults))
 
 
-def _install(extra: str) -> str:
-    """The command that installs an extra: from the repository, with its exact versions, if we are in it."""
+def install(extra: str) -> str:
+    """The command that installs an extra, with the exact versions of the repository."""
     repository = Path(__file__).resolve().parents[1]
     if (repository / "requirements.lock").exists():
         return f"in {repository}: pip install -c requirements.lock -e '.{f'[{extra}]' if extra else ''}'"
-    return f"pip install '{DISTRIBUTION}{f'[{extra}]' if extra else ''}'"
+    return f"in a clone of the course: pip install -c requirements.lock -e '.{f'[{extra}]' if extra else ''}'"
 
 
 def _torch() -> Iterator[Finding]:
@@ -162,6 +163,29 @@ def _chapters() -> Iterator[Finding]:
         yield Finding("pairs", "ok", "each .py and its .ipynb hold the same cells")
 
 
+def _jupyter() -> Iterator[Finding]:
+    """Is the `jupyter` that a terminal finds the one of this environment?"""
+    found, ours = shutil.which("jupyter"), Path(sys.executable).parent
+    if found and Path(found).parent.absolute() != ours.absolute():
+        remedy = f"`her lab`, or {ours / 'jupyter'} lab"
+        yield Finding("jupyter", "warn", f"`jupyter lab` starts another environment's: {found}", remedy)
+
+
+def _backend() -> Iterator[Finding]:
+    """Can figures be drawn? Not where a backend is registered twice, or MPLBACKEND names one that cannot be loaded."""
+    name = os.environ.get("MPLBACKEND") or "inline"
+    try:
+        from matplotlib.backends import backend_registry
+
+        backend_registry.load_backend_module(backend_registry.resolve_backend(name)[0])
+    except (ImportError, RuntimeError, ValueError) as error:
+        providers = {point.dist.name for point in metadata.entry_points(group="matplotlib.backend")}
+        remedy = f"unset MPLBACKEND; keep one of what registers backends: {', '.join(sorted(providers))}"
+        yield Finding("matplotlib", "missing", f"backend {name}: {error}", remedy)
+    else:
+        yield Finding("matplotlib", "ok", f"draws with the backend {name}")
+
+
 def _font() -> Iterator[Finding]:
     from matplotlib.ft2font import FT2Font
 
@@ -200,4 +224,4 @@ def _mujoco() -> Iterator[Finding]:
         yield Finding("mujoco", "warn", needed, "pip install mujoco==3.10.0")
 
 
-CHECKS = [_python, _packages, _torch, _kernel, _chapters, _font, _environments, _mujoco]
+CHECKS = [_python, _packages, _torch, _kernel, _jupyter, _chapters, _backend, _font, _environments, _mujoco]

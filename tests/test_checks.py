@@ -2,9 +2,11 @@
 
 import json
 import os
+import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -201,6 +203,64 @@ def test_progress_is_there_tomorrow(capsys, records):
     assert f"完成 1 / {len(registry.exercises())}" in said
     assert json.loads(records.read_text())["sparse_reward"]["tries"] == 3
     assert [path.name for path in records.parent.iterdir()] == ["progress.json"]
+
+
+def shown_in_a_notebook(monkeypatch):
+    """What is displayed, once this process passes for a notebook."""
+    displayed = []
+    monkeypatch.setattr("her_course.cards.in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: displayed.append(data))
+    return displayed
+
+
+def test_in_a_notebook_a_card_has_a_colour_a_sign_and_what_the_text_says(monkeypatch, capsys):
+    displayed = shown_in_a_notebook(monkeypatch)
+    check(answer(INCLUSIVE))
+    check(answer(RIGHT))
+    check(answer("raise NotImplementedError"))
+    check(answer("print('<b>&')\n    return None"))
+    assert capsys.readouterr().out == ""
+    wrong, right, stub, printed = (data["text/html"] for data in displayed)
+    assert "#D55E00" in wrong
+    assert "✗" in wrong
+    assert "踩线也算到了" in wrong
+    assert "sparse_reward([0. 0.], [3. 4.], 5.0)" in wrong
+    assert "#009E73" in right
+    assert "✓" in right
+    assert "○" in stub
+    assert "&lt;b&gt;&amp;" in printed
+    assert "第 3 例" in displayed[0]["text/plain"]
+
+
+def test_in_a_notebook_progress_links_to_what_is_next(monkeypatch):
+    displayed = shown_in_a_notebook(monkeypatch)
+    monkeypatch.chdir(Path(__file__).parents[1] / "exercises" / "zh")
+    check(answer(RIGHT))
+    progress()
+    html = displayed[-1]["text/html"]
+    assert html.count("<td") == 4 * len(registry.exercises())
+    assert '→ <a href="ch1.ipynb"><code>random_success_probability</code></a>' in html
+    assert f"完成 1 / {len(registry.exercises())}" in displayed[-1]["text/plain"]
+
+
+def test_without_a_home_folder_a_check_is_made_all_the_same(monkeypatch, capsys):
+    def nowhere():
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("HER_PROGRESS", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pathlib.Path.home", nowhere)
+    assert check(answer(RIGHT)).passed
+    assert "9/9" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", ["cp1252", "cp936", "ascii"])
+def test_a_narrow_encoding_costs_characters_and_nothing_else(page):
+    program = "from her_course import check; from her import sparse_reward; check(sparse_reward)"
+    environment = os.environ | {"PYTHONIOENCODING": page, "PYTHONUTF8": "0", "HER_PROGRESS": ""}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert b"9/9" in done.stdout
 
 
 def test_a_damaged_file_of_progress_is_put_aside(capsys, records):

@@ -97,3 +97,33 @@ def test_command_fails_when_something_required_is_missing(monkeypatch):
     assert result.exit_code == 1
     assert "→ pip install torch" in result.output
     assert "To mend: 1" in render([broken])
+
+
+def test_a_matplotlib_backend_that_cannot_be_loaded_is_named(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "qt7agg")
+    [finding] = [finding for finding in diagnose() if finding.name == "matplotlib"]
+    assert finding.status == "missing"
+    assert "qt7agg" in finding.detail
+    assert "unset MPLBACKEND" in finding.remedy
+
+
+def test_a_backend_that_is_registered_twice_is_named(monkeypatch):
+    from matplotlib.backends import backend_registry
+
+    def twice(name):
+        raise RuntimeError("Entry point name 'inline' duplicated")
+
+    monkeypatch.setattr(backend_registry, "resolve_backend", twice)
+    [finding] = [finding for finding in diagnose() if finding.name == "matplotlib"]
+    assert "duplicated" in finding.detail
+    assert "matplotlib-inline" in finding.remedy
+
+
+def test_a_jupyter_of_another_environment_is_named(tmp_path, monkeypatch):
+    other = tmp_path / "jupyter"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    [finding] = [finding for finding in diagnose() if finding.name == "jupyter"]
+    assert str(other) in finding.detail
+    assert "her lab" in finding.remedy

@@ -118,6 +118,16 @@ class TestExecuteToCommitted:
         assert not notebooks.refresh(zh)
         assert committed.read_bytes() == before
 
+    def test_keeps_the_whole_description_of_the_python_that_executed_it(self, tmp_path):
+        zh, _ = write_chapters(tmp_path)
+        committed = notebooks.execute_to_committed(zh)
+        told = notebooks.read(committed).metadata.language_info
+        assert told["version"] == ".".join(map(str, sys.version_info[:3]))
+        assert (told["file_extension"], told["nbconvert_exporter"]) == (".py", "python")
+        edit(committed, told["version"], "3.99.1")
+        assert notebooks.refresh(zh)
+        assert notebooks.read(committed).metadata.language_info["version"] == "3.99.1"
+
 
 class TestRun:
     def test_tells_the_failing_cell_and_goes_on_with_the_next_chapter(self, tmp_path):
