@@ -128,7 +128,7 @@ def run_all_cells(tab, path: str, timeout: float = 600) -> dict:
 
 
 def run_cell(tab, containing: str, source: str | None = None) -> str:
-    """Run the first cell that contains a text, with another source if given; returns what it printed.
+    """Run the first cell that contains a text, with another source if given; returns what it shows, as text.
 
     Errors are told as "Name: text", which is what a learner should not get to see.
     """
@@ -147,5 +147,5 @@ def run_cell(tab, containing: str, source: str | None = None) -> str:
     tab.wait_for_function("() => window.opened.sessionContext.session?.kernel?.status === 'idle'")
     return tab.evaluate(
         """() => window.opened.content.widgets[window.at].model.toJSON().outputs.map(
-            o => o.output_type === 'error' ? `${o.ename}: ${o.evalue}` : [].concat(o.text ?? '').join('')).join('')"""
+            o => o.output_type === 'error' ? `${o.ename}: ${o.evalue}` : [].concat(o.text ?? o.data?.['text/plain'] ?? '').join('')).join('')"""
     )
