@@ -147,5 +147,6 @@ def run_cell(tab, containing: str, source: str | None = None) -> str:
     tab.wait_for_function("() => window.opened.sessionContext.session?.kernel?.status === 'idle'")
     return tab.evaluate(
         """() => window.opened.content.widgets[window.at].model.toJSON().outputs.map(
-            o => o.output_type === 'error' ? `${o.ename}: ${o.evalue}` : [].concat(o.text ?? o.data?.['text/plain'] ?? '').join('')).join('')"""
+            o => o.output_type === 'error' ? `${o.ename}: ${o.evalue}`
+                : [].concat(o.text ?? o.data?.['text/plain'] ?? '').join('')).join('')"""
     )
