@@ -96,7 +96,7 @@ def table(rows: Sequence[Row], heads: Sequence[str], total: str) -> str:
 def link_to_exercise(chapter: int, lang: str) -> str | None:
     """The address of an exercise notebook, seen from the working folder, where the notebook at hand is; None if there
     is none."""
-    from her_course.notebooks import find_chapters
+    from her_course.places import find_chapters
 
     try:
         path = find_chapters().parent / "exercises" / lang / f"ch{chapter}.ipynb"

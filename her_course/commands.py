@@ -56,7 +56,7 @@ def doctor() -> None:
 def lab(lang: str | None, options: tuple[str, ...]) -> None:
     """Open the course in JupyterLab; OPTIONS are those of `jupyter lab`, as in `her lab --port 9999`."""
     try:
-        chapters = _course("notebooks").find_chapters()
+        chapters = _course("places").find_chapters()
         _course("lab").start(chapters, lang or _course("lab").system_language(), options)
     except FileNotFoundError as error:
         raise click.ClickException(str(error)) from None

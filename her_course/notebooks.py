@@ -23,6 +23,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
 from her_course.headless import environment
+from her_course.places import find_chapters as find_chapters
 
 LANGUAGES = ("zh", "en")
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -64,16 +65,6 @@ class Result:
 
 
 # ---------------------------------------------------------------------------------------------------------------- files
-
-
-def find_chapters() -> Path:
-    """The folder ``chapters/`` of the working folder or of one above it, or else of the repository that holds `her`."""
-    here = Path.cwd()
-    repository = Path(__file__).resolve().parents[1]
-    for folder in (here, *here.parents, repository):
-        if (folder / "chapters" / "jupytext.toml").is_file():
-            return folder / "chapters"
-    raise FileNotFoundError(f"no folder chapters/ in {here}, nor above it: start in a clone of the course")
 
 
 def discover(chapters: Path, lang: str = "both", numbers: Iterable[int] = ()) -> list[Path]:
