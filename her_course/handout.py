@@ -24,7 +24,7 @@ from textwrap import indent
 import nbformat
 from nbformat import NotebookNode
 
-from her_course.notebooks import LANGUAGES, find_chapters, read, write_notebook, write_source
+from her_course.notebooks import LANGUAGES, find_chapters, read, refresh, write_notebook, write_source
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STUB = {"zh": "# 在这里写\nraise NotImplementedError", "en": "# your code here\nraise NotImplementedError"}
@@ -151,10 +151,12 @@ def _without_texts(code: str, lang: str) -> str:
 def make(solution: Path, exercises: Path) -> list[Path]:
     """Write ``exercises/LANG/chN.ipynb`` from ``solutions/chN.py``, which gets its metadata, if need be.
 
-    Returns the two notebooks.
+    Prose that changed is taken over into the solution's notebook. Returns the two exercises.
     """
     notebook = with_metadata(read(solution))
     write_source(notebook, solution)
+    if solution.with_suffix(".ipynb").exists():
+        refresh(solution)
     made = [exercises / lang / f"{solution.stem}.ipynb" for lang in LANGUAGES]
     for path in made:
         path.parent.mkdir(parents=True, exist_ok=True)
