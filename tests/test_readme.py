@@ -72,7 +72,10 @@ def mentioned(name):
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
 def test_every_command_is_known_with_its_options(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.chdir(tmp_path)
+    for folder in ("submissions", "runs/push"):
+        Path(folder).mkdir(parents=True)
+    shutil.copytree(REPOSITORY / "results", "results")
     for command in commands(name) + mentioned(name):
         words = shlex.split(command, posix="\\" not in command)
         if words[0] == "her":
@@ -80,7 +83,7 @@ def test_every_command_is_known_with_its_options(name, tmp_path, monkeypatch):
             assert found is not None, command
             found.make_context(words[1], words[2:])  # click raises for what it does not know
         elif words[0] == "make":
-            done = subprocess.run(["make", "-n", *words[1:]], capture_output=True, text=True)
+            done = subprocess.run(["make", "-n", *words[1:]], cwd=REPOSITORY, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
 
 
