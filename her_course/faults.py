@@ -242,7 +242,7 @@ FAULTS: dict[str, tuple[Callable[[Callable, int, int], Curve], Callable, int]] =
     "mended_batch": (_corridor, hindsight_batch, 60),
     "mended_future_rows": (_future, future_rows, 16),
     "mended_inputs": (_joined, hindsight_inputs, 16),
-    "mended_energies": (_pushed, episode_energies, 70),
+    "mended_energies": (_pushed, episode_energies, 60),
     "mended_network_inputs": (_hidden, network_inputs, 16),
 }
 

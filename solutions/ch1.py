@@ -154,6 +154,7 @@ def success_rate(episodes: Sequence[Episode], at: str) -> float:
 # %% nbgrader={"grade": true, "grade_id": "check_success_rate", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
 check(success_rate).score
 
+
 # %% [markdown]
 # ## 1.4　停得准，还要朝得对
 #
@@ -169,7 +170,7 @@ check(success_rate).score
 #
 # A little car has to park: less than `threshold` metres off *and* turned less than `angle` radians away earns 0, anything else −1. A goal is (x, y, heading). A heading is any real number: a whole turn more is the same heading, and left or right makes no difference.
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "pose_reward", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def pose_reward(achieved: np.ndarray, desired: np.ndarray, threshold: float, angle: float) -> np.ndarray:
     """0.0 where a pose is near enough and turned nearly alike, else -1.0.
 
@@ -188,8 +189,9 @@ def pose_reward(achieved: np.ndarray, desired: np.ndarray, threshold: float, ang
     ### END SOLUTION
 
 
-# %%
+# %% nbgrader={"grade": true, "grade_id": "check_pose_reward", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 check(pose_reward).score
+
 
 # %% [markdown]
 # ## 1.5　不走回头路，运气好多少？
@@ -210,7 +212,7 @@ check(pose_reward).score
 #
 # Guess first: with 15 bits and 15 steps, how much better than the blind flips of 1.2? Write it down. No Markov chain is needed this time: *counting* will do.
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "fresh_flips_probability", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def fresh_flips_probability(n_bits: int, horizon: int) -> float:
     """The exact probability that flips, none of which is made twice, hit a uniform goal from a uniform start.
 
@@ -227,7 +229,7 @@ def fresh_flips_probability(n_bits: int, horizon: int) -> float:
     ### END SOLUTION
 
 
-# %%
+# %% nbgrader={"grade": true, "grade_id": "check_fresh_flips_probability", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
 check(fresh_flips_probability).score
 
 # %%
@@ -235,12 +237,13 @@ luck = attempt(lambda: {n: (random_success_probability(n, n), fresh_flips_probab
 for n, (blind, fresh) in (luck or {}).items():
     print(f"n = {n:2}   {blind:.6f}   {fresh:.6f}   {fresh / blind:.2f} x")
 
+
 # %% [markdown]
 # ## 找错：代码和曲线
 #
 # 1.6 节说，失败的回合换一个目标再打一遍分，就有成功。下面这几行干的就是这件事：`path` 是一个回合经过的 T + 1 个位置（起点在最前面），`goal` 是它到过的一个地方，返回 T 步的奖励。
 #
-# *有一行错了。* 用它练翻 15 个比特，每个回合存原样的一份和重新打分的四份，其余和第 4 章的 DQN 一样。下面的曲线是量出来的（`python -m her_course.faults results/faults/curves.csv`，每种三个种子，每条线一个）：它学得会，只是晚了很多。要是没有蓝线在旁边，你会起疑心吗？
+# *有一行错了。* 用它练翻 15 个比特，每个回合存原样的一份和重新打分的四份，其余和第 4 章的 DQN 一样。下面的曲线是量出来的（`python -m her_course.faults results/faults/curves.csv`，每种三个种子，每条线一个）：它学得会，只是晚了一截。要是没有蓝线在旁边，你会起疑心吗？
 #
 # ---
 #
@@ -248,7 +251,7 @@ for n, (blind, fresh) in (luck or {}).items():
 #
 # Section 1.6 says that failed episodes, scored again under another goal, have successes in them. The lines below do it: `path` holds the T + 1 places that an episode went through, the start first, `goal` is one that it reached, and T rewards come back.
 #
-# *One line is wrong.* An agent practised flipping 15 bits with it: each episode was stored as it was and four times scored again, and the rest is the DQN of chapter 4. The curves were measured (`python -m her_course.faults results/faults/curves.csv`; three seeds each, a line for each seed): it learns, only much later. Without the blue lines beside it, would you have been suspicious?
+# *One line is wrong.* An agent practised flipping 15 bits with it: each episode was stored as it was and four times scored again, and the rest is the DQN of chapter 4. The curves were measured (`python -m her_course.faults results/faults/curves.csv`; three seeds each, a line for each seed): it learns, only somewhat later. Without the blue lines beside it, would you have been suspicious?
 
 # %%
 def score_again(path, goal, threshold):
@@ -257,12 +260,14 @@ def score_again(path, goal, threshold):
     rewards = np.where(reached, 0.0, -1.0)
     return rewards[:-1]
 
+
 # %%
 from her_course.figures.faults import draw_fault
 
 fig, ax = plt.subplots(figsize=(6, 3))
 draw_fault(ax, "mended_score", LANG)
-show(fig, alt=text(LANG, "成功率随环境步数：改好的三条线六千步左右过半，发下来的三条晚了将近一倍，最后也升上去了。", "Success over environment steps: the three mended lines pass one half long before those of the code as handed out, which rise in the end too."))
+show(fig, alt=text(LANG, "成功率随环境步数：改好的三条线九千步上下过半，发下来的三条晚两千多步，最后也到了将近九成。", "Success over environment steps: the three mended lines pass one half at some nine thousand, those of the code as handed out over two thousand later; these too come to nearly nine tenths."))
+
 
 # %% [markdown]
 # ## 1.6　找错：失败里的成功，数错了一步
@@ -283,7 +288,7 @@ show(fig, alt=text(LANG, "成功率随环境步数：改好的三条线六千步
 #
 # Leave what is right as it is: on the line is not reached, and there are still T rewards.
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "mended_score", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def mended_score(path: np.ndarray, goal: np.ndarray, threshold: float) -> np.ndarray:
     """`score_again` without the mistake: the rewards of an episode under another goal.
 
@@ -302,7 +307,7 @@ def mended_score(path: np.ndarray, goal: np.ndarray, threshold: float) -> np.nda
     ### END SOLUTION
 
 
-# %%
+# %% nbgrader={"grade": true, "grade_id": "check_mended_score", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
 check(mended_score).score
 
 # %% [markdown]

@@ -147,6 +147,7 @@ def expected_success_share(horizon: int) -> float:
 # %% nbgrader={"grade": true, "grade_id": "check_expected_success_share", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 check(expected_success_share).score
 
+
 # %% [markdown]
 # ## 2.4　成功就收工的环境
 #
@@ -162,7 +163,7 @@ check(expected_success_share).score
 #
 # Another kind of environment: reaching the goal ends the episode (`done` is True), and nothing else does. Relabel a transition: what is `done` now? The one of the old goal may be wrong in two ways: the new goal is reached and it does not stop, or the new one is missed and it does.
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "relabel_ending", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def relabel_ending(transition: Transition, new_goal: np.ndarray, reward_function: RewardFunction) -> Transition:
     """The transition as it would have been under another goal, where success ends an episode.
 
@@ -178,8 +179,9 @@ def relabel_ending(transition: Transition, new_goal: np.ndarray, reward_function
     ### END SOLUTION
 
 
-# %%
+# %% nbgrader={"grade": true, "grade_id": "check_relabel_ending", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
 check(relabel_ending).score
+
 
 # %% [markdown]
 # ## 2.5　停着不动的成功
@@ -200,7 +202,7 @@ check(relabel_ending).score
 #
 # Guess first, for T = 50 and stop = 10, and write it down. Then count.
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "share_when_it_stops", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def share_when_it_stops(horizon: int, stop: int) -> float:
     """Of relabelled transitions under `future`, the share with reward 0, when an agent stops.
 
@@ -218,8 +220,9 @@ def share_when_it_stops(horizon: int, stop: int) -> float:
     ### END SOLUTION
 
 
-# %%
+# %% nbgrader={"grade": true, "grade_id": "check_share_when_it_stops", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
 check(share_when_it_stops).score
+
 
 # %% [markdown]
 # ## 找错：代码和曲线
@@ -243,12 +246,14 @@ def hindsight_batch(memory, rows, goal_rows, relabelled, reward_function):
     rewards = reward_function(achieved[rows], goals[rows])
     return {"goals": goals[rows], "rewards": rewards}
 
+
 # %%
 from her_course.figures.faults import draw_fault
 
 fig, ax = plt.subplots(figsize=(6, 3))
 draw_fault(ax, "mended_batch", LANG)
 show(fig, alt=text(LANG, "头几批六条线几乎重合；后来改好的三条升到 1 就不动了，发下来的三条停在九成多，来回晃。", "For the first batches all six lines are alike; then the three mended ones rise to 1 and stay there, and those of the code as handed out stay a little above nine tenths and wobble."))
+
 
 # %% [markdown]
 # ## 2.6　找错：真正的目标哪儿去了
@@ -265,7 +270,7 @@ show(fig, alt=text(LANG, "头几批六条线几乎重合；后来改好的三条
 #
 # Before you change anything, write down two things: *which line is wrong, and why it still learns a bit.* Then mend it. Think of the last experiment of section 2.6: take the real goals away, and what is not learned?
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "mended_batch", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def mended_batch(
     memory: dict[str, np.ndarray],
     rows: np.ndarray,
@@ -290,7 +295,7 @@ def mended_batch(
     ### END SOLUTION
 
 
-# %%
+# %% nbgrader={"grade": true, "grade_id": "check_mended_batch", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
 check(mended_batch).score
 
 # %% [markdown]

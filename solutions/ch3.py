@@ -164,6 +164,7 @@ def substitute_goals(
 # %% nbgrader={"grade": true, "grade_id": "check_substitute_goals", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
 check(substitute_goals).score
 
+
 # %% [markdown]
 # ## 3.4　越近越常抽
 #
@@ -179,7 +180,7 @@ check(substitute_goals).score
 #
 # `future` treats near and far alike. One may prefer the near: each step further on, the chance is γ times as large (contrastive RL draws like that). From t itself to the end of the episode, with probabilities ∝ γ^(j − t). The episode ends where it ends: normalise over the steps that are left. Draws are independent and may repeat.
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "discounted_future_indices", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def discounted_future_indices(t: int, length: int, k: int, gamma: float, rng: np.random.Generator) -> np.ndarray:
     """k positions whose achieved goals action t may have led to, the sooner the likelier.
 
@@ -199,8 +200,9 @@ def discounted_future_indices(t: int, length: int, k: int, gamma: float, rng: np
     ### END SOLUTION
 
 
-# %%
+# %% nbgrader={"grade": true, "grade_id": "check_discounted_future_indices", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
 check(discounted_future_indices).score
+
 
 # %% [markdown]
 # ## 找错：代码和曲线
@@ -224,12 +226,14 @@ def future_rows(rows, starts, lengths, rng):
     ahead = rng.random(len(rows)) * left
     return starts + ahead.astype(int)
 
+
 # %%
 from her_course.figures.faults import draw_fault
 
 fig, ax = plt.subplots(figsize=(6, 3))
 draw_fault(ax, "mended_future_rows", LANG)
 show(fig, alt=text(LANG, "成功率随环境步数：改好的三条线先升到顶；发下来的三条晚了好几千步，到最后也有九成上下。", "Success over environment steps: the three mended lines are at the top first; those of the code as handed out come several thousand steps later and end at some nine tenths."))
+
 
 # %% [markdown]
 # ## 3.5　找错：这样的“未来”，一半是过去
@@ -246,7 +250,7 @@ show(fig, alt=text(LANG, "成功率随环境步数：改好的三条线先升到
 #
 # Before you change anything, write down two things: *which line is wrong, and why it still learns a bit.* Then mend it. If you are stuck, draw the cells of (row, row of its goal) as in section 3.1.
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "mended_future_rows", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def mended_future_rows(
     rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
@@ -266,7 +270,7 @@ def mended_future_rows(
     ### END SOLUTION
 
 
-# %%
+# %% nbgrader={"grade": true, "grade_id": "check_mended_future_rows", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
 check(mended_future_rows).score
 
 # %% [markdown]

@@ -223,6 +223,7 @@ fig, ax = plt.subplots(figsize=(6, 3))
 draw_fault(ax, "mended_inputs", LANG)
 show(fig, alt=text(LANG, "成功率随环境步数：改好的三条线升到顶；发下来的三条升到一两成就停住了。", "Success over environment steps: the three mended lines rise to the top; those of the code as handed out rise to one or two tenths and stop there."))
 
+
 # %%
 def hindsight_inputs(observations, next_observations, achieved_goals, new_goals, relabelled, reward_function):
     d = new_goals.shape[1]
@@ -230,6 +231,7 @@ def hindsight_inputs(observations, next_observations, achieved_goals, new_goals,
     inputs[relabelled, -d:] = new_goals[relabelled]
     rewards = reward_function(achieved_goals, inputs[:, -d:])
     return {"observations": inputs, "next_observations": next_observations, "rewards": rewards}
+
 
 # %% [markdown]
 # ## 4.5　找错：4.13 的六条曲线，是哪一条？
@@ -246,7 +248,7 @@ def hindsight_inputs(observations, next_observations, achieved_goals, new_goals,
 #
 # Before you change anything, write down *which of the six it is, why it rises a bit, and why no further.* Then mend it. Leave the arrays you are given as they are.
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "mended_inputs", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def mended_inputs(
     observations: np.ndarray,
     next_observations: np.ndarray,
@@ -275,7 +277,7 @@ def mended_inputs(
     ### END SOLUTION
 
 
-# %%
+# %% nbgrader={"grade": true, "grade_id": "check_mended_inputs", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
 check(mended_inputs).score
 
 # %% [markdown]

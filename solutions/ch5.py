@@ -256,6 +256,7 @@ if stages:
     ax.legend()
     show(fig, alt=text(LANG, "stage 为 0 时，reach 以外的概率指数下降；0.5 时降得慢；1 时是一条水平线。", "At stage 0 the probability falls off exponentially beyond reach, at 0.5 more slowly, at 1 it is a level line."))
 
+
 # %% [markdown]
 # ## 5.6　只看名次
 #
@@ -275,7 +276,7 @@ if stages:
 #
 # Guess first: make the largest error a million times as large. What happens to the proportional probabilities, and what to these?
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "rank_probabilities", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def rank_probabilities(td_errors: np.ndarray, alpha: float) -> np.ndarray:
     """How probable each transition is to be drawn, by the rank of its TD error.
 
@@ -294,7 +295,7 @@ def rank_probabilities(td_errors: np.ndarray, alpha: float) -> np.ndarray:
     ### END SOLUTION
 
 
-# %%
+# %% nbgrader={"grade": true, "grade_id": "check_rank_probabilities", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
 check(rank_probabilities).score
 
 # %%
@@ -304,6 +305,7 @@ for largest in (0.7, 0.7e6):
     pair = attempt(lambda: (priority_probabilities(errors, 0.6, 0.01), rank_probabilities(errors, 0.6)))
     if pair:
         print(f"{largest:9g}   {pair[0].round(3)}   {pair[1].round(3)}")
+
 
 # %% [markdown]
 # ## 找错：代码和曲线
@@ -327,12 +329,14 @@ def episode_energies(states, dt, clip):
     kinetic = np.hstack([np.zeros((len(states), 1)), 0.5 * speed**2])
     return np.diff(kinetic, axis=1).clip(0, clip).sum(axis=1)
 
+
 # %%
 from her_course.figures.faults import draw_fault
 
 fig, ax = plt.subplots(figsize=(6, 3))
 draw_fault(ax, "mended_energies", LANG)
 show(fig, alt=text(LANG, "成功率随环境步数：六条线都升上去，发下来的三条晚。", "Success over environment steps: all six lines rise, those of the code as handed out later."))
+
 
 # %% [markdown]
 # ## 5.7　找错：能量算到了谁头上
@@ -349,7 +353,7 @@ show(fig, alt=text(LANG, "成功率随环境步数：六条线都升上去，发
 #
 # Before you change anything, write down two things: *which line is wrong, and why it still learns a bit.* Then mend it.
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "mended_energies", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def mended_energies(states: np.ndarray, dt: float, clip: float) -> np.ndarray:
     """`episode_energies` without the mistake: the energy that each episode gave to the puck.
 
@@ -368,7 +372,7 @@ def mended_energies(states: np.ndarray, dt: float, clip: float) -> np.ndarray:
     ### END SOLUTION
 
 
-# %%
+# %% nbgrader={"grade": true, "grade_id": "check_mended_energies", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
 check(mended_energies).score
 
 # %% [markdown]

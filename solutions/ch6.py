@@ -187,12 +187,13 @@ def speed_up(baseline: Sequence[float | None], treatment: Sequence[float | None]
 # %% nbgrader={"grade": true, "grade_id": "check_speed_up", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
 check(speed_up).score
 
+
 # %% [markdown]
 # ## 找错：代码和曲线
 #
 # 有个环境很体贴：它把“往目标怎么走”也放进了观测。状态的前 d 个数是位置，最后 d 个数是*目标减位置*，中间可能还有别的。（很多机器人环境都这么做。）下面这一行把状态和目标拼成网络的输入，走的时候用它，从缓冲区里抽出来、换了目标之后也用它。
 #
-# *错了。* 曲线是量出来的（`python -m her_course.faults results/faults/curves.csv`，这样的 15 个比特，每种三个种子）。这种错最气人：慢了十倍，最后还是学会了，多半会算到学习率头上。
+# *错了。* 曲线是量出来的（`python -m her_course.faults results/faults/curves.csv`，这样的 15 个比特，每种三个种子）。这种错最气人：慢了一倍，最后还是学会了，多半会算到学习率头上。
 #
 # ---
 #
@@ -200,18 +201,20 @@ check(speed_up).score
 #
 # Some environment means well: it puts the way to the goal into the observation. The first d numbers of a state are a place, the last d are *goal minus place*, and there may be others in between. (Many robot environments do so.) The line below joins state and goal for the network: when the agent acts, and when a batch was drawn and its goals were swapped.
 #
-# *It is wrong.* The curves were measured (`python -m her_course.faults results/faults/curves.csv`; 15 bits of this kind, three seeds each). It is an annoying mistake: many times slower, and learned in the end, so that one blames the learning rate.
+# *It is wrong.* The curves were measured (`python -m her_course.faults results/faults/curves.csv`; 15 bits of this kind, three seeds each). It is an annoying mistake: twice as slow, and learned in the end, so that one blames the learning rate.
 
 # %%
 def network_inputs(states, goals):
     return np.concatenate([states, goals], axis=1)
+
 
 # %%
 from her_course.figures.faults import draw_fault
 
 fig, ax = plt.subplots(figsize=(6, 3))
 draw_fault(ax, "mended_network_inputs", LANG)
-show(fig, alt=text(LANG, "成功率随环境步数：改好的三条线五千步以内就到顶了；发下来的三条过了将近一万步才到一半，最后也升到九成。", "Success over environment steps: the three mended lines are at the top within five thousand steps; those of the code as handed out take nearly ten thousand to one half, and reach nine tenths in the end."))
+show(fig, alt=text(LANG, "成功率随环境步数：改好的三条线不到四千步就过半；发下来的三条要八千步左右，最后也都到顶了。", "Success over environment steps: the three mended lines pass one half within four thousand; those of the code as handed out take some eight thousand, and all reach the top in the end."))
+
 
 # %% [markdown]
 # ## 6.5　找错：目标藏在观测里
@@ -228,7 +231,7 @@ show(fig, alt=text(LANG, "成功率随环境步数：改好的三条线五千步
 #
 # Before you change anything, write down *which of the three check-ups of section 6.6 it fails, and why it is right when the agent acts and wrong when it learns.* Then mend it. The width stays: it is still [state, goal].
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "mended_network_inputs", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def mended_network_inputs(states: np.ndarray, goals: np.ndarray) -> np.ndarray:
     """`network_inputs` without the mistake: what the network is fed.
 
@@ -245,7 +248,7 @@ def mended_network_inputs(states: np.ndarray, goals: np.ndarray) -> np.ndarray:
     ### END SOLUTION
 
 
-# %%
+# %% nbgrader={"grade": true, "grade_id": "check_mended_network_inputs", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
 check(mended_network_inputs).score
 
 # %% [markdown]
