@@ -26,12 +26,12 @@ def push(agent, puck, dt: float = 0.1) -> np.ndarray:
     return np.hstack([agent, puck, velocity, puck - agent])
 
 
-def pushes(rng: np.random.Generator, episodes: int, steps: int) -> np.ndarray:
+def pushes(rng: np.random.Generator, episodes: int, steps: int, dt: float = 0.1) -> np.ndarray:
     """(E, T + 1, 8) of an agent that wanders and a puck that now and then is hit, slides and stops."""
     agent = np.cumsum(rng.normal(size=(episodes, steps + 1, 2)) * 0.05, axis=1)
     kicks = rng.normal(size=(episodes, steps + 1, 2)) * 0.1 * (rng.random((episodes, steps + 1, 1)) < 0.4)
     puck = np.cumsum(kicks, axis=1) + 0.3
-    return np.stack([push(*ways) for ways in zip(agent.round(3), puck.round(3), strict=True)])
+    return np.stack([push(*ways, dt) for ways in zip(agent.round(3), puck.round(3), strict=True)])
 
 
 def energies_case(name: Text | str, states: np.ndarray, dt: float = 0.1, clip: float = 0.5) -> Case:
@@ -50,7 +50,7 @@ def energies_cases(rng: np.random.Generator) -> list[Case]:
         energies_case("hit_twice", [push(walk, bounced)]),
         energies_case("collision", [push(lies, 3 * hit)], clip=0.2),
         energies_case("two_episodes", [push(walk, lies), push(walk, hit)], clip=5.0),
-        energies_case("many", pushes(rng, 6, 12), dt=0.04),
+        energies_case("many", pushes(rng, 6, 12, 0.04), dt=0.04),
         energies_case("one_step", [push(lies[:2], hit[1:3])]),
     ]
 

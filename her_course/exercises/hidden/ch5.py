@@ -59,6 +59,6 @@ def rank_probabilities(rng: np.random.Generator) -> list[Case]:
 
 def mended_energies(rng: np.random.Generator) -> list[Case]:
     return [
-        energies_case(RANDOM, pushes(rng, episodes, steps), dt, clip)
+        energies_case(RANDOM, pushes(rng, episodes, steps, dt), dt, clip)
         for episodes, steps, dt, clip in ((3, 10, 0.1, 0.5), (12, 50, 0.1, 0.2), (1, 20, 0.04, 1.0))
     ]
