@@ -9,6 +9,7 @@ A loop below is written around the one function that has the mistake. Given your
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -272,7 +273,9 @@ def stored_curves(exercise: str) -> dict[str, Curve]:
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--only", type=click.Choice(list(FAULTS)), multiple=True, help="Exercises, of which the rest is kept.")
 def main(out: Path, seeds: int, only: tuple[str, ...]) -> None:
-    """Train with every mistake and without, and write the curves to OUT."""
+    """Train with every mistake and without, and write the curves to OUT, and ``how.json`` beside it."""
+    from her.training.runs import made_with
+
     tables = []
     if only and out.exists():
         kept = pd.read_csv(out)
@@ -285,7 +288,9 @@ def main(out: Path, seeds: int, only: tuple[str, ...]) -> None:
                 run = {"task": exercise, "variant": variant, "seed": seed, "env_steps": steps, "success_rate": success}
                 tables.append(pd.DataFrame(run))
     out.parent.mkdir(parents=True, exist_ok=True)
-    pd.concat(tables).round(4).to_csv(out, index=False)
+    pd.concat(tables).round(4).to_csv(out, index=False, lineterminator="\n")
+    how = {"command": f"python -m her_course.faults {out.as_posix()}"} | made_with()
+    out.with_name("how.json").write_text(json.dumps(how, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
