@@ -9,7 +9,8 @@ import numpy as np
 
 from her_course.exercises import inputs, reference
 from her_course.exercises.judging import Compare, differ, is_array, value_case
-from her_course.exercises.model import Case, Outcome, Text, say
+from her_course.exercises.model import Case, Outcome, Text
+from her_course.exercises.saying import say
 
 Memory = dict[str, np.ndarray]
 
