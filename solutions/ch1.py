@@ -9,13 +9,13 @@
 # %% [markdown]
 # # 1　练习：稀疏奖励
 #
-# 三个函数，一个开放任务，大约 50 分钟。写完一个就运行下面的检查：它会说哪一例不对、像是哪种误会。`hint("函数名")` 有三级提示，一级比一级说得多。
+# 五个函数，一个要找的错，一个开放任务，大约 95 分钟。写完一个就运行下面的检查：它会说哪一例不对、像是哪种误会。`hint("函数名")` 有三级提示，一级比一级说得多。
 #
 # ---
 #
 # # 1　Exercises: sparse rewards
 #
-# Three functions and an open task, some 50 minutes. When you have written one, run the check below it: it says which case fails and what that looks like. `hint("name")` has three levels, each tells more.
+# Five functions, a bug to find and an open task, some 95 minutes. When you have written one, run the check below it: it says which case fails and what that looks like. `hint("name")` has three levels, each tells more.
 
 # %% tags=["parameters"]
 import os
@@ -42,7 +42,7 @@ use_style(LANG)
 #
 # ★☆☆☆　5 分钟
 #
-# 到了 0 分，没到 −1 分。“到了”是说距离*小于*阈值；正好等于，不算。输入可能是一对目标，也可能是一批：最后一个轴是坐标，前面有几个轴都行。
+# 热身：1.2 节里写过，合上书自己写。到了 0 分，没到 −1 分。“到了”是说距离*小于*阈值；正好等于，不算。输入可能是一对目标，也可能是一批：最后一个轴是坐标，前面有几个轴都行。
 #
 # ---
 #
@@ -50,7 +50,7 @@ use_style(LANG)
 #
 # ★☆☆☆　5 minutes
 #
-# 0 when reached, −1 when not. "Reached" means *closer* than the threshold; exactly on the line does not count. The input may be one pair of goals or a batch: the last axis holds the coordinates, and there may be any number of axes before it.
+# A warm-up: section 1.2 has it; write it without looking. 0 when reached, −1 when not. "Reached" means *closer* than the threshold; exactly on the line does not count. The input may be one pair of goals or a batch: the last axis holds the coordinates, and there may be any number of axes before it.
 
 # %% nbgrader={"grade": false, "grade_id": "sparse_reward", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def sparse_reward(achieved_goal: np.ndarray, desired_goal: np.ndarray, threshold: float) -> np.ndarray:
@@ -78,6 +78,8 @@ check(sparse_reward).score
 #
 # ★★★☆　20 分钟
 #
+# 先猜再算：15 个比特，乱翻 15 步，一万个回合里大约成功几个？写下来。
+#
 # n 个比特，起点和目标都均匀地抽。每一步随便翻一个比特。第 0, 1, …, horizon 步里至少有一步正好是目标，这件事的概率是多少？起点就是目标的情形（第 0 步）也算。要精确值，不要模拟。
 #
 # ---
@@ -85,6 +87,8 @@ check(sparse_reward).score
 # ## 1.2　Can chance do it?
 #
 # ★★★☆　20 minutes
+#
+# Guess before you compute: 15 bits, 15 blind flips; of ten thousand episodes, how many succeed? Write it down.
 #
 # n bits, start and goal drawn uniformly. Each step flips a random bit. How probable is it that at least one of the steps 0, 1, …, horizon is the goal? A start that is the goal already (step 0) counts. The exact value, no simulation.
 
@@ -149,6 +153,178 @@ def success_rate(episodes: Sequence[Episode], at: str) -> float:
 
 # %% nbgrader={"grade": true, "grade_id": "check_success_rate", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
 check(success_rate).score
+
+
+# %% [markdown]
+# ## 1.4　停得准，还要朝得对
+#
+# ★★☆☆　15 分钟
+#
+# 小车要停进车位：位置差*小于* `threshold` 米，*并且*朝向差*小于* `angle` 弧度，才是 0 分，否则 −1 分。目标是 (x, y, 朝向)。朝向可以是任何实数：转过一整圈，还是原来的朝向；往左偏还是往右偏，一样算。
+#
+# ---
+#
+# ## 1.4　In the right place, facing the right way
+#
+# ★★☆☆　15 minutes
+#
+# A little car has to park: less than `threshold` metres off *and* turned less than `angle` radians away earns 0, anything else −1. A goal is (x, y, heading). A heading is any real number: a whole turn more is the same heading, and left or right makes no difference.
+
+# %% nbgrader={"grade": false, "grade_id": "pose_reward", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def pose_reward(achieved: np.ndarray, desired: np.ndarray, threshold: float, angle: float) -> np.ndarray:
+    """0.0 where a pose is near enough and turned nearly alike, else -1.0.
+
+    achieved, desired: (…, 3): x and y in metres, heading in radians.
+    threshold: metres. angle: radians, below π.
+    Returns shape (…,).
+
+    >>> pose_reward(np.array([0.0, 0.0, 0.1]), np.array([0.0, 0.0, 6.2]), threshold=0.5, angle=0.3)
+    array(0.)
+    """
+    ### BEGIN SOLUTION
+    offset = achieved - desired
+    turn = np.abs((offset[..., 2] + np.pi) % (2 * np.pi) - np.pi)
+    near = np.linalg.norm(offset[..., :2], axis=-1) < threshold
+    return np.where(near & (turn < angle), 0.0, -1.0)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_pose_reward", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+check(pose_reward).score
+
+
+# %% [markdown]
+# ## 1.5　不走回头路，运气好多少？
+#
+# ★★★☆　15 分钟
+#
+# 还是 n 个比特，起点和目标都均匀地抽。这回有点记性：一个回合里翻过的比特不再翻（从没翻过的里面均匀地挑一个；全翻过了就停下）。第 0, 1, …, horizon 步里至少有一步正好是目标的概率是多少？
+#
+# 先猜：15 个比特，15 步，比 1.2 的乱翻好几成？写下来。这回用不着马尔可夫链：*数*就行了。
+#
+# ---
+#
+# ## 1.5　How much luckier without going back?
+#
+# ★★★☆　15 minutes
+#
+# Again n bits, and start and goal drawn uniformly. This time with a little memory: a bit that was flipped in the episode is not flipped again (one of those not flipped yet is picked uniformly; when all have been, it stops). How probable is it that at least one of the steps 0, 1, …, horizon is the goal?
+#
+# Guess first: with 15 bits and 15 steps, how much better than the blind flips of 1.2? Write it down. No Markov chain is needed this time: *counting* will do.
+
+# %% nbgrader={"grade": false, "grade_id": "fresh_flips_probability", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def fresh_flips_probability(n_bits: int, horizon: int) -> float:
+    """The exact probability that flips, none of which is made twice, hit a uniform goal from a uniform start.
+
+    n_bits: how many bits, at least 1.
+    horizon: how many steps there are, at least 0; the steps 0 … horizon count.
+    Returns a probability.
+
+    >>> fresh_flips_probability(1, 0)
+    0.5
+    """
+    ### BEGIN SOLUTION
+    patterns = min(horizon, n_bits) + 1  # all different, since no bit is flipped twice
+    return patterns / 2**n_bits
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_fresh_flips_probability", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
+check(fresh_flips_probability).score
+
+# %%
+luck = attempt(lambda: {n: (random_success_probability(n, n), fresh_flips_probability(n, n)) for n in (4, 8, 15)})
+for n, (blind, fresh) in (luck or {}).items():
+    print(f"n = {n:2}   {blind:.6f}   {fresh:.6f}   {fresh / blind:.2f} x")
+
+
+# %% [markdown]
+# ## 找错：代码和曲线
+#
+# 1.6 节说，失败的回合换一个目标再打一遍分，就有成功。下面这几行干的就是这件事：`path` 是一个回合经过的 T + 1 个位置（起点在最前面），`goal` 是它到过的一个地方，返回 T 步的奖励。
+#
+# *有一行错了。* 用它练翻 15 个比特，每个回合存原样的一份和重新打分的四份，其余和第 4 章的 DQN 一样。下面的曲线是量出来的（`python -m her_course.faults results/faults/curves.csv`，每种三个种子，每条线一个）：它学得会，只是晚了一截。要是没有蓝线在旁边，你会起疑心吗？
+#
+# ---
+#
+# ## Find the bug: code and curve
+#
+# Section 1.6 says that failed episodes, scored again under another goal, have successes in them. The lines below do it: `path` holds the T + 1 places that an episode went through, the start first, `goal` is one that it reached, and T rewards come back.
+#
+# *One line is wrong.* An agent practised flipping 15 bits with it: each episode was stored as it was and four times scored again, and the rest is the DQN of chapter 4. The curves were measured (`python -m her_course.faults results/faults/curves.csv`; three seeds each, a line for each seed): it learns, only somewhat later. Without the blue lines beside it, would you have been suspicious?
+
+# %%
+def score_again(path, goal, threshold):
+    distance = np.linalg.norm(path - goal, axis=1)
+    reached = distance < threshold
+    rewards = np.where(reached, 0.0, -1.0)
+    return rewards[:-1]
+
+
+# %%
+from her_course.figures.faults import draw_fault
+
+fig, ax = plt.subplots(figsize=(6, 3))
+draw_fault(ax, "mended_score", LANG)
+show(fig, alt=text(LANG, "成功率随环境步数：改好的三条线九千步上下过半，发下来的三条晚两千多步，最后也到了将近九成。", "Success over environment steps: the three mended lines pass one half at some nine thousand, those of the code as handed out over two thousand later; these too come to nearly nine tenths."))
+
+
+# %% [markdown]
+# ## 1.6　找错：失败里的成功，数错了一步
+#
+# ★★☆☆　15 分钟
+#
+# 先不改代码，把两件事写下来：*错在哪一行；为什么它还能学到一点。* 然后改好它。
+#
+# 改的时候别把对的也改了：踩线不算到，奖励还是 T 个。
+#
+# ---
+#
+# ## 1.6　Find the bug: successes among failures, one step off
+#
+# ★★☆☆　15 minutes
+#
+# Before you change anything, write down two things: *which line is wrong, and why it still learns a bit.* Then mend it.
+#
+# Leave what is right as it is: on the line is not reached, and there are still T rewards.
+
+# %% nbgrader={"grade": false, "grade_id": "mended_score", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def mended_score(path: np.ndarray, goal: np.ndarray, threshold: float) -> np.ndarray:
+    """`score_again` without the mistake: the rewards of an episode under another goal.
+
+    path: (T + 1, d), the place before the first action, and after each.
+    goal: (d,). threshold: closer than this is reached.
+    Returns (T,) rewards, 0.0 or -1.0.
+
+    >>> mended_score(np.array([[0.0], [1.0], [2.0]]), np.array([2.0]), 0.5)
+    array([-1.,  0.])
+    """
+    ### BEGIN SOLUTION
+    distance = np.linalg.norm(path - goal, axis=1)
+    reached = distance < threshold
+    rewards = np.where(reached, 0.0, -1.0)
+    return rewards[1:]
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_mended_score", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
+check(mended_score).score
+
+# %% [markdown]
+# 改好了？拿它练一个种子，看看点子落在哪一组线上：
+#
+# ---
+#
+# Mended? Train one seed with it, and see to which lines its dots belong:
+
+# %%
+from her_course.faults import learning_curve
+
+yours = attempt(learning_curve, mended_score, 0, 16 if PROFILE == "full" else 2)
+if yours:
+    fig, ax = plt.subplots(figsize=(6, 3))
+    draw_fault(ax, "mended_score", LANG, yours)
+    show(fig, alt=text(LANG, "同一幅图，加上你的函数练出来的点。", "The same figure with dots for what was learned with your function."))
 
 # %% [markdown]
 # ## 开放任务：多少位以后，练习就没用了？

@@ -9,13 +9,13 @@
 # %% [markdown]
 # # 3　练习：目标从哪里来
 #
-# 四种策略，差别只在“从哪里抽”。三个函数，一个开放任务，大约 50 分钟。抽样的函数都收一个 `rng`（`np.random.Generator`）：随机数全部从它来，别的人才能重现你的结果。
+# 四种策略，差别只在“从哪里抽”。四个函数，一个要找的错，一个开放任务，大约 85 分钟。抽样的函数都收一个 `rng`（`np.random.Generator`）：随机数全部从它来，别的人才能重现你的结果。
 #
 # ---
 #
 # # 3　Exercises: where goals come from
 #
-# Four strategies that differ only in where they draw from. Three functions and an open task, some 50 minutes. Whatever draws takes an `rng` (`np.random.Generator`): all random numbers come from it, or nobody can repeat your results.
+# Four strategies that differ only in where they draw from. Four functions, a bug to find and an open task, some 85 minutes. Whatever draws takes an `rng` (`np.random.Generator`): all random numbers come from it, or nobody can repeat your results.
 
 # %% tags=["parameters"]
 import os
@@ -39,7 +39,7 @@ use_style(LANG)
 #
 # ★☆☆☆　5 分钟
 #
-# 回合有 `length` 步，`achieved_goals[j]` 是动作 j *之后*达到的。给位置 t 的转移抽 k 个“未来”的位置：均匀，各抽各的，可以重复。t 自己算不算未来？想想动作 t 之后发生了什么。
+# 热身：2.2 节写过，合上书自己写。回合有 `length` 步，`achieved_goals[j]` 是动作 j *之后*达到的。给位置 t 的转移抽 k 个“未来”的位置：均匀，各抽各的，可以重复。t 自己算不算未来？想想动作 t 之后发生了什么。
 #
 # ---
 #
@@ -47,7 +47,7 @@ use_style(LANG)
 #
 # ★☆☆☆　5 minutes
 #
-# An episode has `length` steps; `achieved_goals[j]` is reached *after* action j. Draw k positions in the future of the transition at t: uniformly and independently, so they may repeat. Is t itself in the future? Think of what comes after action t.
+# A warm-up: section 2.2 has it; write it without looking. An episode has `length` steps; `achieved_goals[j]` is reached *after* action j. Draw k positions in the future of the transition at t: uniformly and independently, so they may repeat. Is t itself in the future? Think of what comes after action t.
 
 # %% nbgrader={"grade": false, "grade_id": "future_indices", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def future_indices(t: int, length: int, k: int, rng: np.random.Generator) -> np.ndarray:
@@ -163,6 +163,131 @@ def substitute_goals(
 
 # %% nbgrader={"grade": true, "grade_id": "check_substitute_goals", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
 check(substitute_goals).score
+
+
+# %% [markdown]
+# ## 3.4　越近越常抽
+#
+# ★★★☆　15 分钟
+#
+# `future` 对远近一视同仁。也可以偏心：每往后一步，机会乘以 γ（对比强化学习那一支就这么抽）。从 t 自己开始，到回合末尾为止，概率 ∝ γ^(j − t)。回合到头就没有了：剩下几步，就在这几步里归一化。各抽各的，可以重复。
+#
+# ---
+#
+# ## 3.4　The sooner, the likelier
+#
+# ★★★☆　15 minutes
+#
+# `future` treats near and far alike. One may prefer the near: each step further on, the chance is γ times as large (contrastive RL draws like that). From t itself to the end of the episode, with probabilities ∝ γ^(j − t). The episode ends where it ends: normalise over the steps that are left. Draws are independent and may repeat.
+
+# %% nbgrader={"grade": false, "grade_id": "discounted_future_indices", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def discounted_future_indices(t: int, length: int, k: int, gamma: float, rng: np.random.Generator) -> np.ndarray:
+    """k positions whose achieved goals action t may have led to, the sooner the likelier.
+
+    t: position of the transition, 0 … length - 1.
+    length: steps of the episode.
+    k: how many to draw, with replacement.
+    gamma: in (0, 1): how much likelier each position is than the next.
+    Returns (k,) integers in t … length - 1.
+
+    >>> discounted_future_indices(7, 8, 3, 0.9, rng)
+    array([7, 7, 7])
+    """
+    ### BEGIN SOLUTION
+    positions = np.arange(t, length)
+    weights = gamma ** (positions - t)
+    return rng.choice(positions, size=k, p=weights / weights.sum())
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_discounted_future_indices", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
+check(discounted_future_indices).score
+
+
+# %% [markdown]
+# ## 找错：代码和曲线
+#
+# 下面是一个整批抽 `future` 目标的函数。转移一个接一个放在一块内存里，回合首尾相接：`rows` 是抽中的行，`starts` 是各自回合的第一行，`lengths` 是各自回合的步数；返回新目标取自哪一行。
+#
+# *有一行错了。* 用它练翻 15 个比特，曲线是量出来的（`python -m her_course.faults results/faults/curves.csv`，每种三个种子）。照样学得会，只是慢。抽到的目标全在自己的回合里，奖励也全是重新算的：错在哪儿？
+#
+# ---
+#
+# ## Find the bug: code and curve
+#
+# Here is a function that draws the goals of `future` for a whole batch. Transitions lie one after the other in memory, episodes end to end: `rows` were drawn, `starts` are the first rows of their episodes, `lengths` the steps of these; what comes back is the row that each new goal is taken from.
+#
+# *One line is wrong.* An agent practised flipping 15 bits with it; the curves were measured (`python -m her_course.faults results/faults/curves.csv`; three seeds each). It learns all the same, only slowly. Every goal is from the right episode, every reward is computed anew: so what is wrong?
+
+# %%
+def future_rows(rows, starts, lengths, rng):
+    position = rows - starts
+    left = lengths - position
+    ahead = rng.random(len(rows)) * left
+    return starts + ahead.astype(int)
+
+
+# %%
+from her_course.figures.faults import draw_fault
+
+fig, ax = plt.subplots(figsize=(6, 3))
+draw_fault(ax, "mended_future_rows", LANG)
+show(fig, alt=text(LANG, "成功率随环境步数：改好的三条线先升到顶；发下来的三条晚了好几千步，到最后也有九成上下。", "Success over environment steps: the three mended lines are at the top first; those of the code as handed out come several thousand steps later and end at some nine tenths."))
+
+
+# %% [markdown]
+# ## 3.5　找错：这样的“未来”，一半是过去
+#
+# ★★☆☆　20 分钟
+#
+# 先不改代码，把两件事写下来：*错在哪一行；为什么它还能学到一点。* 然后改好它。 没有头绪，就像 3.1 节那样把（行，目标的行）画成格子。
+#
+# ---
+#
+# ## 3.5　Find the bug: a future, half of which is past
+#
+# ★★☆☆　20 minutes
+#
+# Before you change anything, write down two things: *which line is wrong, and why it still learns a bit.* Then mend it. If you are stuck, draw the cells of (row, row of its goal) as in section 3.1.
+
+# %% nbgrader={"grade": false, "grade_id": "mended_future_rows", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def mended_future_rows(
+    rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """`future_rows` without the mistake: for each row, one whose achieved goal it gets by `future`.
+
+    rows, starts, lengths: (n,) integers; see above.
+    Returns (n,) integers, each uniform from its own row to the last of its episode.
+
+    >>> mended_future_rows(np.array([5]), np.array([0]), np.array([6]), rng)
+    array([5])
+    """
+    ### BEGIN SOLUTION
+    position = rows - starts
+    left = lengths - position
+    ahead = rng.random(len(rows)) * left
+    return rows + ahead.astype(int)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_mended_future_rows", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
+check(mended_future_rows).score
+
+# %% [markdown]
+# 改好了？拿它练一个种子：
+#
+# ---
+#
+# Mended? Train one seed with it:
+
+# %%
+from her_course.faults import learning_curve
+
+yours = attempt(learning_curve, mended_future_rows, 0, 16 if PROFILE == "full" else 2)
+if yours:
+    fig, ax = plt.subplots(figsize=(6, 3))
+    draw_fault(ax, "mended_future_rows", LANG, yours)
+    show(fig, alt=text(LANG, "同一幅图，加上你的函数练出来的点。", "The same figure with dots for what was learned with your function."))
 
 # %% [markdown]
 # ## 开放任务：四种策略赛跑

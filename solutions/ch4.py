@@ -9,13 +9,13 @@
 # %% [markdown]
 # # 4　练习：一个能用的实现
 #
-# 四个函数拼起来，就是一个带 HER 的 DQN。由易到难，加上开放任务大约 80 分钟。写完一个就运行检查；没有头绪就 `hint("函数名")`。
+# 四个函数拼起来，就是一个带 HER 的 DQN。由易到难，加上一个要找的错和开放任务，大约 100 分钟。写完一个就运行检查；没有头绪就 `hint("函数名")`。
 #
 # ---
 #
 # # 4　Exercises: an implementation that works
 #
-# Put four functions together and you have a DQN with HER. Easiest first; with the open task, some 80 minutes. Run the check after each; if you are stuck, `hint("name")`.
+# Put four functions together and you have a DQN with HER. Easiest first; with a bug to find and the open task, some 100 minutes. Run the check after each; if you are stuck, `hint("name")`.
 
 # %% tags=["parameters"]
 import os
@@ -200,6 +200,101 @@ def sample_her_batch(
 
 # %% nbgrader={"grade": true, "grade_id": "check_sample_her_batch", "locked": true, "points": 9, "schema_version": 3, "solution": false, "task": false}
 check(sample_her_batch).score
+
+# %% [markdown]
+# ## 找错：代码和曲线
+#
+# 4.13 节有六种“写错了还能学一点”的 HER。下面是另一个人写的：缓冲区里状态和目标本来就拼在一起，[状态, 目标] 和 [下一个状态, 目标]；抽出一批之后，把 `relabelled` 的行换成 `new_goals` 里的目标，奖励重新算。
+#
+# *它犯了那六种错里的一种。* 曲线是量出来的（`python -m her_course.faults results/faults/curves.csv`，翻 15 个比特，每种三个种子）。先别看代码：光看曲线，和 4.13 的图比，能排除哪几种？
+#
+# ---
+#
+# ## Find the bug: code and curve
+#
+# Section 4.13 has six mistakes with which HER still learns a bit. Here is somebody else's code. The buffer holds states and goals side by side, [state, goal] and [next state, goal]; of a batch that was drawn, the rows that are `relabelled` get their goal from `new_goals`, and rewards are computed anew.
+#
+# *It makes one of those six mistakes.* The curves were measured (`python -m her_course.faults results/faults/curves.csv`; 15 bits, three seeds each). Do not look at the code yet: which of the six can you rule out by the curve, beside the figure of 4.13?
+
+# %%
+from her_course.figures.faults import draw_fault
+
+fig, ax = plt.subplots(figsize=(6, 3))
+draw_fault(ax, "mended_inputs", LANG)
+show(fig, alt=text(LANG, "成功率随环境步数：改好的三条线升到顶；发下来的三条升到一两成就停住了。", "Success over environment steps: the three mended lines rise to the top; those of the code as handed out rise to one or two tenths and stop there."))
+
+
+# %%
+def hindsight_inputs(observations, next_observations, achieved_goals, new_goals, relabelled, reward_function):
+    d = new_goals.shape[1]
+    inputs = observations.copy()
+    inputs[relabelled, -d:] = new_goals[relabelled]
+    rewards = reward_function(achieved_goals, inputs[:, -d:])
+    return {"observations": inputs, "next_observations": next_observations, "rewards": rewards}
+
+
+# %% [markdown]
+# ## 4.5　找错：4.13 的六条曲线，是哪一条？
+#
+# ★★★☆　20 分钟
+#
+# 先写下来：*是六种里的哪一种；为什么它会升一点，又为什么升不上去。* 然后改好它。传进来的数组不许动。
+#
+# ---
+#
+# ## 4.5　Find the bug: which of the six curves of 4.13?
+#
+# ★★★☆　20 minutes
+#
+# Before you change anything, write down *which of the six it is, why it rises a bit, and why no further.* Then mend it. Leave the arrays you are given as they are.
+
+# %% nbgrader={"grade": false, "grade_id": "mended_inputs", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def mended_inputs(
+    observations: np.ndarray,
+    next_observations: np.ndarray,
+    achieved_goals: np.ndarray,
+    new_goals: np.ndarray,
+    relabelled: np.ndarray,
+    reward_function: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> dict[str, np.ndarray]:
+    """`hindsight_inputs` without the mistake.
+
+    observations, next_observations: (n, s + d), state and goal side by side, as stored.
+    achieved_goals: (n, d), reached after the action. new_goals: (n, d). relabelled: (n,) bool.
+    reward_function: f(achieved (n, d), desired (n, d)) -> (n,).
+    Returns a dict: "observations", "next_observations", "rewards" (n,).
+
+    >>> mended_inputs(x, y, achieved, new, relabelled, f)["observations"].shape   # with n = 256, s = d = 15
+    (256, 30)
+    """
+    ### BEGIN SOLUTION
+    d = new_goals.shape[1]
+    inputs, next_inputs = observations.copy(), next_observations.copy()
+    inputs[relabelled, -d:] = new_goals[relabelled]
+    next_inputs[relabelled, -d:] = new_goals[relabelled]
+    rewards = reward_function(achieved_goals, inputs[:, -d:])
+    return {"observations": inputs, "next_observations": next_inputs, "rewards": rewards}
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_mended_inputs", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
+check(mended_inputs).score
+
+# %% [markdown]
+# 改好了？拿它练一个种子：
+#
+# ---
+#
+# Mended? Train one seed with it:
+
+# %%
+from her_course.faults import learning_curve as practise_with
+
+yours = attempt(practise_with, mended_inputs, 0, 16 if PROFILE == "full" else 2)
+if yours:
+    fig, ax = plt.subplots(figsize=(6, 3))
+    draw_fault(ax, "mended_inputs", LANG, yours)
+    show(fig, alt=text(LANG, "同一幅图，加上你的函数练出来的点。", "The same figure with dots for what was learned with your function."))
 
 # %% [markdown]
 # ## 开放任务：你自己的 DQN + HER

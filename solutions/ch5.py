@@ -9,13 +9,13 @@
 # %% [markdown]
 # # 5　练习：优先级与课程
 #
-# 哪个转移，哪个目标：两种选择，五个函数，一个开放任务，大约 80 分钟。
+# 哪个转移，哪个目标：两种选择，六个函数，一个要找的错，一个开放任务，大约 110 分钟。
 #
 # ---
 #
 # # 5　Exercises: priorities and curricula
 #
-# Which transition, which goal: two choices, five functions and an open task, some 80 minutes.
+# Which transition, which goal: two choices, six functions, a bug to find and an open task, some 110 minutes.
 
 # %% tags=["parameters"]
 import os
@@ -38,7 +38,7 @@ use_style(LANG)
 #
 # ★☆☆☆　5 分钟
 #
-# 优先经验回放（Schaul 等，2016，§3.3）：P(i) = pᵢ^α / Σⱼ pⱼ^α，pᵢ = |δᵢ| + ε。ε 让误差为 0 的转移也还有机会。
+# 热身：5.2 节写过，合上书自己写。优先经验回放（Schaul 等，2016，§3.3）：P(i) = pᵢ^α / Σⱼ pⱼ^α，pᵢ = |δᵢ| + ε。ε 让误差为 0 的转移也还有机会。
 #
 # ---
 #
@@ -46,7 +46,7 @@ use_style(LANG)
 #
 # ★☆☆☆　5 minutes
 #
-# Prioritised replay (Schaul et al. 2016, §3.3): P(i) = pᵢ^α / Σⱼ pⱼ^α with pᵢ = |δᵢ| + ε. The ε leaves a chance to transitions without error.
+# A warm-up: section 5.2 has it; write it without looking. Prioritised replay (Schaul et al. 2016, §3.3): P(i) = pᵢ^α / Σⱼ pⱼ^α with pᵢ = |δᵢ| + ε. The ε leaves a chance to transitions without error.
 
 # %% nbgrader={"grade": false, "grade_id": "priority_probabilities", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def priority_probabilities(td_errors: np.ndarray, alpha: float, epsilon: float) -> np.ndarray:
@@ -154,6 +154,8 @@ check(sum_tree_find).score
 #
 # ★★★☆　15 分钟
 #
+# 5.4 节的冰球没有高度，质量是 1。这里要算的是真的物体：会被举起来，会掉下去。先猜：把 1 千克的东西慢慢举高 10 厘米，和把它推到每秒 1 米，哪个给的能量多？
+#
 # 能量优先（Zhao 和 Tresp，2018）：物体的能量 E = m·g·(z − z₀) + ½·m·‖v‖²，每一步的*增量*截到 [0, clip]，再加起来。减少不算，那不是机器人给的。z 是第三个坐标。`velocities` 是 None 时，从静止开始（v₀ = 0），之后是相邻位置之差除以 `dt`。
 #
 # ---
@@ -161,6 +163,8 @@ check(sum_tree_find).score
 # ## 5.4　How much energy the robot gave
 #
 # ★★★☆　15 minutes
+#
+# The puck of section 5.4 has no height and weighs 1 kg. This is about real objects, which are lifted and dropped. Guess first: which gives more energy to 1 kg, lifting it slowly by 10 cm, or pushing it to 1 m/s?
 #
 # Energy-based priorities (Zhao & Tresp 2018): the object has E = m·g·(z − z₀) + ½·m·‖v‖²; each step's *gain*, clipped to [0, clip], is added up. Losses do not count, the robot did not give them. z is the third coordinate. Where `velocities` is None, the object starts at rest (v₀ = 0), and later velocities are differences of positions over `dt`.
 
@@ -197,6 +201,8 @@ check(trajectory_energy).score
 #
 # ★★☆☆　10 分钟
 #
+# 还是 5.6 节的权重 floor + e^(−u/s)，取 floor = 0、s = reach/(1 − stage)：离得越远越轻，`stage` 越接近 1 越不在乎远近。（5.6 节的 u 多减了一个最小值，归一化以后没有区别；想一想它是干什么用的。）
+#
 # 候选目标离这里有远有近，智能体稳稳够得着的距离是 `reach`。权重 ∝ exp(−(1 − stage)·max(d − reach, 0)/reach)：够得着的一视同仁，够不着的越远越轻；`stage` 从 0 走到 1，最后一视同仁。目标全都很远的时候，也要给出概率，不是 NaN。
 #
 # ---
@@ -204,6 +210,8 @@ check(trajectory_energy).score
 # ## 5.5　Easy first
 #
 # ★★☆☆　10 minutes
+#
+# The weight is that of section 5.6, floor + e^(−u/s), with floor = 0 and s = reach/(1 − stage): the farther the lighter, and the nearer `stage` is to 1, the less distance matters. (There, u has a minimum subtracted, which normalising undoes; think what it is good for.)
 #
 # Candidate goals are near or far, and the agent reliably reaches as far as `reach`. Weights ∝ exp(−(1 − stage)·max(d − reach, 0)/reach): within reach all alike, beyond it the farther the lighter; `stage` goes from 0 to 1, where all are alike. Where every goal is far away it still has to be probabilities, not NaN.
 
@@ -247,6 +255,141 @@ if stages:
     ax.set(xlabel=text(LANG, "距离（竖线是 reach）", "distance (the vertical line is reach)"), ylabel=text(LANG, "概率", "probability"), ylim=(0, None))
     ax.legend()
     show(fig, alt=text(LANG, "stage 为 0 时，reach 以外的概率指数下降；0.5 时降得慢；1 时是一条水平线。", "At stage 0 the probability falls off exponentially beyond reach, at 0.5 more slowly, at 1 it is a level line."))
+
+
+# %% [markdown]
+# ## 5.6　只看名次
+#
+# ★★☆☆　10 分钟
+#
+# 同一篇论文还有另一种优先级（Schaul 等，2016，§3.3，rank-based）：不看误差有多大，只看 |δ| 排第几。最大的排第 1，P(i) ∝ (1/rankᵢ)^α。
+#
+# 先猜：把最大的误差再放大一百万倍，比例式的概率会怎样，按名次的又会怎样？
+#
+# ---
+#
+# ## 5.6　By rank alone
+#
+# ★★☆☆　10 minutes
+#
+# The same paper has priorities of another kind (Schaul et al. 2016, §3.3, rank-based): not how large an error is, but which place |δ| takes. The largest has rank 1, and P(i) ∝ (1/rankᵢ)^α.
+#
+# Guess first: make the largest error a million times as large. What happens to the proportional probabilities, and what to these?
+
+# %% nbgrader={"grade": false, "grade_id": "rank_probabilities", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def rank_probabilities(td_errors: np.ndarray, alpha: float) -> np.ndarray:
+    """How probable each transition is to be drawn, by the rank of its TD error.
+
+    td_errors: (n,) of either sign; no two |δ| are alike.
+    alpha: 0 is uniform; the larger, the more ranks matter.
+    Returns (n,) probabilities, in the order of the errors.
+
+    >>> rank_probabilities(np.array([0.5, -3.0]), 1.0).round(3)
+    array([0.333, 0.667])
+    """
+    ### BEGIN SOLUTION
+    ranks = np.empty(len(td_errors))
+    ranks[np.argsort(-np.abs(td_errors))] = np.arange(1, len(td_errors) + 1)
+    weights = (1 / ranks) ** alpha
+    return weights / weights.sum()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_rank_probabilities", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
+check(rank_probabilities).score
+
+# %%
+errors = np.array([0.2, 0.3, 0.1, 0.7, 0.5])
+for largest in (0.7, 0.7e6):
+    errors[3] = largest
+    pair = attempt(lambda: (priority_probabilities(errors, 0.6, 0.01), rank_probabilities(errors, 0.6)))
+    if pair:
+        print(f"{largest:9g}   {pair[0].round(3)}   {pair[1].round(3)}")
+
+
+# %% [markdown]
+# ## 找错：代码和曲线
+#
+# 按能量抽回合的 HER，Push。`states` 是 (回合, T + 1, 8)：每个时刻 8 个数，依次是智能体的位置、冰球的位置、冰球的速度、冰球减智能体的位置，各两个。返回每个回合给了*冰球*多少能量（质量 1 千克，没有高度）；回合按它来抽。
+#
+# *有一行错了。* 它不报错，照样能学：每个回合总会抽到。先看下面的数：一百个乱走的回合，冰球没动过的那些平均有多少能量，动过的呢？
+#
+# ---
+#
+# ## Find the bug: code and curve
+#
+# HER with episodes drawn by energy, on Push. `states` is (episodes, T + 1, 8): at each moment 8 numbers, two each for the agent's place, the puck's place, the puck's velocity, and the puck's place minus the agent's. What comes back is how much energy each episode gave to the *puck* (which weighs 1 kg and stays on the table); episodes are drawn by it.
+#
+# *One line is wrong.* It raises no error, and the agent learns all the same, since every episode is drawn now and then. Look at the numbers below: a hundred episodes of wandering; how much energy, on average, have those in which the puck never moved, and those in which it did?
+
+# %%
+def episode_energies(states, dt, clip):
+    path = states[:, :, 0:2]
+    speed = np.linalg.norm(np.diff(path, axis=1), axis=2) / dt
+    kinetic = np.hstack([np.zeros((len(states), 1)), 0.5 * speed**2])
+    return np.diff(kinetic, axis=1).clip(0, clip).sum(axis=1)
+
+
+# %%
+from her.training.evaluation import make_envs, rollout
+
+envs = make_envs("her/Push-v0", 100)
+envs.action_space.seed(1)
+play = rollout(lambda observations: envs.action_space.sample(), envs, envs.horizon, seed=0)
+states = np.concatenate([play.states[:1], play.next_states]).swapaxes(0, 1).astype(float)
+moved = np.ptp(states[:, :, 2:4], axis=1).any(axis=1)
+energies = episode_energies(states, 0.1, 0.5)
+print(f"{energies[~moved].mean():.3f} J   {energies[moved].mean():.3f} J")
+
+
+# %% [markdown]
+# ## 5.7　找错：能量算到了谁头上
+#
+# ★★☆☆　20 分钟
+#
+# 先不改代码，把两件事写下来：*错在哪一行；为什么它还能学到一点。* 然后改好它。
+#
+# ---
+#
+# ## 5.7　Find the bug: whose energy is it?
+#
+# ★★☆☆　20 minutes
+#
+# Before you change anything, write down two things: *which line is wrong, and why it still learns a bit.* Then mend it.
+
+# %% nbgrader={"grade": false, "grade_id": "mended_energies", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def mended_energies(states: np.ndarray, dt: float, clip: float) -> np.ndarray:
+    """`episode_energies` without the mistake: the energy that each episode gave to the puck.
+
+    states: (E, T + 1, 8), see above; metres.
+    dt: seconds a step. clip: joules, the most that one step may contribute.
+    Returns (E,) joules.
+
+    >>> mended_energies(np.zeros((2, 51, 8)), 0.1, 0.5)
+    array([0., 0.])
+    """
+    ### BEGIN SOLUTION
+    path = states[:, :, 2:4]
+    speed = np.linalg.norm(np.diff(path, axis=1), axis=2) / dt
+    kinetic = np.hstack([np.zeros((len(states), 1)), 0.5 * speed**2])
+    return np.diff(kinetic, axis=1).clip(0, clip).sum(axis=1)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_mended_energies", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
+check(mended_energies).score
+
+# %% [markdown]
+# 改好了？同样一百个回合，再看一次：
+#
+# ---
+#
+# Mended? The same hundred episodes once more:
+
+# %%
+energies = attempt(mended_energies, states, 0.1, 0.5)
+if energies is not None:
+    print(f"{energies[~moved].mean():.3f} J   {energies[moved].mean():.3f} J")
 
 # %% [markdown]
 # ## 开放任务：优先级到底有没有用？

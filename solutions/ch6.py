@@ -9,13 +9,13 @@
 # %% [markdown]
 # # 6　练习：几个种子能说明什么
 #
-# 四个函数，一个开放任务，大约 70 分钟。到最后，你会自己量出 HER 快了几倍，还能说出这个数有多靠不住。
+# 四个函数，一个要找的错，一个开放任务，大约 90 分钟。到最后，你会自己量出 HER 快了几倍，还能说出这个数有多靠不住。
 #
 # ---
 #
 # # 6　Exercises: what a few seeds can say
 #
-# Four functions and an open task, some 70 minutes. In the end you will have measured how many times faster HER is, and can say how far that number can be trusted.
+# Four functions, a bug to find and an open task, some 90 minutes. In the end you will have measured how many times faster HER is, and can say how far that number can be trusted.
 
 # %% tags=["parameters"]
 import os
@@ -154,6 +154,8 @@ check(bootstrap_interval).score
 #
 # 输入是每个种子达到阈值的步数，没达到的是 None。没达到算*无穷久*，不许扔掉：扔掉失败的种子，越差的方法看着越快。返回中位数之比：基线 / 新方法。只有基线的中位数没达到，是 `math.inf`；只有新方法的没达到，是 0.0；两边都没达到，什么也说不了，是 None。
 #
+# 6.2 节的倍数是同一句话的另一半：均值躲不开没达到的，只好按打满的回合数算，所以只能说“至少”。中位数不用编数：半数以上达到了，它就是一个数；不到半数，它就老老实实是 ∞。
+#
 # ---
 #
 # ## 6.4　How many times faster, counting those that never got there
@@ -161,6 +163,8 @@ check(bootstrap_interval).score
 # ★★★☆　15 minutes
 #
 # The input: for each seed the steps to a threshold, None where it never got there. A seed that never got there counts as *infinitely long* and must not be dropped: without its failures, the worse a method is, the faster it looks. Return the ratio of medians, baseline over treatment. If only the baseline's median never got there, that is `math.inf`; if only the treatment's, 0.0; if neither did, nothing can be said: None.
+#
+# The factor of section 6.2 is the other half of the story: a mean cannot do without those that never got there, and takes all the episodes they played, so that it can only say "at least". A median needs no such number: if more than half got there it is one, and if not it is honestly infinite.
 
 # %% nbgrader={"grade": false, "grade_id": "speed_up", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def speed_up(baseline: Sequence[float | None], treatment: Sequence[float | None]) -> float | None:
@@ -182,6 +186,86 @@ def speed_up(baseline: Sequence[float | None], treatment: Sequence[float | None]
 
 # %% nbgrader={"grade": true, "grade_id": "check_speed_up", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
 check(speed_up).score
+
+
+# %% [markdown]
+# ## 找错：代码和曲线
+#
+# 有个环境很体贴：它把“往目标怎么走”也放进了观测。状态的前 d 个数是位置，最后 d 个数是*目标减位置*，中间可能还有别的。（很多机器人环境都这么做。）下面这一行把状态和目标拼成网络的输入，走的时候用它，从缓冲区里抽出来、换了目标之后也用它。
+#
+# *错了。* 曲线是量出来的（`python -m her_course.faults results/faults/curves.csv`，这样的 15 个比特，每种三个种子）。这种错最气人：慢了一倍，最后还是学会了，多半会算到学习率头上。
+#
+# ---
+#
+# ## Find the bug: code and curve
+#
+# Some environment means well: it puts the way to the goal into the observation. The first d numbers of a state are a place, the last d are *goal minus place*, and there may be others in between. (Many robot environments do so.) The line below joins state and goal for the network: when the agent acts, and when a batch was drawn and its goals were swapped.
+#
+# *It is wrong.* The curves were measured (`python -m her_course.faults results/faults/curves.csv`; 15 bits of this kind, three seeds each). It is an annoying mistake: twice as slow, and learned in the end, so that one blames the learning rate.
+
+# %%
+def network_inputs(states, goals):
+    return np.concatenate([states, goals], axis=1)
+
+
+# %%
+from her_course.figures.faults import draw_fault
+
+fig, ax = plt.subplots(figsize=(6, 3))
+draw_fault(ax, "mended_network_inputs", LANG)
+show(fig, alt=text(LANG, "成功率随环境步数：改好的三条线不到四千步就过半；发下来的三条要八千步左右，最后也都到顶了。", "Success over environment steps: the three mended lines pass one half within four thousand; those of the code as handed out take some eight thousand, and all reach the top in the end."))
+
+
+# %% [markdown]
+# ## 6.5　找错：目标藏在观测里
+#
+# ★★★☆　20 分钟
+#
+# 先写下来：*6.6 节的三项检查，它过不了哪一项；走的时候没有错，学的时候为什么错了。* 然后改好它。输入的宽度不变：还是 [状态, 目标]。
+#
+# ---
+#
+# ## 6.5　Find the bug: the goal hides in the observation
+#
+# ★★★☆　20 minutes
+#
+# Before you change anything, write down *which of the three check-ups of section 6.6 it fails, and why it is right when the agent acts and wrong when it learns.* Then mend it. The width stays: it is still [state, goal].
+
+# %% nbgrader={"grade": false, "grade_id": "mended_network_inputs", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def mended_network_inputs(states: np.ndarray, goals: np.ndarray) -> np.ndarray:
+    """`network_inputs` without the mistake: what the network is fed.
+
+    states: (n, s), of which the first d numbers are a place, and the last d the goal *of the episode* minus that place.
+    goals: (n, d), which may be others.
+    Returns (n, s + d).
+
+    >>> mended_network_inputs(np.array([[1.0, 4.0]]), np.array([[3.0]]))   # d = 1: at 1, and the goal was at 5
+    array([[1., 2., 3.]])
+    """
+    ### BEGIN SOLUTION
+    d = goals.shape[1]
+    return np.concatenate([states[:, :-d], goals - states[:, :d], goals], axis=1)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check_mended_network_inputs", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
+check(mended_network_inputs).score
+
+# %% [markdown]
+# 改好了？拿它练一个种子：
+#
+# ---
+#
+# Mended? Train one seed with it:
+
+# %%
+from her_course.faults import learning_curve
+
+yours = attempt(learning_curve, mended_network_inputs, 0, 16 if PROFILE == "full" else 2)
+if yours:
+    fig, ax = plt.subplots(figsize=(6, 3))
+    draw_fault(ax, "mended_network_inputs", LANG, yours)
+    show(fig, alt=text(LANG, "同一幅图，加上你的函数练出来的点。", "The same figure with dots for what was learned with your function."))
 
 # %% [markdown]
 # ## 开放任务：HER 快了几倍？

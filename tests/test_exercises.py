@@ -83,6 +83,15 @@ ARRAYS = [
     "importance_weights",
     "sum_tree_find",
     "curriculum_weights",
+    "pose_reward",
+    "mended_score",
+    "mended_batch",
+    "discounted_future_indices",
+    "mended_future_rows",
+    "mended_inputs",
+    "rank_probabilities",
+    "mended_energies",
+    "mended_network_inputs",
 ]
 
 
@@ -149,18 +158,40 @@ def test_what_a_hidden_case_was_called_with_is_not_told():
 
 def test_names_and_contracts_are_those_of_the_chapters():
     assert {chapter: [e.name for e in registry.of_chapter(chapter)] for chapter in registry.CHAPTERS} == {
-        1: ["sparse_reward", "random_success_probability", "success_rate"],
-        2: ["relabel_transition", "relabel_final", "expected_success_share"],
-        3: ["future_indices", "candidate_goals", "substitute_goals"],
-        4: ["epsilon_greedy", "polyak_update", "td_target", "sample_her_batch"],
+        1: [
+            "sparse_reward",
+            "random_success_probability",
+            "success_rate",
+            "pose_reward",
+            "fresh_flips_probability",
+            "mended_score",
+        ],
+        2: [
+            "relabel_transition",
+            "relabel_final",
+            "expected_success_share",
+            "relabel_ending",
+            "share_when_it_stops",
+            "mended_batch",
+        ],
+        3: [
+            "future_indices",
+            "candidate_goals",
+            "substitute_goals",
+            "discounted_future_indices",
+            "mended_future_rows",
+        ],
+        4: ["epsilon_greedy", "polyak_update", "td_target", "sample_her_batch", "mended_inputs"],
         5: [
             "priority_probabilities",
             "importance_weights",
             "sum_tree_find",
             "trajectory_energy",
             "curriculum_weights",
+            "rank_probabilities",
+            "mended_energies",
         ],
-        6: ["steps_to_threshold", "iqm", "bootstrap_interval", "speed_up"],
+        6: ["steps_to_threshold", "iqm", "bootstrap_interval", "speed_up", "mended_network_inputs"],
     }
 
 

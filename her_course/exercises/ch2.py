@@ -11,37 +11,23 @@ import numpy as np
 
 from her.episodes import Episode, Transition
 from her_course.exercises import inputs, reference
+from her_course.exercises.endings import ENDING, ending_cases
 from her_course.exercises.judging import (
-    Compare,
     declare,
     differing_fields,
     is_record,
     listed,
     maker,
+    only_what_differs,
     rounded,
     seen,
     simulated,
     value_case,
 )
 from her_course.exercises.model import Case, Evidence, Misconception, Text
-from her_course.exercises.saying import FIELDS, show, show_both
-
-Record = Transition | Episode
-
-
-def only_what_differs(right: Record, got: Any, compare: Compare) -> tuple[Text | str, Text | str]:
-    """The fields that differ, of both."""
-    if type(got) is not type(right):
-        kind, came = type(right).__name__, type(got).__name__
-        return Text(f"一个 {kind}", f"one {kind}"), Text(
-            f"{show(got, 60)}：类型是 {came}", f"{show(got, 60)}: the type is {came}"
-        )
-    pairs = [
-        (name, np.asarray(getattr(right, name)), np.asarray(getattr(got, name)))
-        for name in differing_fields(got, right)
-    ]
-    said = [(name, show_both(one, other, 80)) for name, one, other in pairs[:2]]
-    return tuple(", ".join(f"{name}={both[i]}" for name, both in said) for i in (0, 1))
+from her_course.exercises.overwritten import OVERWRITTEN, memory_cases
+from her_course.exercises.saying import FIELDS
+from her_course.exercises.standing_still import STANDING_STILL, still_case
 
 
 def _same_but_done(got: Any, expected: Any) -> bool:
@@ -303,4 +289,7 @@ EXERCISES = (
     declare(2, reference.relabel_transition, _relabel_transition_cases, RELABEL_TRANSITION),
     declare(2, reference.relabel_final, _relabel_final_cases, RELABEL_FINAL),
     declare(2, reference.expected_success_share, listed(2, "expected_success_share", share_case), SUCCESS_SHARE),
+    declare(2, reference.relabel_ending, ending_cases, ENDING),
+    declare(2, reference.share_when_it_stops, listed(2, "share_when_it_stops", still_case), STANDING_STILL),
+    declare(2, reference.mended_batch, memory_cases, OVERWRITTEN),
 )

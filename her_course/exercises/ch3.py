@@ -20,36 +20,13 @@ from her_course.exercises.drawing import (
     seeded_case,
     unseeded,
 )
+from her_course.exercises.from_the_start import FROM_THE_START, rows_cases
 from her_course.exercises.judging import as_array, declare, is_array, numbers, value_case
 from her_course.exercises.model import Case, Text
+from her_course.exercises.positions import DISCOUNTED, discounted_cases, indices_case
 from her_course.exercises.saying import show
 
 # ----------------------------------------------------------------------------------------------------- future_indices
-
-
-def indices_case(
-    name: Text | str, t: int, length: int, k: int, rngs: Sequence[np.random.Generator], exact: bool = True
-) -> Case:
-    """Indices in the right range, and, with `exact`, with the right frequencies over all calls together."""
-    positions = np.arange(-1, length + 1)  # the first and the last stand for all that are out of range
-    future = (positions >= t) & (positions < length)
-
-    def tell(counts: np.ndarray) -> Text:
-        low, high = positions[np.flatnonzero(counts)[[0, -1]]]
-        if counts[~future].any():
-            return Text(f"取自 {low}…{high}", f"from {low}…{high}")
-        shares = show((counts[future] / counts.sum()).round(3))
-        return Text(f"各位置的比例 {shares}", f"shares {shares}")
-
-    def read(value: Any) -> dict[str, np.ndarray]:
-        indices = array_of(value, (k,), integers=True)
-        return {"position": indices.clip(-1, length).astype(int) + 1, "pairs": pairs_alike(indices)}
-
-    expected = Text(f"{k} 个整数，均匀取自 {t}…{length - 1}", f"{k} integers, uniform over {t}…{length - 1}")
-    features = {"position": Feature(future / future.sum(), expected, tell)}
-    if k > 1 and length - t > 1:
-        features["pairs"] = alike_feature(1 / (length - t))
-    return draws_case(name, (t, length, k, None), rngs, read, features, exact)
 
 
 def _future_indices_cases(rng: np.random.Generator) -> list[Case]:
@@ -315,4 +292,6 @@ EXERCISES = (
     declare(3, reference.future_indices, _future_indices_cases, FUTURE_INDICES),
     declare(3, reference.candidate_goals, _candidate_goals_cases, POOLS),
     declare(3, reference.substitute_goals, _substitute_goals_cases, SUBSTITUTE_GOALS),
+    declare(3, reference.discounted_future_indices, discounted_cases, DISCOUNTED),
+    declare(3, reference.mended_future_rows, rows_cases, FROM_THE_START),
 )

@@ -19,6 +19,7 @@ from her_course.exercises.drawing import (
     seeded_case,
     unseeded,
 )
+from her_course.exercises.half_swapped import HALF_SWAPPED, inputs_cases
 from her_course.exercises.her_batch import SAMPLE_HER_BATCH, sample_her_batch_cases
 from her_course.exercises.judging import declare, is_array, listed, maker
 from her_course.exercises.model import Case, Text
@@ -230,4 +231,5 @@ EXERCISES = (
     declare(4, reference.polyak_update, polyak_cases, POLYAK_UPDATE, pure=False),
     declare(4, reference.td_target, listed(4, "td_target", td_case), TD_TARGET),
     declare(4, reference.sample_her_batch, sample_her_batch_cases, SAMPLE_HER_BATCH),
+    declare(4, reference.mended_inputs, inputs_cases, HALF_SWAPPED),
 )

@@ -10,6 +10,8 @@ from her_course.exercises import reference
 from her_course.exercises.energy import ENERGY, energy_cases
 from her_course.exercises.judging import declare, is_integers, listed, maker, value_case
 from her_course.exercises.model import Case, Text
+from her_course.exercises.ranks import RANKS, ranks_case
+from her_course.exercises.whose_energy import WHOSE_ENERGY, energies_cases
 
 
 def _normalised(p):
@@ -267,4 +269,6 @@ EXERCISES = (
     declare(5, reference.sum_tree_find, listed(5, "sum_tree_find", tree_case), SUM_TREE),
     declare(5, reference.trajectory_energy, energy_cases, ENERGY),
     declare(5, reference.curriculum_weights, listed(5, "curriculum_weights", curriculum_case), CURRICULUM),
+    declare(5, reference.rank_probabilities, listed(5, "rank_probabilities", ranks_case), RANKS),
+    declare(5, reference.mended_energies, energies_cases, WHOSE_ENERGY),
 )

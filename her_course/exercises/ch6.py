@@ -10,6 +10,7 @@ import numpy as np
 
 from her_course.exercises import reference
 from her_course.exercises.bootstrap import BOOTSTRAP, bootstrap_cases
+from her_course.exercises.hidden_goal import HIDDEN_GOAL, states_cases
 from her_course.exercises.judging import declare, is_number_or_none, listed, maker, number, seen, value_case
 from her_course.exercises.model import Case, Evidence, Text, behaves_as
 
@@ -312,4 +313,5 @@ EXERCISES = (
     declare(6, reference.iqm, listed(6, "iqm", iqm_case), IQM),
     declare(6, reference.bootstrap_interval, bootstrap_cases, BOOTSTRAP),
     declare(6, reference.speed_up, _speed_up_cases, SPEED_UP),
+    declare(6, reference.mended_network_inputs, states_cases, HIDDEN_GOAL),
 )

@@ -170,6 +170,21 @@ def differ(expected: Any, got: Any, compare: Compare) -> tuple[Text | str, Text 
     return show_both(expected, got)
 
 
+def only_what_differs(right: Any, got: Any, compare: Compare) -> tuple[Text | str, Text | str]:
+    """The fields in which a transition, or an episode, differs from what it should be, of both."""
+    if type(got) is not type(right):
+        kind, came = type(right).__name__, type(got).__name__
+        return Text(f"一个 {kind}", f"one {kind}"), Text(
+            f"{show(got, 60)}：类型是 {came}", f"{show(got, 60)}: the type is {came}"
+        )
+    pairs = [
+        (name, np.asarray(getattr(right, name)), np.asarray(getattr(got, name)))
+        for name in differing_fields(got, right)
+    ]
+    said = [(name, show_both(one, other, 80)) for name, one, other in pairs[:2]]
+    return tuple(", ".join(f"{name}={both[i]}" for name, both in said) for i in (0, 1))
+
+
 # --------------------------------------------------------------------------------------------- cases of a single value
 
 

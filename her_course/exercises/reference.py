@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -39,6 +40,24 @@ def success_rate(episodes: Sequence[Episode], at: str) -> float:
     return float(np.mean([r.any() if at == "any" else r[-1] for r in reached]))
 
 
+def pose_reward(achieved: np.ndarray, desired: np.ndarray, threshold: float, angle: float) -> np.ndarray:
+    """0 where a pose (x, y, heading) is near enough and turned nearly alike, the shorter way round."""
+    offset = achieved - desired
+    turn = np.abs((offset[..., 2] + np.pi) % (2 * np.pi) - np.pi)
+    near = np.linalg.norm(offset[..., :2], axis=-1) < threshold
+    return np.where(near & (turn < angle), 0.0, -1.0)
+
+
+def fresh_flips_probability(n_bits: int, horizon: int) -> float:
+    """min(horizon, n) + 1 different patterns are seen, each of which is the goal with probability 2⁻ⁿ."""
+    return (min(horizon, n_bits) + 1) / 2**n_bits
+
+
+def mended_score(path: np.ndarray, goal: np.ndarray, threshold: float) -> np.ndarray:
+    """(T,) rewards of an episode that went through (T + 1, d) places: each step is judged by where it led."""
+    return _sparse_reward(path[1:], goal, threshold)
+
+
 # --------------------------------------------------------------------------------------------------------- chapter 2
 
 
@@ -66,6 +85,30 @@ def expected_success_share(horizon: int) -> float:
     return sum(1 / j for j in range(1, horizon + 1)) / horizon
 
 
+def relabel_ending(transition: Transition, new_goal: np.ndarray, reward_function: RewardFunction) -> Transition:
+    """As `relabel_transition`, where success ends an episode, and nothing else does."""
+    relabelled = relabel_transition(transition, new_goal, reward_function)
+    return replace(relabelled, done=relabelled.reward == 0)
+
+
+def share_when_it_stops(horizon: int, stop: int) -> float:
+    """1/(T - t) before the stop, and 1 from then on, on average over t."""
+    return (sum(1 / (horizon - t) for t in range(stop)) + horizon - stop) / horizon
+
+
+def mended_batch(
+    memory: dict[str, np.ndarray],
+    rows: np.ndarray,
+    goal_rows: np.ndarray,
+    relabelled: np.ndarray,
+    reward_function: RewardFunction,
+) -> dict[str, np.ndarray]:
+    """Goals and rewards of a batch; the memory stays as it is."""
+    goals = memory["goals"][rows]  # a copy, and one for each draw of a row
+    goals[relabelled] = memory["achieved_goals"][goal_rows[relabelled]]
+    return {"goals": goals, "rewards": reward_function(memory["achieved_goals"][rows], goals)}
+
+
 # --------------------------------------------------------------------------------------------------------- chapter 3
 
 
@@ -90,6 +133,21 @@ def substitute_goals(
     """(k, d) goals drawn by a strategy, each by itself."""
     candidates = candidate_goals(strategy, achieved_goals, t, history)
     return candidates[rng.integers(len(candidates), size=k)]
+
+
+def discounted_future_indices(t: int, length: int, k: int, gamma: float, rng: np.random.Generator) -> np.ndarray:
+    """(k,) positions from t … length - 1, each γ times as likely as the one before it."""
+    positions = np.arange(t, length)
+    weights = gamma ** (positions - t)
+    return rng.choice(positions, size=k, p=weights / weights.sum())
+
+
+def mended_future_rows(
+    rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """(n,) rows, each uniform from its own row to the end of its episode."""
+    left = starts + lengths - rows
+    return rows + (rng.random(len(rows)) * left).astype(int)
 
 
 # --------------------------------------------------------------------------------------------------------- chapter 4
@@ -140,6 +198,24 @@ def epsilon_greedy(q_values: np.ndarray, epsilon: float, rng: np.random.Generato
     return np.where(rng.random(n) < epsilon, rng.integers(actions, size=n), q_values.argmax(axis=1))
 
 
+def mended_inputs(
+    observations: np.ndarray,
+    next_observations: np.ndarray,
+    achieved_goals: np.ndarray,
+    new_goals: np.ndarray,
+    relabelled: np.ndarray,
+    reward_function: RewardFunction,
+) -> dict[str, np.ndarray]:
+    """[state, goal] and [next state, goal] with the same goal in both, and the rewards under it."""
+    d = new_goals.shape[1]
+    goals = np.where(relabelled[:, None], new_goals, observations[:, -d:])
+    return {
+        "observations": np.hstack([observations[:, :-d], goals]),
+        "next_observations": np.hstack([next_observations[:, :-d], goals]),
+        "rewards": reward_function(achieved_goals, goals),
+    }
+
+
 # --------------------------------------------------------------------------------------------------------- chapter 5
 
 
@@ -184,6 +260,21 @@ def curriculum_weights(distances: np.ndarray, reach: float, stage: float) -> np.
     return weights / weights.sum()
 
 
+def rank_probabilities(td_errors: np.ndarray, alpha: float) -> np.ndarray:
+    """(1/rank)^α, normalised; the largest |δ| has rank 1 (Schaul et al. 2016, §3.3)."""
+    ranks = np.empty(len(td_errors))
+    ranks[np.argsort(-np.abs(td_errors))] = np.arange(1, len(td_errors) + 1)
+    weights = ranks**-alpha
+    return weights / weights.sum()
+
+
+def mended_energies(states: np.ndarray, dt: float, clip: float) -> np.ndarray:
+    """(E,) the kinetic energy given to the puck, at numbers 2 and 3 of (E, T + 1, 8) states; its mass is 1 kg."""
+    speed = np.linalg.norm(np.diff(states[:, :, 2:4], axis=1), axis=2) / dt
+    kinetic = np.hstack([np.zeros((len(states), 1)), 0.5 * speed**2])
+    return np.diff(kinetic, axis=1).clip(0, clip).sum(axis=1)
+
+
 # --------------------------------------------------------------------------------------------------------- chapter 6
 
 
@@ -216,3 +307,9 @@ def speed_up(baseline: Sequence[float | None], treatment: Sequence[float | None]
     if math.isinf(after):
         return None if math.isinf(before) else 0.0
     return float(before / after)
+
+
+def mended_network_inputs(states: np.ndarray, goals: np.ndarray) -> np.ndarray:
+    """[state, goal], where a state begins with a place and ends with the offset to the goal, for *this* goal."""
+    d = goals.shape[1]
+    return np.hstack([states[:, :-d], goals - states[:, :d], goals])

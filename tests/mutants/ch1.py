@@ -225,3 +225,166 @@ def counted_one_by_one(episodes, at):
 def with_numpy(episodes, at):
     best = np.array([episode.rewards[-1:].max() if at == "end" else episode.rewards.max() for episode in episodes])
     return np.float32((best >= 0).mean())
+
+
+# -------------------------------------------------------------------------------------------------------- pose_reward
+
+
+def parked(near, turn, angle):
+    return -1.0 + (near & (turn < angle))
+
+
+def place(achieved, desired, threshold):
+    dx, dy = np.moveaxis((achieved - desired)[..., :2], -1, 0)
+    return np.hypot(dx, dy) < threshold
+
+
+@mutant("pose_reward", "not_wrapped")
+def subtracted(achieved, desired, threshold, angle):
+    return parked(place(achieved, desired, threshold), abs(achieved[..., 2] - desired[..., 2]), angle)
+
+
+@mutant("pose_reward", "wrapped_one_way")
+def one_way(achieved, desired, threshold, angle):
+    turn = np.mod(achieved[..., 2] - desired[..., 2], 2 * np.pi)
+    return parked(place(achieved, desired, threshold), turn, angle)
+
+
+@mutant("pose_reward", "either_is_enough")
+def place_or_heading(achieved, desired, threshold, angle):
+    turned = np.cos(achieved[..., 2] - desired[..., 2]) > np.cos(angle)
+    return np.where(place(achieved, desired, threshold) | turned, 0.0, -1.0)
+
+
+@mutant("pose_reward", "heading_ignored")
+def no_heading(achieved, desired, threshold, angle):
+    return np.where(place(achieved, desired, threshold), 0.0, -1.0)
+
+
+@mutant("pose_reward", "one_distance_for_all")
+def metres_and_radians(achieved, desired, threshold, angle):
+    return -(np.sqrt(((achieved - desired) ** 2).sum(axis=-1)) >= threshold).astype(float)
+
+
+@mutant("pose_reward", "line_counts")
+def on_the_line(achieved, desired, threshold, angle):
+    away = np.linalg.norm((achieved - desired)[..., :2], axis=-1)
+    return np.where((away <= threshold) & (np.cos((achieved - desired)[..., 2]) > np.cos(angle)), 0.0, -1.0)
+
+
+@right("pose_reward", "by the cosine")
+def by_cosine(achieved, desired, threshold, angle):
+    offset = achieved - desired
+    return parked(place(achieved, desired, threshold), np.arccos(np.clip(np.cos(offset[..., 2]), -1, 1)), angle)
+
+
+@right("pose_reward", "by the arc tangent, looped")
+def by_arctan(achieved, desired, threshold, angle):
+    if np.ndim(achieved) > 1:
+        return np.array([by_arctan(a, d, threshold, angle) for a, d in zip(achieved, desired, strict=True)])
+    turn = achieved[2] - desired[2]
+    off = abs(math.atan2(math.sin(turn), math.cos(turn)))
+    return 0.0 if math.dist(achieved[:2], desired[:2]) < threshold and off < angle else -1.0
+
+
+# --------------------------------------------------------------------------------------------- fresh_flips_probability
+
+
+@mutant("fresh_flips_probability", "bits_flipped_again")
+def flips_repeat(n_bits, horizon):
+    return chain(n_bits, horizon)
+
+
+@mutant("fresh_flips_probability", "start_not_counted")
+def one_for_each_step(n_bits, horizon):
+    return sum(0.5**n_bits for _ in range(min(n_bits, horizon)))
+
+
+@mutant("fresh_flips_probability", "never_runs_out")
+def every_step_is_new(n_bits, horizon):
+    return (1 + horizon) * 0.5**n_bits
+
+
+@mutant("fresh_flips_probability", "only_at_the_end")
+def last_pattern(n_bits, horizon):
+    return 2.0**-n_bits
+
+
+@mutant("fresh_flips_probability", "within_reach_is_hit")
+def near_enough(n_bits, horizon):
+    return sum(math.comb(n_bits, d) for d in range(n_bits + 1) if d <= horizon) / 2**n_bits
+
+
+@mutant("fresh_flips_probability", "independent_guesses")
+def guesses_again(n_bits, horizon):
+    return 1 - math.prod(1 - 0.5**n_bits for _ in range(min(n_bits, horizon) + 1))
+
+
+@right("fresh_flips_probability", "by distance")
+def by_distance(n_bits, horizon):
+    wrong = (Fraction(math.comb(n_bits, d), 2**n_bits) / math.comb(n_bits, d) for d in range(min(n_bits, horizon) + 1))
+    return float(sum(wrong))
+
+
+@right("fresh_flips_probability", "step by step")
+def by_conditioning(n_bits, horizon):
+    missed, patterns = 1.0, 2.0**n_bits
+    for step in range(min(n_bits, horizon) + 1):
+        missed *= 1 - 1 / (patterns - step)
+    return 1 - missed
+
+
+# -------------------------------------------------------------------------------------------------------- mended_score
+
+
+def by_place(path, goal, threshold):
+    return np.array([0.0 if math.dist(here, goal) < threshold else -1.0 for here in path])
+
+
+@mutant("mended_score", "as_handed_out")
+def untouched(path, goal, threshold):
+    return by_place(path, goal, threshold)[: len(path) - 1]
+
+
+@mutant("mended_score", "a_reward_for_each_place")
+def each_place(path, goal, threshold):
+    return by_place(path, goal, threshold)
+
+
+@mutant("mended_score", "cut_at_both_ends")
+def both_ends(path, goal, threshold):
+    return by_place(path[1:-1], goal, threshold)
+
+
+@mutant("mended_score", "either_place_counts")
+def better_of_two(path, goal, threshold):
+    rewards = by_place(path, goal, threshold)
+    return np.maximum(rewards[:-1], rewards[1:])
+
+
+@mutant("mended_score", "moved_on_by_one")
+def wrong_direction(path, goal, threshold):
+    return np.concatenate([[-1.0], by_place(path, goal, threshold)[:-2]])
+
+
+@mutant("mended_score", "reached_for_good")
+def never_lost(path, goal, threshold):
+    rewards, best = [], -1.0
+    for reward in by_place(path[1:], goal, threshold):
+        best = max(best, reward)
+        rewards.append(best)
+    return np.array(rewards)
+
+
+@right("mended_score", "the path cut first")
+def cut_first(path, goal, threshold):
+    return by_place(path[1:], goal, threshold)
+
+
+@right("mended_score", "looped")
+def step_by_step(path, goal, threshold):
+    rewards = np.full(len(path) - 1, -1.0)
+    for t in range(len(path) - 1):
+        if np.sqrt(((path[t + 1] - goal) ** 2).sum()) < threshold:
+            rewards[t] = 0
+    return rewards

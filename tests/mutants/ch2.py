@@ -258,3 +258,168 @@ def exact(horizon):
     for t in range(horizon):
         total += Fraction(1, horizon - t)
     return float(total / horizon)
+
+
+# ------------------------------------------------------------------------------------------------------ relabel_ending
+
+
+def ended(transition, goal, reward, done):
+    return Transition(
+        transition.state,
+        transition.action,
+        reward,
+        transition.next_state,
+        bool(done),
+        np.array(goal),
+        transition.achieved_goal,
+    )
+
+
+@mutant("relabel_ending", "never_done")
+def goes_on(transition, new_goal, reward_function):
+    return ended(transition, new_goal, reward_function(transition.achieved_goal, new_goal), False)
+
+
+@mutant("relabel_ending", "stale_done")
+def done_as_stored(transition, new_goal, reward_function):
+    reward = reward_function(transition.achieved_goal, new_goal)
+    return dataclasses.replace(transition, goal=new_goal, reward=float(reward))
+
+
+@mutant("relabel_ending", "done_when_missed")
+def truth_of_a_reward(transition, new_goal, reward_function):
+    reward = reward_function(transition.achieved_goal, new_goal)
+    return ended(transition, new_goal, reward, bool(reward))
+
+
+@mutant("relabel_ending", "old_or_new_success")
+def ends_twice(transition, new_goal, reward_function):
+    reward = reward_function(transition.achieved_goal, new_goal)
+    return ended(transition, new_goal, reward, max(transition.done, reward == 0))
+
+
+@mutant("relabel_ending", "done_if_equal")
+def equal_goals(transition, new_goal, reward_function):
+    reward = reward_function(transition.achieved_goal, new_goal)
+    return ended(transition, new_goal, reward, (transition.achieved_goal == new_goal).all())
+
+
+@mutant("relabel_ending", "reward_not_recomputed")
+def old_reward_and_done(transition, new_goal, reward_function):
+    return dataclasses.replace(transition, goal=np.array(new_goal))
+
+
+@right("relabel_ending", "with the constructor")
+def constructed(transition, new_goal, reward_function):
+    reward = reward_function(transition.achieved_goal, new_goal)
+    return ended(transition, new_goal, reward, not reward)
+
+
+@right("relabel_ending", "through another function")
+def on_top(transition, new_goal, reward_function):
+    success = reward_function(transition.achieved_goal, new_goal) > -0.5
+    return dataclasses.replace(transition, goal=new_goal.copy(), reward=0.0 if success else -1.0, done=bool(success))
+
+
+# ------------------------------------------------------------------------------------------------- share_when_it_stops
+
+
+@mutant("share_when_it_stops", "never_stops")
+def all_differ(horizon, stop):
+    return harmonic(horizon) / horizon
+
+
+@mutant("share_when_it_stops", "only_at_rest")
+def resting(horizon, stop):
+    return (horizon - stop) / horizon
+
+
+@mutant("share_when_it_stops", "repeats_counted_once")
+def places_not_moments(horizon, stop):
+    return np.mean([1 / (stop + 1 - min(t, stop)) for t in range(horizon)])
+
+
+@mutant("share_when_it_stops", "stops_one_too_late")
+def late(horizon, stop):
+    return np.mean([1.0 if t > stop else 1 / (horizon - t) for t in range(horizon)])
+
+
+@mutant("share_when_it_stops", "not_divided")
+def summed(horizon, stop):
+    return sum(1.0 if t >= stop else 1 / (horizon - t) for t in range(horizon))
+
+
+@mutant("share_when_it_stops", "uniform_over_the_episode")
+def whole_episode(horizon, stop):
+    return np.mean([(horizon - stop if t >= stop else 1) / horizon for t in range(horizon)])
+
+
+@right("share_when_it_stops", "by counting pairs")
+def counted_pairs(horizon, stop):
+    share = 0.0
+    for t in range(horizon):
+        candidates = [min(j, stop) for j in range(t, horizon)]
+        share += candidates.count(min(t, stop)) / len(candidates)
+    return share / horizon
+
+
+@right("share_when_it_stops", "as a difference of harmonic numbers")
+def by_harmonic_numbers(horizon, stop):
+    rest = sum(1 / j for j in range(1, horizon - stop + 1))
+    return (harmonic(horizon) - rest + horizon - stop) / horizon
+
+
+# -------------------------------------------------------------------------------------------------------- mended_batch
+
+
+@mutant("mended_batch", "as_handed_out")
+def in_memory(memory, rows, goal_rows, relabelled, reward_function):
+    for row, goal_row, new in zip(rows, goal_rows, relabelled, strict=True):
+        if new:
+            memory["goals"][row] = memory["achieved_goals"][goal_row]
+    goals = memory["goals"][rows].copy()
+    return {"goals": goals, "rewards": reward_function(memory["achieved_goals"][rows], goals)}
+
+
+@mutant("mended_batch", "twins_share_a_goal")
+def copied_whole(memory, rows, goal_rows, relabelled, reward_function):
+    goals, achieved = np.array(memory["goals"]), memory["achieved_goals"]
+    goals[rows[relabelled]] = achieved[goal_rows[relabelled]]
+    return {"goals": goals[rows], "rewards": reward_function(achieved[rows], goals[rows])}
+
+
+@mutant("mended_batch", "rewards_of_old_goals")
+def rewards_first(memory, rows, goal_rows, relabelled, reward_function):
+    goals, achieved = memory["goals"][rows], memory["achieved_goals"]
+    rewards = reward_function(achieved[rows], goals)
+    goals[relabelled] = achieved[goal_rows][relabelled]
+    return {"goals": goals, "rewards": rewards}
+
+
+@mutant("mended_batch", "all_relabelled")
+def no_real_goals(memory, rows, goal_rows, relabelled, reward_function):
+    goals = memory["achieved_goals"][goal_rows]
+    return {"goals": goals, "rewards": reward_function(memory["achieved_goals"][rows], goals)}
+
+
+@mutant("mended_batch", "own_place_for_goal")
+def where_it_is(memory, rows, goal_rows, relabelled, reward_function):
+    goals, here = memory["goals"][rows], memory["achieved_goals"][rows]
+    goals[relabelled] = here[relabelled]
+    return {"goals": goals, "rewards": reward_function(here, goals)}
+
+
+@right("mended_batch", "with where")
+def chosen_with_where(memory, rows, goal_rows, relabelled, reward_function):
+    achieved = memory["achieved_goals"]
+    goals = np.where(relabelled[:, None], achieved[goal_rows], memory["goals"][rows])
+    return {"goals": goals, "rewards": reward_function(achieved[rows], goals), "relabelled": relabelled}
+
+
+@right("mended_batch", "looped")
+def looped_batch(memory, rows, goal_rows, relabelled, reward_function):
+    goals, rewards = [], []
+    for row, goal_row, new in zip(rows, goal_rows, relabelled, strict=True):
+        goals.append(memory["achieved_goals"][goal_row] if new else memory["goals"][row])
+        rewards.append(reward_function(memory["achieved_goals"][row], goals[-1]))
+    return {"goals": np.array(goals), "rewards": np.array(rewards)}

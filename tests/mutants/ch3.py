@@ -221,3 +221,100 @@ def row_by_row(strategy, achieved_goals, t, k, rng, history):
     for i in range(k):
         goals[i] = pool[int(rng.random() * len(pool))]
     return goals
+
+
+# ------------------------------------------------------------------------------------------- discounted_future_indices
+
+
+@mutant("discounted_future_indices", "uniform")
+def without_gamma(t, length, k, gamma, rng):
+    return t + (rng.random(k) * (length - t)).astype(int)
+
+
+@mutant("discounted_future_indices", "piles_up_at_the_end")
+def capped(t, length, k, gamma, rng):
+    return np.clip(t + rng.geometric(1 - gamma, k) - 1, t, length - 1)
+
+
+@mutant("discounted_future_indices", "likes_the_end")
+def reversed_weights(t, length, k, gamma, rng):
+    weights = gamma ** np.arange(length - t)[::-1]
+    return rng.choice(np.arange(t, length), k, p=weights / weights.sum())
+
+
+@mutant("discounted_future_indices", "excludes_own_step")
+def from_the_next(t, length, k, gamma, rng):
+    later = np.arange(min(t + 1, length - 1), length)
+    weights = gamma**later
+    return rng.choice(later, k, p=weights / weights.sum())
+
+
+@mutant("discounted_future_indices", "one_draw_repeated")
+def the_same_for_all(t, length, k, gamma, rng):
+    weights = gamma ** np.arange(length - t)
+    return np.full(k, rng.choice(np.arange(t, length), p=weights / weights.sum()))
+
+
+@right("discounted_future_indices", "inverse of the distribution")
+def inverted(t, length, k, gamma, rng):
+    sums = np.cumsum(gamma ** np.arange(length - t))
+    return t + np.searchsorted(sums, rng.random(k) * sums[-1], side="right")
+
+
+@right("discounted_future_indices", "geometric, come round at the end")
+def come_round(t, length, k, gamma, rng):
+    return t + (rng.geometric(1 - gamma, size=k) - 1) % (length - t)
+
+
+@right("discounted_future_indices", "geometric, drawn again until it fits")
+def drawn_again(t, length, k, gamma, rng):
+    found = []
+    while len(found) < k:
+        j = t + int(rng.geometric(1 - gamma)) - 1
+        found += [j] if j < length else []
+    return np.array(found)
+
+
+# -------------------------------------------------------------------------------------------------- mended_future_rows
+
+
+@mutant("mended_future_rows", "as_handed_out")
+def added_to_the_start(rows, starts, lengths, rng):
+    return starts + np.floor(rng.random(rows.shape) * (starts + lengths - rows)).astype(int)
+
+
+@mutant("mended_future_rows", "whole_episode")
+def anywhere_in_it(rows, starts, lengths, rng):
+    return rng.integers(starts, starts + lengths)
+
+
+@mutant("mended_future_rows", "crosses_the_border")
+def one_too_far(rows, starts, lengths, rng):
+    return rng.integers(rows, starts + lengths + 1)
+
+
+@mutant("mended_future_rows", "excludes_own_step")
+def rows_strictly_later(rows, starts, lengths, rng):
+    last = starts + lengths - 1
+    return np.minimum(rows + 1 + (rng.random(len(rows)) * (last - rows)).astype(int), last)
+
+
+@mutant("mended_future_rows", "ends_half_as_often")
+def to_nearest(rows, starts, lengths, rng):
+    return rows + np.rint(rng.random(len(rows)) * (starts + lengths - 1 - rows)).astype(int)
+
+
+@mutant("mended_future_rows", "one_draw_repeated")
+def one_fraction(rows, starts, lengths, rng):
+    fraction = rng.random()
+    return np.array([r + int(fraction * (s + n - r)) for r, s, n in zip(rows, starts, lengths, strict=True)])
+
+
+@right("mended_future_rows", "integers with arrays for bounds")
+def with_bounds(rows, starts, lengths, rng):
+    return rng.integers(rows, starts + lengths)
+
+
+@right("mended_future_rows", "looped")
+def looped_rows(rows, starts, lengths, rng):
+    return np.array([rng.integers(r, s + n) for r, s, n in zip(rows, starts, lengths, strict=True)])

@@ -408,3 +408,69 @@ def looped(buffer_arrays, batch_size, k, rng, reward_function):
         batch["next_observations"].append(np.concatenate([buffer_arrays["next_states"][e, t], goal]))
         batch["relabelled"].append(relabelled)
     return {key: np.array(rows) for key, rows in batch.items()}
+
+
+# ------------------------------------------------------------------------------------------------------- mended_inputs
+
+
+def joined(observations, next_observations, goals, next_goals, rewards):
+    d = goals.shape[1]
+    now = np.concatenate([observations[:, :-d], goals], axis=1)
+    after = np.concatenate([next_observations[:, :-d], next_goals], axis=1)
+    return {"observations": now, "next_observations": after, "rewards": rewards}
+
+
+@mutant("mended_inputs", "as_handed_out")
+def next_forgotten(observations, next_observations, achieved_goals, new_goals, relabelled, reward_function):
+    old = observations[:, -new_goals.shape[1] :]
+    goals = np.where(relabelled[:, None], new_goals, old)
+    return joined(observations, next_observations, goals, old, reward_function(achieved_goals, goals))
+
+
+@mutant("mended_inputs", "every_next_goal")
+def all_next(observations, next_observations, achieved_goals, new_goals, relabelled, reward_function):
+    goals = np.where(relabelled[:, None], new_goals, observations[:, -new_goals.shape[1] :])
+    return joined(observations, next_observations, goals, new_goals, reward_function(achieved_goals, goals))
+
+
+@mutant("mended_inputs", "every_goal")
+def mask_forgotten(observations, next_observations, achieved_goals, new_goals, relabelled, reward_function):
+    return joined(observations, next_observations, new_goals, new_goals, reward_function(achieved_goals, new_goals))
+
+
+@mutant("mended_inputs", "rewards_of_old_goals")
+def rewards_before(observations, next_observations, achieved_goals, new_goals, relabelled, reward_function):
+    old = observations[:, -new_goals.shape[1] :]
+    goals = np.where(relabelled[:, None], new_goals, old)
+    return joined(observations, next_observations, goals, goals, reward_function(achieved_goals, old))
+
+
+@mutant("mended_inputs", "next_state_replaced")
+def one_input_for_both(observations, next_observations, achieved_goals, new_goals, relabelled, reward_function):
+    goals = np.where(relabelled[:, None], new_goals, observations[:, -new_goals.shape[1] :])
+    return joined(observations, observations, goals, goals, reward_function(achieved_goals, goals))
+
+
+@mutant("mended_inputs", "mutates_input")
+def swapped_in_place(observations, next_observations, achieved_goals, new_goals, relabelled, reward_function):
+    d = new_goals.shape[1]
+    observations[relabelled, -d:] = next_observations[relabelled, -d:] = new_goals[relabelled]
+    rewards = reward_function(achieved_goals, observations[:, -d:])
+    return {"observations": observations, "next_observations": next_observations, "rewards": rewards}
+
+
+@right("mended_inputs", "goals first")
+def goals_first(observations, next_observations, achieved_goals, new_goals, relabelled, reward_function):
+    goals = np.where(relabelled[:, None], new_goals, observations[:, -new_goals.shape[1] :])
+    return joined(observations, next_observations, goals, goals, reward_function(achieved_goals, goals))
+
+
+@right("mended_inputs", "looped")
+def one_row_at_a_time(observations, next_observations, achieved_goals, new_goals, relabelled, reward_function):
+    now, after, d = observations.copy(), next_observations.copy(), len(new_goals[0])
+    rewards = []
+    for i in range(len(now)):
+        if relabelled[i]:
+            now[i, -d:] = after[i, -d:] = new_goals[i]
+        rewards.append(float(reward_function(achieved_goals[i], now[i, -d:])))
+    return {"observations": now, "next_observations": after, "rewards": np.array(rewards)}

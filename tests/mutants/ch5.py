@@ -1,5 +1,7 @@
 """Answers to the exercises of chapter 5."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from mutants import mutant, right
@@ -352,3 +354,107 @@ def softmax_of_scipy(distances, reach, stage):
     from scipy.special import softmax
 
     return softmax((stage - 1) * beyond(distances, reach))
+
+
+# -------------------------------------------------------------------------------------------------- rank_probabilities
+
+
+@mutant("rank_probabilities", "proportional")
+def by_size(td_errors, alpha):
+    priorities = np.abs(td_errors) ** alpha
+    return priorities / np.sum(priorities)
+
+
+@mutant("rank_probabilities", "order_for_rank")
+def argsort_once(td_errors, alpha):
+    ranks = np.argsort(-np.abs(td_errors)) + 1
+    return ranks**-alpha / (ranks**-alpha).sum()
+
+
+@mutant("rank_probabilities", "smallest_first")
+def smallest_is_first(td_errors, alpha):
+    ranks = np.abs(td_errors).argsort().argsort() + 1.0
+    return ranks**-alpha / (ranks**-alpha).sum()
+
+
+@mutant("rank_probabilities", "signed_errors")
+def with_signs(td_errors, alpha):
+    ranks = (-td_errors).argsort().argsort() + 1.0
+    return ranks**-alpha / (ranks**-alpha).sum()
+
+
+@mutant("rank_probabilities", "not_normalised")
+def weights_only(td_errors, alpha):
+    return ((-np.abs(td_errors)).argsort().argsort() + 1.0) ** -alpha
+
+
+@mutant("rank_probabilities", "ranks_of_sorted_errors")
+def in_sorted_order(td_errors, alpha):
+    weights = np.array([1 / rank**alpha for rank in range(1, len(td_errors) + 1)])
+    return weights / weights.sum()
+
+
+@right("rank_probabilities", "argsort twice")
+def argsort_twice(td_errors, alpha):
+    weights = 1 / ((-np.abs(td_errors)).argsort().argsort() + 1.0) ** alpha
+    return weights / weights.sum()
+
+
+@right("rank_probabilities", "counting those that are larger")
+def by_counting(td_errors, alpha):
+    sizes = np.abs(td_errors)
+    weights = np.array([(1 + (sizes > size).sum()) ** -float(alpha) for size in sizes])
+    return weights / weights.sum()
+
+
+# ----------------------------------------------------------------------------------------------------- mended_energies
+
+
+def gains(positions, dt, clip):
+    total = []
+    for path in positions:
+        speeds = [0.0, *(np.sqrt((step**2).sum()) / dt for step in path[1:] - path[:-1])]
+        total.append(sum(min(max((b**2 - a**2) / 2, 0), clip) for a, b in pairwise(speeds)))
+    return np.array(total)
+
+
+@mutant("mended_energies", "as_handed_out")
+def energy_of_the_agent(states, dt, clip):
+    return gains(states[..., :2], dt, clip)
+
+
+@mutant("mended_energies", "relative_to_the_agent")
+def energy_of_the_difference(states, dt, clip):
+    return gains(states[..., 6:], dt, clip)
+
+
+@mutant("mended_energies", "both_bodies")
+def energy_of_both(states, dt, clip):
+    return gains(states[..., :4], dt, clip)
+
+
+@mutant("mended_energies", "velocity_for_place")
+def energy_of_the_velocity(states, dt, clip):
+    return gains(states[..., 4:6], dt, clip)
+
+
+@mutant("mended_energies", "not_clipped")
+def unlimited(states, dt, clip):
+    return gains(states[..., 2:4], dt, np.inf)
+
+
+@mutant("mended_energies", "one_number_for_all")
+def total_energy(states, dt, clip):
+    return float(sum(gains(states[..., 2:4], dt, clip)))
+
+
+@right("mended_energies", "looped")
+def looped_gains(states, dt, clip):
+    return gains(states[..., 2:4], dt, clip)
+
+
+@right("mended_energies", "by the stored velocity")
+def by_velocity(states, dt, clip):
+    kinetic = 0.5 * (states[:, :, 4:6] ** 2).sum(axis=2)
+    kinetic[:, 0] = 0
+    return np.minimum(np.maximum(kinetic[:, 1:] - kinetic[:, :-1], 0), clip).sum(axis=1)

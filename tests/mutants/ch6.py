@@ -283,3 +283,62 @@ def with_numpy(baseline, treatment):
     with np.errstate(invalid="ignore"):
         ratio = before / after
     return None if np.isnan(ratio) else ratio
+
+
+# ----------------------------------------------------------------------------------------------- mended_network_inputs
+
+
+@mutant("mended_network_inputs", "as_handed_out")
+def just_joined(states, goals):
+    return np.c_[states, goals]
+
+
+@mutant("mended_network_inputs", "sign_swapped")
+def wrong_sign(states, goals):
+    d = goals.shape[1]
+    return np.c_[states[:, :-d], states[:, :d] - goals, goals]
+
+
+@mutant("mended_network_inputs", "offset_erased")
+def set_to_zero(states, goals):
+    return np.c_[states[:, : -goals.shape[1]], np.zeros_like(goals), goals]
+
+
+@mutant("mended_network_inputs", "offset_cut_out")
+def left_out(states, goals):
+    return np.c_[states[:, : states.shape[1] - goals.shape[1]], goals]
+
+
+@mutant("mended_network_inputs", "from_the_old_goal")
+def minus_the_offset(states, goals):
+    d = goals.shape[1]
+    return np.c_[states[:, :-d], goals - states[:, -d:], goals]
+
+
+@mutant("mended_network_inputs", "old_goal_for_new")
+def old_goal(states, goals):
+    d = goals.shape[1]
+    return np.c_[states, states[:, :d] + states[:, -d:]]
+
+
+@mutant("mended_network_inputs", "mutates_input")
+def written_into_states(states, goals):
+    d = goals.shape[1]
+    states[:, -d:] = goals - states[:, :d]
+    return np.c_[states, goals]
+
+
+@right("mended_network_inputs", "a copy, written into")
+def written_into_a_copy(states, goals):
+    d = goals.shape[1]
+    changed = states.copy()
+    changed[:, -d:] = goals - changed[:, :d]
+    return np.hstack((changed, goals))
+
+
+@right("mended_network_inputs", "by the difference of the goals")
+def moved_with_the_goal(states, goals):
+    d = goals.shape[1]
+    old = states[:, :d] + states[:, -d:]
+    rows = [[*s[:-d], *(s[-d:] + (g - o)), *g] for s, g, o in zip(states, goals, old, strict=True)]
+    return np.array(rows)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from her_course.exercises.ch1 import probability_case, rate_case, reward_case
+from her_course.exercises.fresh_flips import flips_case
 from her_course.exercises.model import Case, Text
+from her_course.exercises.pose import pose_case, poses
+from her_course.exercises.scored_early import path_case
 
 
 def sparse_reward(rng: np.random.Generator) -> list[Case]:
@@ -34,4 +37,25 @@ def success_rate(rng: np.random.Generator) -> list[Case]:
         done = np.flatnonzero(rng.random(30) < 0.5)
         name = Text(f'三十个随机回合，"{at}"', f'thirty random episodes, "{at}"')
         cases.append(rate_case(name, rewards, at, done))
+    return cases
+
+
+def pose_reward(rng: np.random.Generator) -> list[Case]:
+    shapes, name = ((40,), (3, 4, 2), (1,)), Text("随机的姿态", "random poses")
+    return [
+        pose_case(name, *poses(rng, shape), angle=angle) for shape, angle in zip(shapes, (0.3, 1.5, 0.2), strict=True)
+    ]
+
+
+def fresh_flips_probability(rng: np.random.Generator) -> list[Case]:
+    pairs = [(int(rng.integers(3, 14)), int(rng.integers(2, 20))) for _ in range(3)] + [(1, 7)]
+    return [flips_case(Text(f"{n} 个比特，{h} 步", f"{n} bits, {h} steps"), n, h) for n, h in pairs]
+
+
+def mended_score(rng: np.random.Generator) -> list[Case]:
+    cases = []
+    for steps in (5, 12, 30):
+        path = np.cumsum(rng.integers(-1, 2, size=(steps + 1, 2)), axis=0)
+        goal = path[rng.integers(1, steps + 1)]
+        cases.append(path_case(Text("随机的路", "a random path"), path, goal, 1.5))
     return cases

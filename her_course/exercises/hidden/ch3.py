@@ -6,6 +6,7 @@ import numpy as np
 
 from her_course.exercises import ch3
 from her_course.exercises.drawing import generators
+from her_course.exercises.from_the_start import rows_case
 from her_course.exercises.model import Case, Text
 
 
@@ -39,3 +40,18 @@ def substitute_goals(rng: np.random.Generator) -> list[Case]:
         name = Text(f"{strategy}，随机的回合", f"{strategy}, a random episode")
         cases.append(ch3.goals_case(name, strategy, t, 120, goals, generators(rng, 30)))
     return cases
+
+
+def discounted_future_indices(rng: np.random.Generator) -> list[Case]:
+    cases = []
+    for gamma in (0.5, 0.9):
+        length = int(rng.integers(5, 10))
+        t = int(rng.integers(0, length - 3))
+        name = Text("另一个回合", "another episode")
+        cases.append(ch3.indices_case(name, t, length, 60, generators(rng, 40), gamma=gamma))
+    return cases
+
+
+def mended_future_rows(rng: np.random.Generator) -> list[Case]:
+    name, lengths = Text("另一个缓冲区", "another buffer"), rng.integers(2, 6, size=3).tolist()
+    return [rows_case(name, lengths, 30, rng, 20), rows_case(name, [1, 8], 12, rng, 6, exact=False)]

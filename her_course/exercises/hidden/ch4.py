@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from her_course.exercises import ch4, inputs, polyak
+from her_course.exercises.half_swapped import inputs_case
 from her_course.exercises.her_batch import batch_case
 from her_course.exercises.model import Case, Text
 
@@ -43,4 +44,12 @@ def sample_her_batch(rng: np.random.Generator) -> list[Case]:
         batch_case(name, lengths, 2, rng, batch_size=500, calls=10),
         batch_case(name, [7] * 2, 8, rng, inputs.at_least_as_far, batch_size=500, calls=10),
         batch_case(name, [1, 1, 1], 4, rng, batch_size=500, calls=3),
+    ]
+
+
+def mended_inputs(rng: np.random.Generator) -> list[Case]:
+    rewards, name = (inputs.within_half, inputs.at_least_as_far), Text("随机的一批", "a random batch")
+    return [
+        inputs_case(name, [1, *(rng.random(n - 1) < 0.6).astype(int).tolist()], rng, rewards[i % 2], d=d)
+        for i, (n, d) in enumerate(((9, 2), (25, 3), (4, 1)))
     ]

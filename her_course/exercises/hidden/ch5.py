@@ -6,6 +6,8 @@ import numpy as np
 
 from her_course.exercises import ch5, energy
 from her_course.exercises.model import Case, Text
+from her_course.exercises.ranks import ranks_case
+from her_course.exercises.whose_energy import energies_case, pushes
 
 RANDOM = Text("随机的输入", "random inputs")
 
@@ -49,3 +51,14 @@ def curriculum_weights(rng: np.random.Generator) -> list[Case]:
     ]
     far = rng.uniform(2000, 2100, size=6)
     return [*cases, ch5.curriculum_case(Text("远得很", "far away"), far, 0.7, 0.1)]
+
+
+def rank_probabilities(rng: np.random.Generator) -> list[Case]:
+    return [ranks_case(RANDOM, rng.normal(size=n), float(alpha)) for n, alpha in ((5, 0.4), (40, 0.8), (200, 1.3))]
+
+
+def mended_energies(rng: np.random.Generator) -> list[Case]:
+    return [
+        energies_case(RANDOM, pushes(rng, episodes, steps, dt), dt, clip)
+        for episodes, steps, dt, clip in ((3, 10, 0.1, 0.5), (12, 50, 0.1, 0.2), (1, 20, 0.04, 1.0))
+    ]

@@ -7,6 +7,7 @@ import numpy as np
 from her_course.exercises import ch6
 from her_course.exercises.bootstrap import interval_case, statistics_case
 from her_course.exercises.drawing import generators
+from her_course.exercises.hidden_goal import states_case
 from her_course.exercises.model import Case, Text
 
 RANDOM = Text("随机的输入", "random inputs")
@@ -39,3 +40,8 @@ def speed_up(rng: np.random.Generator) -> list[Case]:
 
     chances = ((0.0, 0.0), (0.3, 0.1), (0.2, 0.2), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
     return [ch6.speed_case(RANDOM, seeds(5, before), seeds(7, after)) for before, after in chances]
+
+
+def mended_network_inputs(rng: np.random.Generator) -> list[Case]:
+    shapes = ((12, 2, 3), (5, 3, 1), (30, 1, 4))
+    return [states_case(RANDOM, rng, n, d, between, moved=0.8) for n, d, between in shapes]
