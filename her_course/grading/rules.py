@@ -1,0 +1,308 @@
+"""What is decided by whoever teaches: who is in the class, when work is due, what lateness costs, and exceptions.
+
+It stands in one file, ``class.toml``; every key is optional. `Rules` turns the points of an answer into its score, and
+nothing else does: a score depends on the results and on this file alone, however often either has changed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from her_course.grading.archives import clean
+
+DAY = 24 * 60 * 60
+#: how the gradebooks of Canvas and Moodle call what a roster says of a student
+COLUMNS = {
+    **{"Student": "name", "ID": "canvas", "SIS User ID": "sis_id", "SIS Login ID": "login", "Section": "section"},
+    **{"Identifier": "moodle", "Full name": "name", "Email address": "email", "ID number": "id"},
+    **{"标识符": "moodle", "全名": "name"},
+}
+
+
+@dataclass(frozen=True)
+class Student:
+    """Who is in the class; whatever is unknown is "".
+
+    Attributes:
+        id: the name in all tables; by default the ``name``.
+        canvas, moodle: the numbers that these platforms put into the names of downloaded files.
+        sis_id, login: as Canvas has them.
+    """
+
+    id: str
+    name: str = ""
+    section: str = ""
+    email: str = ""
+    canvas: str = ""
+    moodle: str = ""
+    sis_id: str = ""
+    login: str = ""
+
+
+class Score(NamedTuple):
+    """What a row is worth.
+
+    Attributes:
+        value: None where it does not count.
+        why: "" for the points of the answer, else "late", "extension", "override", "exempt" or "blank".
+        reason: that was given.
+    """
+
+    value: float | None
+    why: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The contents of a class.toml.
+
+    Attributes:
+        students: who is to have rows in any case.
+        deadline, deadlines: when work is due: of all chapters, and of single ones, by number.
+        factor: what late points are multiplied by for each day begun.
+        lowest: that is left of them at least.
+        grace: minutes that a submission may be late without being so.
+        missing: the score of what was not handed in: "zero" or "blank".
+        extensions, exemptions, overrides: tables as they stand in the file.
+        canvas: the names of Canvas's columns, by chapter.
+        gradebook: nbgrader's database.
+    """
+
+    students: tuple[Student, ...] = ()
+    deadline: datetime | None = None
+    deadlines: Mapping[int, datetime] = field(default_factory=dict)
+    factor: float = 1.0
+    lowest: float = 0.0
+    grace: float = 0.0
+    missing: str = "zero"
+    extensions: Sequence[Mapping[str, Any]] = ()
+    exemptions: Sequence[Mapping[str, Any]] = ()
+    overrides: Sequence[Mapping[str, Any]] = ()
+    canvas: Mapping[int, str] = field(default_factory=dict)
+    gradebook: Path | None = None
+
+    def student(self, name: str) -> Student:
+        """The student with this id, in the roster or not."""
+        return next((student for student in self.students if student.id == name), Student(name, name))
+
+    def aliases(self) -> dict[str, str]:
+        """The ids of students, by whatever else a submission may call them; names that several have are left out."""
+        names = [(name, s.id) for s in self.students for name in {s.moodle, s.canvas, s.name, s.login, s.email} - {""}]
+        count = Counter(name for name, _ in names)
+        return {name: student for name, student in names if count[name] == 1}
+
+    def due(self, student: str, chapter: int) -> tuple[datetime | None, bool]:
+        """The deadline of a student, and whether an extension moved it."""
+        due = self.deadlines.get(chapter, self.deadline)
+        for extension in _of(self.extensions, self.student(student), chapter):
+            if due is not None and extension["until"] > due:
+                return extension["until"], True
+        return due, False
+
+    def lateness(self, student: str, chapter: int, modified: float | None) -> tuple[float, str]:
+        """What points are multiplied by, and why: "late", "extension" or ""; ``modified`` is in seconds since 1970."""
+        due, extended = self.due(student, chapter)
+        late = 0.0 if due is None or modified is None else modified - due.timestamp()
+        if late > self.grace * 60:
+            return max(self.lowest, self.factor ** math.ceil(late / DAY)), "late"
+        return 1.0, "extension" if extended else ""
+
+    def exempt(self, student: str, chapter: int) -> str | None:
+        """Why a chapter does not count for a student; None if it does."""
+        return next((one["reason"] for one in _of(self.exemptions, self.student(student), chapter)), None)
+
+    def score(self, student: str, chapter: int, row: Mapping[str, Any], modified: float | None) -> Score:
+        """The score of a row of results: exemptions come first, then overrides, then lateness."""
+        reason = self.exempt(student, chapter)
+        if reason is not None:
+            return Score(None, "exempt", reason)
+        for one in _of(self.overrides, self.student(student), chapter):
+            if one["exercise"] == row["exercise"]:
+                return Score(float(one["score"]), "override", one["reason"])
+        if self.missing == "blank" and row["status"] == "no_file":
+            return Score(None, "blank")
+        factor, why = self.lateness(student, chapter, modified)
+        return Score(round(row["points"] * factor, 2), why)
+
+    def check(self, students: Iterable[str], points: Callable[[int], Mapping[str, float]]) -> None:
+        """See that every exception is about somebody and something.
+
+        Args:
+            points: gives those of each exercise of a chapter, by name.
+
+        Raises:
+            ValueError: a student, section or exercise is unknown, or a score is larger than its exercise's points.
+        """
+        known = {"student": set(students), "section": {student.section for student in self.students} - {""}}
+        for name in ("extension", "exemption", "override"):
+            for i, one in enumerate(getattr(self, f"{name}s"), start=1):
+                for key in known.keys() & one.keys():
+                    if one[key] not in known[key]:
+                        raise ValueError(f"{name} {i}: {key}: there is no {one[key]!r} in the class")
+        for i, one in enumerate(self.overrides, start=1):
+            most = points(one["chapter"])
+            if one["exercise"] not in most:
+                raise ValueError(f"override {i}: exercise: expected one of {', '.join(most)}, got {one['exercise']!r}")
+            if not 0 <= one["score"] <= most[one["exercise"]]:
+                raise ValueError(f"override {i}: score: expected 0 to {most[one['exercise']]:g}, got {one['score']}")
+
+
+def _of(exceptions: Iterable[Mapping[str, Any]], student: Student, chapter: int) -> list[Mapping[str, Any]]:
+    """The exceptions for a student and a chapter, the last in the file first."""
+    about = (("student", student.id), ("section", student.section))
+    mine = (one for one in exceptions if one.get("chapter", chapter) == chapter)
+    return [one for one in mine if any(name and one.get(key) == name for key, name in about)][::-1]
+
+
+# ------------------------------------------------------------------------------------------------------- reading files
+
+
+def read_rules(path: Path) -> Rules:
+    """The rules in a class.toml; paths in it are relative to its folder.
+
+    Raises:
+        ValueError: something in it is unknown, missing or of another kind than expected; the message says where.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path.name}: {error}") from None
+    try:
+        return _rules(_Table(table, ""), path.parent)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from None
+
+
+def _rules(table: _Table, folder: Path) -> Rules:
+    late = table.table("late")
+    gradebook = table.table("nbgrader").only(gradebook=str).get("gradebook")
+    students = table.get("students", [])
+    rules = Rules(
+        students=read_roster(folder / students) if isinstance(students, str) else _students(students),
+        deadline=_moment(table.get("deadline"), "deadline"),
+        deadlines={n: _moment(due, f"deadlines: ch{n}") for n, due in table.table("deadlines").by_chapter().items()},
+        **late.only(factor=(int, float), lowest=(int, float), grace=(int, float)),
+        missing=table.get("missing", "zero"),
+        extensions=[_until(one) for one in table.exceptions("extension", until=datetime)],
+        exemptions=table.exceptions("exemption", reason=str),
+        overrides=table.exceptions("override", exercise=str, score=(int, float), reason=str),
+        canvas=table.table("canvas").by_chapter(),
+        gradebook=folder / gradebook if gradebook else None,
+    )
+    names = "students, deadline, deadlines, late, missing, extension, exemption, override, canvas, nbgrader"
+    if unknown := table.keys() - set(names.split(", ")):
+        raise ValueError(f"{min(unknown)}: expected one of {names}")
+    for name in ("factor", "lowest"):
+        if not 0 <= getattr(rules, name) <= 1:
+            raise ValueError(f"late: {name}: expected 0 to 1, got {getattr(rules, name)}")
+    if rules.missing not in ("zero", "blank"):
+        raise ValueError(f'missing: expected "zero" or "blank", got {rules.missing!r}')
+    return rules
+
+
+class _Table(dict):
+    """A table of the file that knows its name, for messages."""
+
+    def __init__(self, values: Any, name: str):
+        if not isinstance(values, dict):
+            raise ValueError(f"{name}: expected a table, got {values!r}")
+        super().__init__(values)
+        self.name = name
+
+    def table(self, key: str) -> _Table:
+        return _Table(self.get(key, {}), key)
+
+    def only(self, **kinds: Any) -> dict[str, Any]:
+        for key, value in self.items():
+            if key not in kinds:
+                raise ValueError(f"{self.name}: expected {', '.join(kinds)}, got {key!r}")
+            if not isinstance(value, kinds[key]) or isinstance(value, bool):
+                raise ValueError(f"{self.name}: {key}: got {value!r}")
+        return dict(self)
+
+    def by_chapter(self) -> dict[int, Any]:
+        """The values of keys such as ``ch1``, by number."""
+        for key in self:
+            if not (key.startswith("ch") and key[2:].isdecimal()):
+                raise ValueError(f"{self.name}: expected a key such as ch1, got {key!r}")
+        return {int(key[2:]): value for key, value in self.items()}
+
+    def exceptions(self, key: str, **kinds: Any) -> list[dict[str, Any]]:
+        """An array of tables, each for a student or a section, and for a chapter or all of them."""
+        found = []
+        for i, values in enumerate(self.get(key, []), start=1):
+            one = _Table(values, f"{key} {i}").only(**kinds, student=str, section=str, chapter=int)
+            optional = ("chapter",) if key != "override" else ()
+            for name in (*kinds, *(() if optional else ("chapter",))):
+                if name not in one:
+                    raise ValueError(f"{key} {i}: {name} is missing")
+            if ("student" in one) == ("section" in one):
+                raise ValueError(f"{key} {i}: expected either a student or a section")
+            found.append(one | ({"student": clean(one["student"])} if "student" in one else {}))
+        return found
+
+
+def _moment(value: Any, name: str) -> datetime | None:
+    """A date and time of day; without a zone, in that of this machine."""
+    if value is not None and not isinstance(value, datetime):
+        raise ValueError(f"{name}: expected a date and time such as 2026-11-30T23:59:00, got {value!r}")
+    return value.astimezone() if value is not None and value.tzinfo is None else value
+
+
+def _until(extension: dict[str, Any]) -> dict[str, Any]:
+    return extension | {"until": _moment(extension["until"], "until")}
+
+
+def _students(entries: Iterable[Any]) -> tuple[Student, ...]:
+    """From names, or from tables with the fields of a `Student`."""
+    known = {field.name for field in fields(Student)}
+    found: dict[str, Student] = {}
+    for entry in entries:
+        values = {key: clean(str(value)) for key, value in ({"id": entry} if isinstance(entry, str) else entry).items()}
+        if unknown := values.keys() - known:
+            raise ValueError(f"students: expected {', '.join(sorted(known))}, got {min(unknown)!r}")
+        values["moodle"] = "".join(filter(str.isdigit, values.get("moodle", "")))  # of "Participant 101"
+        values["id"] = values.get("id") or values.get("name", "")
+        if values["id"]:
+            found[values["id"]] = Student(**values)
+    return tuple(found.values())
+
+
+def read_roster(path: Path) -> tuple[Student, ...]:
+    """The students in a file: names, one a line; or CSV with the fields of a `Student` as its head, among others.
+
+    What Canvas and Moodle export, a gradebook or a grading worksheet, is such CSV. The file may be in UTF-8, UTF-16 or,
+    as Windows in China writes it, GB 18030.
+
+    Raises:
+        ValueError: it is in none of these.
+    """
+    text = _decoded(path)
+    head, *rows = csv.reader(io.StringIO(text)) if text.strip() else [[]]
+    names = [COLUMNS.get(name.strip(), name.strip()) for name in head]
+    if not {"id", "name"} & set(names):
+        return _students(line.strip() for line in text.splitlines())
+    known = {field.name for field in fields(Student)}
+    found = [{key: value for key, value in zip(names, row, strict=False) if key in known} for row in rows]
+    return _students(one for one in found if one.get("name", "").strip() != "Points Possible")  # Canvas's second line
+
+
+def _decoded(path: Path) -> str:
+    data = path.read_bytes()
+    marked = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-16-le" if b"\0" in data[:64] else None
+    for encoding in [marked] if marked else ["utf-8-sig", "gb18030"]:
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise ValueError(f"students: {path.name} is not a text file in UTF-8, UTF-16 or GB 18030")
