@@ -113,7 +113,7 @@ def _canvas(grading: Grading, written: Written, lang: str) -> Iterator[Path]:
 def _moodle(grading: Grading, written: Written, lang: str) -> Iterator[Path]:
     """The columns of a grading worksheet that are read, called as in Moodle's ``lang``; and pages in a zip.
 
-    Moodle finds students by the number in ``Participant 101`` and in ``NAME_101_assignfeedback_file/``.
+    Moodle finds students by the number in ``Participant 101`` and in ``NAME_101_assignfeedback_file_/``.
     """
     says = {name: text.of(lang) for name, text in MOODLE.items()}
     for chapter, points, rows in _chapters(written.table):
@@ -124,7 +124,7 @@ def _moodle(grading: Grading, written: Written, lang: str) -> Iterator[Path]:
                 who = grading.rules.student(student)
                 name = re.sub(r"[\\/:_\x00-\x1f]+", " ", who.name or who.id)
                 if participant := _participant(grading, who):
-                    archive.write(written.pages[student], f"{name}_{participant}_assignfeedback_file/feedback.html")
+                    archive.write(written.pages[student], f"{name}_{participant}_assignfeedback_file_/feedback.html")
                 sheet.append((says["participant"] + participant, name, number(score), number(points.sum()), "-"))
         columns = [says[name] for name in ("identifier", "name", "grade", "maximum", "modified")]
         yield _write_csv(folder / "Grades.csv", pd.DataFrame(sheet, columns=columns))
@@ -206,7 +206,8 @@ def _nbgrader(grading: Grading, written: Written, lang: str) -> Iterator[Path]:
                 gradebook.update_or_create_grade_cell(exercise, "her-grade", name, max_score=most, cell_type="code")
             for student, mine in rows.dropna(subset="score").groupby("student", sort=False):
                 who = grading.rules.student(student)
-                gradebook.update_or_create_student(student, last_name=who.name or None, email=who.email or None)
+                known = {"last_name": who.name, "email": who.email}
+                gradebook.update_or_create_student(student, **{key: text for key, text in known.items() if text})
                 gradebook.update_or_create_submission(name, student)
                 for exercise, score in zip(mine["exercise"], mine["score"], strict=True):
                     grade = gradebook.find_grade(exercise, "her-grade", name, student)
