@@ -264,17 +264,23 @@ def _until(extension: dict[str, Any]) -> dict[str, Any]:
 
 
 def _students(entries: Iterable[Any]) -> tuple[Student, ...]:
-    """From names, or from tables with the fields of a `Student`."""
+    """From names, or from tables with the fields of a `Student`; namesakes without an ID get their number for one."""
     known = {field.name for field in fields(Student)}
-    found: dict[str, Student] = {}
+    tables = []
     for entry in entries:
         values = {key: clean(str(value)) for key, value in ({"id": entry} if isinstance(entry, str) else entry).items()}
         if unknown := values.keys() - known:
             raise ValueError(f"students: expected {', '.join(sorted(known))}, got {min(unknown)!r}")
         values["moodle"] = "".join(filter(str.isdigit, values.get("moodle", "")))  # of "Participant 101"
-        values["id"] = values.get("id") or values.get("name", "")
-        if values["id"]:
-            found[values["id"]] = Student(**values)
+        tables += [values] if values.get("id") or values.get("name") else []
+    count = Counter(values.get("id") or values["name"] for values in tables)
+    for values in tables:
+        number = values["moodle"] or values.get("canvas", "")
+        name = values.get("id") or values["name"]
+        values["id"] = name if count[name] == 1 else f"{name} {number}"
+    found = {values["id"]: Student(**values) for values in tables}
+    if len(found) < len(tables):
+        raise ValueError("students: two have the same id, or the same name and no number")
     return tuple(found.values())
 
 
