@@ -256,8 +256,8 @@ def test_with_pseudonyms_no_name_is_on_any_page_and_the_key_lies_apart(graded, t
         ("late = {factor = true}", "factor"),
         ('missing = "none"', "missing"),
         ("students = [{nick = 'x'}]", "nick"),
-        ("[[override]]\nstudent = 'ann'\nchapter = 1\nexercise = 'sparse_reward'\nscore = 1", "reason is missing"),
-        ("[[exemption]]\nchapter = 1\nreason = 'x'", "student or a section"),
+        ("[[override]]\nstudent = 'ann'\nchapter = 1\nexercise = 'sparse_reward'\nscore = 1", "'reason' is a required"),
+        ("[[exemption]]\nchapter = 1\nreason = 'x'", "exemption.0"),
         ("students = ['ann']\n[[exemption]]\nstudent = 'anne'\nreason = 'x'", "'anne'"),
         ("students = ['ann']\n[[exemption]]\nsection = 'C'\nreason = 'x'", "'C'"),
         (

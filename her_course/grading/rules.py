@@ -12,10 +12,15 @@ import math
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from jsonschema import Draft202012Validator, validators
+from jsonschema.exceptions import best_match
 
 from her_course.grading.archives import clean
 
@@ -175,112 +180,57 @@ def read_rules(path: Path) -> Rules:
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        if error := best_match(_validator().iter_errors(table)):
+            raise ValueError(f"{'.'.join(map(str, error.absolute_path))}: {error.message}".removeprefix(": "))
+        students, gradebook = table.get("students", []), table.get("nbgrader", {}).get("gradebook")
+        return Rules(
+            students=read_roster(path.parent / students) if isinstance(students, str) else _students(students),
+            deadline=_here(table["deadline"]) if "deadline" in table else None,
+            deadlines={chapter: _here(due) for chapter, due in _by_chapter(table.get("deadlines", {})).items()},
+            **table.get("late", {}),
+            missing=table.get("missing", "zero"),
+            extensions=[one | {"until": _here(one["until"])} for one in table.get("extension", [])],
+            exemptions=table.get("exemption", []),
+            overrides=table.get("override", []),
+            canvas=_by_chapter(table.get("canvas", {})),
+            gradebook=path.parent / gradebook if gradebook else None,
+        )
+    except ValueError as error:  # of TOML and of UTF-8 too
         raise ValueError(f"{path.name}: {error}") from None
-    try:
-        return _rules(_Table(table, ""), path.parent)
-    except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from None
 
 
-def _rules(table: _Table, folder: Path) -> Rules:
-    late = table.table("late")
-    gradebook = table.table("nbgrader").only(gradebook=str).get("gradebook")
-    students = table.get("students", [])
-    rules = Rules(
-        students=read_roster(folder / students) if isinstance(students, str) else _students(students),
-        deadline=_moment(table.get("deadline"), "deadline"),
-        deadlines={n: _moment(due, f"deadlines: ch{n}") for n, due in table.table("deadlines").by_chapter().items()},
-        **late.only(factor=(int, float), lowest=(int, float), grace=(int, float)),
-        missing=table.get("missing", "zero"),
-        extensions=[_until(one) for one in table.exceptions("extension", until=datetime)],
-        exemptions=table.exceptions("exemption", reason=str),
-        overrides=table.exceptions("override", exercise=str, score=(int, float), reason=str),
-        canvas=table.table("canvas").by_chapter(),
-        gradebook=folder / gradebook if gradebook else None,
-    )
-    names = "students, deadline, deadlines, late, missing, extension, exemption, override, canvas, nbgrader"
-    if unknown := table.keys() - set(names.split(", ")):
-        raise ValueError(f"{min(unknown)}: expected one of {names}")
-    for name in ("factor", "lowest"):
-        if not 0 <= getattr(rules, name) <= 1:
-            raise ValueError(f"late: {name}: expected 0 to 1, got {getattr(rules, name)}")
-    if rules.missing not in ("zero", "blank"):
-        raise ValueError(f'missing: expected "zero" or "blank", got {rules.missing!r}')
-    return rules
+@cache
+def _validator() -> Any:
+    """Of what may stand in a class.toml."""
+    schema = tomllib.loads(resources.files(__package__).joinpath("rules.toml").read_text(encoding="utf-8"))
+    kinds = Draft202012Validator.TYPE_CHECKER.redefine("moment", lambda _, value: isinstance(value, datetime))
+    return validators.extend(Draft202012Validator, type_checker=kinds)(schema)
 
 
-class _Table(dict):
-    """A table of the file that knows its name, for messages."""
-
-    def __init__(self, values: Any, name: str):
-        if not isinstance(values, dict):
-            raise ValueError(f"{name}: expected a table, got {values!r}")
-        super().__init__(values)
-        self.name = name
-
-    def table(self, key: str) -> _Table:
-        return _Table(self.get(key, {}), key)
-
-    def only(self, **kinds: Any) -> dict[str, Any]:
-        for key, value in self.items():
-            if key not in kinds:
-                raise ValueError(f"{self.name}: expected {', '.join(kinds)}, got {key!r}")
-            if not isinstance(value, kinds[key]) or isinstance(value, bool):
-                raise ValueError(f"{self.name}: {key}: got {value!r}")
-        return dict(self)
-
-    def by_chapter(self) -> dict[int, Any]:
-        """The values of keys such as ``ch1``, by number."""
-        for key in self:
-            if not (key.startswith("ch") and key[2:].isdecimal()):
-                raise ValueError(f"{self.name}: expected a key such as ch1, got {key!r}")
-        return {int(key[2:]): value for key, value in self.items()}
-
-    def exceptions(self, key: str, **kinds: Any) -> list[dict[str, Any]]:
-        """An array of tables, each for a student or a section, and for a chapter or all of them."""
-        found = []
-        for i, values in enumerate(self.get(key, []), start=1):
-            one = _Table(values, f"{key} {i}").only(**kinds, student=str, section=str, chapter=int)
-            optional = ("chapter",) if key != "override" else ()
-            for name in (*kinds, *(() if optional else ("chapter",))):
-                if name not in one:
-                    raise ValueError(f"{key} {i}: {name} is missing")
-            if ("student" in one) == ("section" in one):
-                raise ValueError(f"{key} {i}: expected either a student or a section")
-            found.append(one | ({"student": clean(one["student"])} if "student" in one else {}))
-        return found
+def _by_chapter(table: Mapping[str, Any]) -> dict[int, Any]:
+    """The values of the keys ``ch1``, …, by number."""
+    return {int(key.removeprefix("ch")): value for key, value in table.items()}
 
 
-def _moment(value: Any, name: str) -> datetime | None:
-    """A date and time of day; without a zone, in that of this machine."""
-    if value is not None and not isinstance(value, datetime):
-        raise ValueError(f"{name}: expected a date and time such as 2026-11-30T23:59:00, got {value!r}")
-    return value.astimezone() if value is not None and value.tzinfo is None else value
+def _here(moment: datetime) -> datetime:
+    """A date and time without a zone is one in that of this machine."""
+    return moment.astimezone() if moment.tzinfo is None else moment
 
 
-def _until(extension: dict[str, Any]) -> dict[str, Any]:
-    return extension | {"until": _moment(extension["until"], "until")}
-
-
-def _students(entries: Iterable[Any]) -> tuple[Student, ...]:
+def _students(entries: Iterable[str | Mapping[str, Any]]) -> tuple[Student, ...]:
     """From names, or from tables with the fields of a `Student`; namesakes without an ID get their number for one."""
-    known = {field.name for field in fields(Student)}
-    tables = []
-    for entry in entries:
-        values = {key: clean(str(value)) for key, value in ({"id": entry} if isinstance(entry, str) else entry).items()}
-        if unknown := values.keys() - known:
-            raise ValueError(f"students: expected {', '.join(sorted(known))}, got {min(unknown)!r}")
-        values["moodle"] = "".join(filter(str.isdigit, values.get("moodle", "")))  # of "Participant 101"
-        tables += [values] if values.get("id") or values.get("name") else []
-    count = Counter(values.get("id") or values["name"] for values in tables)
-    for values in tables:
-        number = values["moodle"] or values.get("canvas", "")
-        name = values.get("id") or values["name"]
-        values["id"] = name if count[name] == 1 else f"{name} {number}"
-    found = {values["id"]: Student(**values) for values in tables}
-    if len(found) < len(tables):
-        raise ValueError("students: two have the same id, or the same name and no number")
+    entries = [{"id": entry} if isinstance(entry, str) else entry for entry in entries]
+    students = [Student(**{"id": ""} | {key: clean(str(value)) for key, value in entry.items()}) for entry in entries]
+    students = [student for student in students if student.id or student.name]
+    count = Counter(student.id or student.name for student in students)
+    found = {}
+    for student in students:
+        moodle = "".join(filter(str.isdigit, student.moodle))  # of "Participant 101"
+        name = student.id or student.name
+        name = name if count[name] == 1 else f"{name} {moodle or student.canvas}".strip()
+        if name in found:
+            raise ValueError(f"students: {name!r} is there twice")
+        found[name] = replace(student, id=name, moodle=moodle)
     return tuple(found.values())
 
 
