@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,7 +127,7 @@ def _moodle(grading: Grading, written: Written, lang: str) -> Iterator[Path]:
                 name = re.sub(r"[\\/:_\x00-\x1f]+", " ", who.name or who.id)
                 if participant := _participant(grading, who):
                     archive.write(written.pages[student], f"{name}_{participant}_assignfeedback_file_/feedback.html")
-                sheet.append((says["participant"] + participant, name, number(score), number(points.sum()), "-"))
+                sheet.append((says["participant"] + participant, name, number(score), number(points.sum()), ""))
         columns = [says[name] for name in ("identifier", "name", "grade", "maximum", "modified")]
         yield _write_csv(folder / "Grades.csv", pd.DataFrame(sheet, columns=columns))
         yield folder / "feedback.zip"
@@ -193,6 +195,7 @@ def _nbgrader(grading: Grading, written: Written, lang: str) -> Iterator[Path]:
     """Assignments of their own, made anew each time: what nbgrader holds of others is not touched."""
     from nbgrader.api import Gradebook, MissingEntry
 
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nbgrader calls alembic
     path = grading.rules.gradebook or grading.out / "nbgrader" / "gradebook.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     with Gradebook(f"sqlite:///{path.resolve()}") as gradebook:

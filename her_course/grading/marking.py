@@ -214,11 +214,11 @@ def _run(
 def _packed(outcomes: Sequence[Outcome]) -> str:
     """As text that `_unpacked` reads."""
     data = b"".join(struct.pack("<Q", len(frame)) + frame for frame in map(pack, outcomes))
-    return base64.b85encode(zlib.compress(data, 1)).decode()
+    return base64.b64encode(zlib.compress(data, 1)).decode()
 
 
 def _unpacked(text: str) -> list[Outcome]:
-    data = io.BytesIO(zlib.decompress(base64.b85decode(text)))
+    data = io.BytesIO(zlib.decompress(base64.b64decode(text)))
     return [unpack(data.read(struct.unpack("<Q", size)[0])) for size in iter(lambda: data.read(8), b"")]
 
 
