@@ -20,7 +20,9 @@ import shutil
 import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from importlib import resources
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,13 +67,14 @@ def write_all(
         Everything that an export needs.
     """
     exercises = {e.name: e for chapter in grading.chapters for e in grading.settings.exercises(chapter)}
-    shown = {student: pseudonym(grading.seed, student) if anonymous else student for student in grading.students}
+    show = partial(pseudonym, grading.seed) if anonymous else str
+    shown = dict(sorted(((student, show(student)) for student in grading.students), key=itemgetter(1)))
     pages = grading.out / ".grading" / "feedback"
     shutil.rmtree(pages, ignore_errors=True)
     pages.mkdir(parents=True)
     templates = environment(lang)
     names = file_names(shown.values())
-    count = Class(grading, exercises, names, lambda name: pseudonym(grading.seed, name) if anonymous else name)
+    count = Class(grading, exercises, names, show)
     rows = []
     for student, name in shown.items():
         records = grading.records(student)
@@ -88,13 +91,12 @@ def write_all(
     text = table.assign(**{name: table[name].map(number) for name in ("score", "max", "points")})
     _write_table(grading.out / "grades.csv", text[COLUMNS], shown)
     _write_table(grading.out / "chapters.csv", _by_chapter(table, grading), shown)
-    _write_table(
-        grading.out / "seconds.csv", text[["student", "exercise", "wall"]].rename(columns={"wall": "seconds"}), shown
-    )
+    seconds = text[["student", "exercise", "wall"]].rename(columns={"wall": "seconds"})
+    _write_table(grading.out / "seconds.csv", seconds, shown)
     _write_table(grading.out / "similar.csv", _similar(count), shown)
     if anonymous:
-        key = pd.DataFrame({"student": shown.values(), "id": shown.keys()})
-        _write_table(grading.out.resolve().with_name(f"{grading.out.resolve().name}-key.csv"), key, {})
+        key, out = pd.DataFrame({"student": shown.values(), "id": shown.keys()}), grading.out.resolve()
+        _write_table(out.with_name(f"{out.name}-key.csv"), key, {})
     final = grading.out / "feedback"
     shutil.rmtree(final, ignore_errors=True)
     pages.rename(final)
