@@ -296,7 +296,7 @@ def test_a_class_toml_that_is_not_right_is_refused_where_it_is_wrong(text, said,
             'Participant 101,Ann Lee,ann@x.org,Submitted,,"two\nlines"\n',
             {"101": "Ann Lee", "ann@x.org": "Ann Lee"},
         ),
-        ("标识符,全名,成绩\n参与人101,李雷,\n参与人102,李雷,\n", {"101": "李雷", "102": "李雷"}),
+        ("标识符,全名,成绩\n参与人101,李雷,\n参与人102,李雷,\n", {"101": "李雷 101", "102": "李雷 102"}),
     ],
 )
 def test_what_platforms_export_is_a_roster(text, ids, tmp_path):
