@@ -87,7 +87,7 @@ def write_all(
         ]
         count.add(name, [record for record in records if record["exempt"] is None])
         on_student()
-    table = pd.DataFrame(rows, columns=["student", "chapter", "digest", *_OF_ROWS])
+    table = pd.DataFrame(rows, columns=["student", "chapter", "digest", *_OF_ROWS]).astype({"score": float})
     text = table.assign(**{name: table[name].map(number) for name in ("score", "max", "points")})
     _write_table(grading.out / "grades.csv", text[COLUMNS], shown)
     _write_table(grading.out / "chapters.csv", _by_chapter(table, grading), shown)
