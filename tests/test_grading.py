@@ -156,14 +156,15 @@ def test_late_and_missing_submissions_count_as_the_rules_say(tmp_path):
     source = tmp_path / "submissions"
     for name in ("early", "late", "none"):
         (source / name).mkdir(parents=True)
-    for name, day in (("early", 1), ("late", 3)):
+    for name, day in (("early", 1), ("late", 2)):
         path = source / name / "ch1.py"
         path.write_text("\n".join(samples.right_answers(1).values()))
-        when = datetime(2026, 3, day).timestamp()
+        when = datetime(2026, 3, day, 12).timestamp()
         os.utime(path, (when, when))
-    (tmp_path / "roster.txt").write_text("nobody\nearly\n")
-    options = ["--chapter=1", "--jobs=1", "--quiet", "--deadline=2026-03-02", "--late-factor=0.5", "--missing=blank"]
-    options += [f"--sandbox={samples.KIND}", f"--roster={tmp_path / 'roster.txt'}", "--out", f"{tmp_path / 'out'}"]
+    rules = 'students = ["nobody", "early"]\ndeadline = 2026-03-02T00:00:00\nmissing = "blank"\nlate.factor = 0.5\n'
+    (tmp_path / "class.toml").write_text(rules)
+    options = ["--chapter=1", "--jobs=1", "--quiet", f"--sandbox={samples.KIND}"]
+    options += [f"--class={tmp_path / 'class.toml'}", "--out", f"{tmp_path / 'out'}"]
     done = CliRunner().invoke(main, ["grade", f"{source}", *options])
     assert done.exit_code == 0, done.output
     rows = grades(tmp_path / "out")

@@ -322,14 +322,16 @@ def test_results_among_the_submissions_are_no_student(tmp_path, monkeypatch):
 def test_rosters_are_read_in_every_encoding_that_is_about(encoding, tmp_path):
     lay_out(tmp_path / "s", {"张三/notes.txt": b"x"})
     (tmp_path / "roster.txt").write_bytes("张三\r\n李四\r\n\r\n".encode(encoding))
-    _, rows = run(tmp_path, f"--roster={tmp_path / 'roster.txt'}")
+    (tmp_path / "class.toml").write_text('students = "roster.txt"')
+    _, rows = run(tmp_path, f"--class={tmp_path / 'class.toml'}")
     assert {student for student, _ in rows} == {"张三", "李四"}
 
 
 def test_a_roster_that_is_no_text_is_refused_in_one_line(tmp_path):
     lay_out(tmp_path / "s", {"ann/ch1.ipynb": GOOD})
     (tmp_path / "roster.xlsx").write_bytes(b"PK\x03\x04\xff\xff\xff")
-    done, _ = run(tmp_path, f"--roster={tmp_path / 'roster.xlsx'}")
+    (tmp_path / "class.toml").write_text('students = "roster.xlsx"')
+    done, _ = run(tmp_path, f"--class={tmp_path / 'class.toml'}")
     assert done.exit_code == 1
     assert "roster.xlsx" in done.output
     assert "Traceback" not in done.output

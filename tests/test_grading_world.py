@@ -60,7 +60,7 @@ def mark(folder: Path, cells: list[str], name: str = "ch1.ipynb", limits: Limits
     data = samples.notebook(cells) if name.endswith("ipynb") else "\n".join(cells).encode()
     (folder / name).write_bytes(json.dumps(json.loads(data) | more).encode() if more else data)
     submission = Submission("ann", 1, (File(name, folder / name, Path(name).suffix),))
-    return marking.mark(submission, marking.Settings(1, kind=samples.KIND, limits=limits or Limits()))
+    return marking.mark(submission, marking.Settings(1, kind=samples.KIND, limits=limits or Limits()))[0]
 
 
 def graded_pages(folder: Path, cells: list[str]) -> tuple[dict, str]:

@@ -1,8 +1,8 @@
 """For instructors who live in nbgrader: the solutions are its assignments, and our grades go into its gradebook."""
 
 import csv
-import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,22 +10,16 @@ from pathlib import Path
 import grading_samples as samples
 import nbformat
 import pytest
+from test_instructors import blocks
 
 REPOSITORY = Path(__file__).parents[1]
-INSTRUCTIONS = REPOSITORY / "solutions" / "INSTRUCTORS.md"
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("nbgrader")
 
-
+#: as in an environment that was activated: nbgrader calls other programs of it
 ACTIVATED = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "HER_PROFILE": "quick"}
-"""As in an environment that was activated: nbgrader calls other programs of it."""
-
-
-def nbgrader(course: Path, *arguments: str) -> None:
-    command = [sys.executable, "-m", "nbgrader", *arguments, f"--CourseDirectory.root={course}"]
-    done = subprocess.run(command, cwd=course, env=os.environ | ACTIVATED, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+MODULES = {"nbgrader": "nbgrader", "her": "her.cli"}
 
 
 def answered(notebook: Path, answers: dict[str, str]) -> nbformat.NotebookNode:
@@ -38,10 +32,27 @@ def answered(notebook: Path, answers: dict[str, str]) -> nbformat.NotebookNode:
     return made
 
 
-def test_a_chapter_is_released_autograded_and_exported_by_nbgrader(tmp_path):
+def run(course: Path, line: str, *more: str) -> None:
+    program, *words = shlex.split(line)
+    command = [sys.executable, "-m", MODULES[program], *words, *more]
+    done = subprocess.run(command, cwd=course, env=os.environ | ACTIVATED, capture_output=True, text=True)
+    assert done.returncode == 0, (line, done.stderr[-3000:])
+
+
+def exported(path: Path) -> dict[tuple[str, str], tuple[float, float]]:
+    """Score and maximum, by assignment and student."""
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {(row["assignment"], row["student_id"]): (float(row["score"]), float(row["max_score"])) for row in rows}
+
+
+def test_a_chapter_is_graded_by_nbgrader_and_our_grades_join_its_gradebook(tmp_path):
     (tmp_path / "source" / "ch1").mkdir(parents=True)
     (tmp_path / "source" / "ch1" / "ch1.ipynb").write_bytes((REPOSITORY / "solutions" / "ch1.ipynb").read_bytes())
-    nbgrader(tmp_path, "generate_assignment", "ch1")
+    (tmp_path / "class.toml").write_text('nbgrader.gradebook = "gradebook.db"\nmissing = "blank"\n')
+    (block,) = blocks("en", "sh nbgrader")
+    generate, autograde, feedback, grade, export = block.splitlines()
+    run(tmp_path, generate)
     released = tmp_path / "release" / "ch1" / "ch1.ipynb"
     assert "BEGIN SOLUTION" not in released.read_text(encoding="utf-8")
     right = samples.right_answers(1)
@@ -50,32 +61,23 @@ def test_a_chapter_is_released_autograded_and_exported_by_nbgrader(tmp_path):
         folder = tmp_path / "submitted" / student / "ch1"
         folder.mkdir(parents=True)
         nbformat.write(answered(released, answers), folder / "ch1.ipynb")
-    nbgrader(tmp_path, "autograde", "ch1")
-    nbgrader(tmp_path, "export")
-    with open(tmp_path / "grades.csv", newline="") as file:
-        rows = {row["student_id"]: row for row in csv.DictReader(file)}
-    full = float(rows["ann"]["max_score"])
-    assert full > 0
-    assert float(rows["ann"]["score"]) == full
-    assert 0 < float(rows["bob"]["score"]) < full
-    assert float(rows["eve"]["score"]) == 0
-
-
-def test_the_script_in_the_instructions_takes_our_grades_into_its_gradebook(tmp_path, monkeypatch):
-    from nbgrader.api import Gradebook
-
-    text = INSTRUCTIONS.read_text(encoding="utf-8")
-    script = text.split("```python\n")[1].split("```")[0]
-    assert text.count(script) == 2, "the script is the same in both languages"
-    rows = [("李雷", 1, "sparse_reward", "6.5", "13"), ("李雷", 1, "success_rate", "", "13"), ("ann", 1, "x", "2", "2")]
-    with open(tmp_path / "grades.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["student", "chapter", "exercise", "score", "max", "status", "seconds"])
-        writer.writerows([*row, "partial", 0] for row in rows)
-    for _ in range(2):  # a second import replaces the first
-        subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=os.environ | ACTIVATED, check=True)
-    monkeypatch.setenv("PATH", ACTIVATED["PATH"])
-    with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}") as gradebook:
-        scores = {s.student.id: s.score for s in gradebook.assignment_submissions("ch1")}
-    assert scores == {"李雷": 6.5, "ann": 2.0}
-    assert json.dumps(scores)
+    run(tmp_path, autograde)
+    run(tmp_path, feedback)
+    assert (tmp_path / "feedback" / "bob" / "ch1" / "ch1.html").exists()
+    run(tmp_path, "nbgrader export")
+    own = exported(tmp_path / "grades.csv")
+    full = own["ch1", "ann"][1]
+    assert own["ch1", "ann"] == (full, full)
+    assert 0 < own["ch1", "bob"][0] < full
+    assert own["ch1", "eve"][0] == 0
+    kind = f"--sandbox={samples.KIND}"
+    run(tmp_path, grade, kind, "--jobs=1", "--quiet", "--chapter=1")
+    run(tmp_path, grade, kind, "--jobs=1", "--quiet", "--chapter=1", "--resume")  # again changes nothing
+    run(tmp_path, export)
+    found = exported(tmp_path / "all.csv")
+    assert {key: value for key, value in found.items() if key[0] == "ch1"} == own
+    assert exported(tmp_path / "grades.csv") == own  # which is a file of nbgrader's
+    with open(tmp_path / "grades" / "chapters.csv", encoding="utf-8-sig", newline="") as file:
+        ours = {("her-ch1", row["student"]): (float(row["ch1"]), float(row["max"])) for row in csv.DictReader(file)}
+    assert {key: value for key, value in found.items() if key[0] == "her-ch1"} == ours
+    assert ours["her-ch1", "bob"][0] < ours["her-ch1", "ann"][0]

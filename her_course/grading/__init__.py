@@ -8,8 +8,10 @@
 `warden`                  the warmed-up process that forks a child for each submission; inside the sandbox
 `confinement`             how bubblewrap is called; `system_calls`, what is refused besides
 `process`, `sandbox`      the grader's side: starts the warden, talks to a child, keeps the time
-`marking`                 one submission: what its functions are worth
+`marking`                 one submission: what its functions return, and what that is worth
 `classes`                 all submissions: in parallel, resumable
+`rules`                   what is decided by whoever teaches: points become scores
 `reports`, `summary`      grades.csv and the feedback for each student; the class on a page; words in `texts`
+`exports`                 grades as Canvas, Moodle, Gradescope and nbgrader import them
 ========================  ======================================================================================
 """

@@ -1,7 +1,10 @@
 """A class: every submission marked, in parallel and so that a run that was killed goes on.
 
-The folder of a grading holds ``run.json`` (how it is done, with the seed), ``.grading/results/`` (a file for each
-submission that is done), and once all are done what `reports` writes. Each file is moved to its place when it is whole.
+The folder of a grading holds ``run.json`` (how it is done, with the seed) and two files for each submission that is
+done: in ``.grading/outcomes/`` what its functions returned, which is all that a sandbox is needed for, and in
+``.grading/results/`` what that is worth by the cases as they are. Where cases change, outcomes are judged again, and
+only functions that are called with other inputs than before run again. What `reports` writes is made of the results and
+of the `rules` alone. Each file is moved to its place when it is whole.
 """
 
 from __future__ import annotations
@@ -13,8 +16,8 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from functools import cache
+from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +25,11 @@ from her.files import write_atomically
 from her_course.exercises.running import end_with_parent
 from her_course.grading.archives import open_safely
 from her_course.grading.confinement import COURSE
-from her_course.grading.marking import Settings, mark
+from her_course.grading.marking import Settings, mark, points
 from her_course.grading.process import require
+from her_course.grading.rules import Rules
 from her_course.grading.sandbox import Limits
 from her_course.grading.submissions import Submission, discover
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What is decided by whoever teaches.
-
-    Attributes:
-        deadline: submissions changed after it are late.
-        late_factor: what a late submission's points are multiplied by.
-        missing: what grades.csv says for what was not handed in: "zero" or "blank".
-    """
-
-    deadline: datetime | None = None
-    late_factor: float = 1.0
-    missing: str = "zero"
 
 
 @dataclass
@@ -69,14 +58,13 @@ class Grading:
     limits: Limits = field(default_factory=Limits)
     kind: str = "bubblewrap"
     rules: Rules = field(default_factory=Rules)
-    roster: Sequence[str] = ()
     registry: str = Settings.registry
 
     def __post_init__(self):
         if not self.submissions.exists():
             raise FileNotFoundError(f"submissions: there is no {str(self.submissions)!r}")
         require(self.kind)
-        self.results = self.out / ".grading" / "results"
+        self.results, self.outcomes = (self.out / ".grading" / name for name in ("results", "outcomes"))
         path = self.out / "run.json"
         out = repr(str(self.out))
         if path.exists():
@@ -88,16 +76,20 @@ class Grading:
             self.seed = seed
         elif self.seed is None:
             self.seed = secrets.randbelow(2**62)
-        self.results.mkdir(parents=True, exist_ok=True)
+        for folder in (self.results, self.outcomes):
+            folder.mkdir(parents=True, exist_ok=True)
         if os.name == "posix":
             (self.out / ".grading").chmod(0o700)
-        write(path, json.dumps({"seed": self.seed, "hidden": self.hidden, "exercises": _version()}, indent=2) + "\n")
+        write(path, json.dumps({"seed": self.seed, "hidden": self.hidden, "exercises": self._cases()}, indent=2) + "\n")
         hide = tuple(str(path.resolve()) for path in (self.submissions, self.out))
         self.settings = Settings(self.seed, self.hidden, self.limits, self.kind, hide, self.registry)
-        found = discover(self.submissions, self.out / ".grading" / "unpacked", self.chapters, self.roster, self.out)
-        self.found, self.unused, self.lost = found.submissions, found.unused, found.lost
-        self._paths: dict[tuple[str, int], Path] = {}
+        roster, aliases = [student.id for student in self.rules.students], self.rules.aliases()
+        unpacked = self.out / ".grading" / "unpacked"
+        found = discover(self.submissions, unpacked, self.chapters, roster, self.out, aliases)
+        self.found, self.unused, self.lost, self.moodle = found.submissions, found.unused, found.lost, found.moodle
+        self._paths: dict[tuple[str, int], tuple[Path, Path]] = {}
         self.students = list(dict.fromkeys(submission.student for submission in self.found))
+        self.rules.check(self.students, partial(points, self.settings))
 
     # ----------------------------------------------------------------------------------------------------- marking
 
@@ -121,55 +113,80 @@ class Grading:
                 on_done(submission)
             else:
                 todo.append(submission)
-        for submission, text in self._marked(todo, jobs, backend, scheduler):
-            write(self._path(submission), text)
+        for submission, ran, result in self._marked(todo, jobs, backend, scheduler):
+            if ran is not None:
+                write(self._outcomes(submission), ran)
+            write(self._path(submission), result)
             on_done(submission)
 
     def _marked(
         self, todo: Sequence[Submission], jobs: int, backend: str | None, scheduler: str | None
-    ) -> Iterator[tuple[Submission, str]]:
+    ) -> Iterator[tuple[Submission, str | None, str]]:
         if not todo or (jobs == 1 and backend != "dask"):
-            yield from ((submission, _task(0, submission, self.settings)[1]) for submission in todo)
+            yield from ((one, *_task(0, one, self.settings, self._outcomes(one))[1:]) for one in todo)
             return
         from joblib import Parallel, delayed, parallel_config
 
         with contextlib.ExitStack() as stack:
-            tasks = (delayed(_task)(i, one, self.settings, worker=True) for i, one in enumerate(todo))
+            tasks = (
+                delayed(_task)(i, one, self.settings, self._outcomes(one), worker=True) for i, one in enumerate(todo)
+            )
             if backend == "dask":
                 from dask.distributed import Client
 
                 client = stack.enter_context(Client(scheduler))
                 stack.enter_context(parallel_config("dask", client=client, wait_for_workers_timeout=60))
-                tasks = (delayed(_task)(i, one, self.settings, _contents(one)) for i, one in enumerate(todo))
+                tasks = (
+                    delayed(_task)(i, one, self.settings, _ran(self._outcomes(one)), _contents(one))
+                    for i, one in enumerate(todo)
+                )
                 jobs = -1
-            for i, text in Parallel(jobs, return_as="generator_unordered", batch_size=1)(tasks):
-                yield todo[i], text
+            for i, ran, result in Parallel(jobs, return_as="generator_unordered", batch_size=1)(tasks):
+                yield todo[i], ran, result
 
     def _path(self, submission: Submission) -> Path:
         """Where the result goes: of these very bytes, this seed, and this version of the exercises."""
+        return self._files(submission)[1]
+
+    def _outcomes(self, submission: Submission) -> Path:
+        """Where what came of running a submission goes."""
+        return self._files(submission)[0]
+
+    def _files(self, submission: Submission) -> tuple[Path, Path]:
         key = submission.student, submission.chapter
         if key not in self._paths:
-            said = [*key, submission.problem, submission.digest(), self.seed, self.hidden, self.kind]
-            said += [asdict(self.limits), self.registry, _version()]
-            self._paths[key] = self.results / f"{hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]}.json"
+            names = [exercise.name for exercise in self.settings.exercises(submission.chapter)]
+            said = [*key, submission.problem, submission.digest(), names, self.kind, asdict(self.limits), _sandbox()]
+            ran = _digest(json.dumps(said).encode())
+            judged = _digest(json.dumps([ran, self.seed, self.hidden, self.registry, self._cases()]).encode())
+            self._paths[key] = self.outcomes / f"{ran}.json", self.results / f"{judged}.json"
         return self._paths[key]
+
+    def _cases(self) -> str:
+        """The version of the exercises: where it is another one, outcomes are judged again."""
+        module = find_spec(self.registry.partition(":")[0])
+        return _version((COURSE / "exercises", COURSE / "grading" / "marking.py", Path(module.origin)))
 
     # ----------------------------------------------------------------------------------------------------- what came
 
     def records(self, student: str) -> list[dict[str, Any]]:
-        """A student's chapters in order, with ``late``, and each row with the ``score`` that the rules give it."""
+        """A student's chapters in order, and each row with the ``score`` that the rules give it.
+
+        A chapter has ``late``, ``exempt`` (why it does not count, or None), and of what was handed in ``files`` and
+        ``digest``; a row has also ``why`` and ``reason``, as `her_course.grading.rules.Score` has them.
+        """
         records = []
         begin = self.students.index(student) * len(self.chapters)
         for submission in self.found[begin : begin + len(self.chapters)]:
             record = json.loads(self._path(submission).read_text(encoding="utf-8"))
-            deadline = self.rules.deadline
-            files = submission.files
-            record["late"] = bool(deadline and files and files[record["used"]].modified > deadline.timestamp())
-            record["files"] = [file.name for file in files]
+            modified = submission.files[record["used"]].modified if submission.files else None
+            key = student, submission.chapter
+            record["exempt"] = self.rules.exempt(*key)
+            record["late"] = self.rules.lateness(*key, modified)[1] == "late"
+            record["files"] = [file.name for file in submission.files]
+            record["digest"] = self._outcomes(submission).stem
             for row in record["rows"]:
-                score = row["points"] * (self.rules.late_factor if record["late"] else 1.0)
-                blank = self.rules.missing == "blank" and row["status"] == "no_file"
-                row["score"] = None if blank else round(score, 2)
+                row["score"], row["why"], row["reason"] = self.rules.score(*key, row, modified)
             records.append(record)
         return records
 
@@ -178,12 +195,18 @@ def _task(
     number: int,
     submission: Submission,
     settings: Settings,
+    ran: Path | dict[str, Any] | None,
     data: Sequence[bytes] | None = None,
     worker: bool = False,
-) -> tuple[int, str]:
+) -> tuple[int, str | None, str]:
     if worker:  # which is not to outlive the grader
         end_with_parent()
-    return number, json.dumps(mark(submission, settings, data), ensure_ascii=False)
+    record, ran = mark(submission, settings, _ran(ran) if isinstance(ran, Path) else ran, data)
+    return number, None if ran is None else json.dumps(ran), json.dumps(record, ensure_ascii=False)
+
+
+def _ran(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _contents(submission: Submission) -> list[bytes]:
@@ -199,14 +222,20 @@ def _contents(submission: Submission) -> list[bytes]:
 
 
 @cache
-def _version() -> str:
-    """Of the exercises and of the grader: a grade given by others is given again."""
-    digest = hashlib.sha256()
-    for folder in ("exercises", "grading"):
-        for path in sorted((COURSE / folder).rglob("*")):
-            if path.suffix in (".py", ".toml"):
-                digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+def _version(paths: tuple[Path, ...]) -> str:
+    """Of code: a digest of files, and of the modules and tables in folders."""
+    files = [found for path in paths for found in ([path] if path.is_file() else sorted(path.rglob("*.*")))]
+    return _digest(b"".join(file.read_bytes() for file in files if file.suffix in (".py", ".toml")))
+
+
+def _sandbox() -> str:
+    """The version of all that runs beside a submission."""
+    parts = ("grading/reading.py", "grading/warden.py", "grading/world.py", "exercises/running.py", "plain.py")
+    return _version(tuple(COURSE / part for part in parts))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
 def write(path: Path, text: str, encoding: str = "utf-8") -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
+import hashlib
+import io
 import os
 import re
+import struct
 import sys
 import tempfile
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +26,7 @@ import numpy as np
 from her_course.exercises import registry
 from her_course.exercises.model import Call, Case, Exercise, Outcome, Problem, Text, Verdict
 from her_course.exercises.results import CaseResult, judge_exercise
-from her_course.exercises.running import lost
+from her_course.exercises.running import lost, pack, unpack
 from her_course.grading.archives import open_safely
 from her_course.grading.sandbox import Limits, Sandbox, Task, shared
 from her_course.grading.submissions import Submission
@@ -76,13 +81,15 @@ def _surviving(judge: Callable[[Sequence[Outcome]], Verdict]) -> Callable[[Seque
 class _Prepared(NamedTuple):
     """An exercise, the calls of its public and of its hidden cases, and the points of a right answer.
 
-    The exercise has the hidden cases among its public ones. All are made once, for all submissions.
+    The exercise has the hidden cases among its public ones. All are made once, for all submissions. ``calls`` is a
+    digest of the calls: equal ones need not be made again.
     """
 
     exercise: Exercise
     public: Task
     hidden: Task
     points: float
+    calls: str
 
     def row(self, status: str, problem: Text | str = "") -> dict[str, Any]:
         """The row of an answer of which nothing was run."""
@@ -117,30 +124,58 @@ def _prepared(settings: Settings, chapter: int, name: str) -> _Prepared:
     prepared = replace(exercise, public=make)
     points = judge_exercise(prepared, note, settings.seed, hidden=False).max_points
     public = sum(len(case.calls) for case in cases if not case.hidden)
-    tasks = (Task.of(name, exercise.seconds, part) for part in (calls[:public], calls[public:]))
-    return _Prepared(prepared, *tasks, points)
+    tasks = [Task.of(name, exercise.seconds, part) for part in (calls[:public], calls[public:])]
+    digests = [[hashlib.sha256(call).hexdigest() for call in task.encoded] for task in tasks]
+    digest = hashlib.sha256(repr((exercise.seconds, digests)).encode()).hexdigest()
+    return _Prepared(prepared, *tasks, points, digest)
 
 
-def mark(submission: Submission, settings: Settings, data: Sequence[bytes] | None = None) -> dict[str, Any]:
+def points(settings: Settings, chapter: int) -> dict[str, float]:
+    """What a right answer to each exercise of a chapter is worth, by name."""
+    return {e.name: _prepared(settings, chapter, e.name).points for e in settings.exercises(chapter)}
+
+
+def mark(
+    submission: Submission, settings: Settings, ran: dict[str, Any] | None = None, data: Sequence[bytes] | None = None
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """What a submission is worth, exercise by exercise.
 
     Args:
+        ran: what came when the submission ran before. Its functions are not called again with the same inputs.
         data: the contents of the submission's files, where their paths lead nowhere on this machine.
 
     Returns:
         What `her_course.grading.classes` keeps as JSON: ``student``, ``chapter``, ``isolation``, ``used`` (which of the
         submission's files), ``modules`` (whose import failed), ``reference`` (whether the course's answers are
         imported), and ``rows``, one for each exercise, with ``exercise``, ``points``, ``max``, ``status``, ``seconds``,
-        ``misconception``, ``cases``, …
+        ``misconception``, ``cases``, …; and ``ran``, to be handed in the next time, None if nothing can be run.
     """
     names = [exercise.name for exercise in settings.exercises(submission.chapter)]
     prepared = [_prepared(settings, submission.chapter, name) for name in names]
     record: dict[str, Any] = {"student": submission.student, "chapter": submission.chapter, "isolation": None}
     record |= {"used": 0, "modules": [], "failed": [], "reference": False}
     if submission.problem is not None:
-        return record | {"rows": [one.row(submission.problem) for one in prepared]}
+        return record | {"rows": [one.row(submission.problem) for one in prepared]}, None
+    came = ran["came"] if ran else {}
+    todo = [one for one in prepared if came.get(one.exercise.name, {}).get("calls") != one.calls]
+    if todo:
+        ran = _run(submission, settings, todo, names, data)
+        ran["came"] = came | ran["came"]
+    record |= {"isolation": ran["isolation"], "used": ran["used"]}
+    if "found" not in ran["there"]:
+        return record | {"rows": [one.row(ran["there"]["status"]) for one in prepared]}, ran
+    return record | _judged_all(ran, prepared, settings.seed), ran
+
+
+def _run(
+    submission: Submission,
+    settings: Settings,
+    todo: Sequence[_Prepared],
+    names: Sequence[str],
+    data: Sequence[bytes] | None,
+) -> dict[str, Any]:
+    """Run the cells of a submission, then call the functions ``todo``; everything that came is in what is returned."""
     sandbox = settings.sandbox()
-    record["isolation"] = sandbox.isolation._asdict()
     found = []
     for i, file in enumerate(submission.files):
         with _opened(file.path, data[i] if data else None) as descriptor:
@@ -148,35 +183,52 @@ def mark(submission: Submission, settings: Settings, data: Sequence[bytes] | Non
         found.append(there)
     # The file in which most is written counts; the stub as it was handed out does not push aside what was solved.
     written = [sum(one["written"] for one in there["found"].values()) if "found" in there else -1 for there in found]
-    record["used"] = used = written.index(max(written))
+    used = written.index(max(written))
     there = found[used]
+    ran = {"isolation": sandbox.isolation._asdict(), "used": used, "there": there, "failed": [], "came": {}}
     if "found" not in there:
-        return record | {"rows": [one.row(there["status"]) for one in prepared]}
-    return record | _mark_cells(sandbox, there, prepared, settings.seed)
-
-
-def _mark_cells(sandbox: Sandbox, there: dict[str, Any], prepared: Sequence[_Prepared], seed: int) -> dict[str, Any]:
+        return ran
     came: dict[str, list[Outcome]] = {}
     failed: dict[int, str] = {}
     seconds: dict[str, float] = defaultdict(float)
 
     def tasks() -> Iterator[Task]:
         """All public calls, and only when their outcomes are here the hidden ones, of functions that are written."""
-        yield from (one.public for one in prepared)
-        yield from (one.hidden for one in prepared if _is_written(came.get(one.exercise.name)))
+        yield from (one.public for one in todo)
+        yield from (one.hidden for one in todo if _is_written(came.get(one.exercise.name)))
 
     began = time.monotonic()
-    for task, outcomes, said in sandbox.run(there["cells"], tasks(), there["linked"]):
+    for task, outcomes, said in sandbox.run(there.pop("cells"), tasks(), there.pop("linked")):
         if task.name not in came:  # public: a page shows nothing that came after the first hidden input was sent
             failed = said
         came.setdefault(task.name, []).extend(outcomes or [])
         seconds[task.name] += time.monotonic() - began
         began = time.monotonic()
+    ran["failed"] = sorted(failed.items())
+    for one in todo:
+        name = one.exercise.name
+        ran["came"][name] = {"calls": one.calls, "wall": round(seconds[name], 3), "outcomes": _packed(came[name])}
+    return ran
+
+
+def _packed(outcomes: Sequence[Outcome]) -> str:
+    """As text that `_unpacked` reads."""
+    data = b"".join(struct.pack("<Q", len(frame)) + frame for frame in map(pack, outcomes))
+    return base64.b64encode(zlib.compress(data, 1)).decode()
+
+
+def _unpacked(text: str) -> list[Outcome]:
+    data = io.BytesIO(zlib.decompress(base64.b64decode(text)))
+    return [unpack(data.read(struct.unpack("<Q", size)[0])) for size in iter(lambda: data.read(8), b"")]
+
+
+def _judged_all(ran: dict[str, Any], prepared: Sequence[_Prepared], seed: int) -> dict[str, Any]:
+    there, failed = ran["there"], dict(ran["failed"])
     nowhere = {name: text for cell, text in failed.items() for name in there["binds"][cell]}
     rows = []
     for one in prepared:
-        name = one.exercise.name
-        found, outcomes = there["found"][name], came[name]
+        found, came = there["found"][one.exercise.name], ran["came"][one.exercise.name]
+        outcomes = _unpacked(came["outcomes"])
         if not outcomes:
             row = _absent(one, found, failed, there["python"])
         elif not _is_written(outcomes):
@@ -184,7 +236,7 @@ def _mark_cells(sandbox: Sandbox, there: dict[str, Any], prepared: Sequence[_Pre
         else:
             missing = len(one.public.encoded) + len(one.hidden.encoded) - len(outcomes)
             outcomes = [_explained(outcome, nowhere) for outcome in outcomes] + [lost("not_run")] * missing
-            row = _judged(one, outcomes, seed) | {"wall": round(seconds[name], 3)}
+            row = _judged(one, outcomes, seed) | {"wall": came["wall"]}
         rows.append(row | {"fingerprint": found["fingerprint"], "size": found["size"]})
     imports = {cell: text for cell, text in failed.items() if re.match(r"ModuleNotFound|ImportError", text)}
     modules = {name for text in imports.values() for name in re.findall(r"No module named '([\w.]{1,60})'", text)}

@@ -1,9 +1,10 @@
 """What a grading leaves behind: tables for machines, pages for people. Every page escapes all that strangers wrote.
 
 ========================  ======================================================================================
-``grades.csv``            a row for every student and exercise; equal submissions and seeds give equal files, so its
-                          column ``seconds`` counts only those after which calls were stopped
-``chapters.csv``          a row for every student, a column for every chapter: what a learning platform imports
+``grades.csv``            a row for every student and exercise; equal submissions, rules and seeds give equal files, so
+                          its column ``seconds`` counts only those after which calls were stopped
+``chapters.csv``          a row for every student, a column for every chapter
+``changes.csv``           whose score has changed since it was first given, from what to what, and why
 ``seconds.csv``           the measured wall time of every exercise, which no two runs share
 ``similar.csv``           who handed in the same but for names and layout
 ``summary.html``          the class
@@ -13,17 +14,20 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import partial
 from importlib import resources
-from typing import Any
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jinja2
+import pandas as pd
 from markupsafe import Markup
 
 from her_course.exercises.model import Exercise, Text
@@ -31,38 +35,82 @@ from her_course.grading.classes import Grading, write
 from her_course.grading.summary import Class
 from her_course.grading.texts import FILE_PROBLEMS, PAGES, STATUSES
 
-COLUMNS = ("student", "chapter", "exercise", "score", "max", "status", "seconds")
+COLUMNS = ["student", "chapter", "exercise", "score", "max", "status", "seconds", "why", "reason"]
+KEYS = ["student", "chapter", "exercise"]
+_OF_ROWS = ["exercise", "score", "max", "points", "status", "seconds", "wall", "why", "reason"]
+COMPARED = ["score", "max", "points", "why", "reason", "digest"]
 
 
-def write_all(grading: Grading, lang: str = "en", on_student: Callable[[], Any] = lambda: None) -> Text:
-    """Write every table and page, one student after the other; returns what isolation was in force."""
+class Written(NamedTuple):
+    """What was written.
+
+    Attributes:
+        table: a row for every student and exercise, under their own names.
+        pages: the feedback for each student.
+        isolation: what was in force while submissions ran.
+    """
+
+    table: pd.DataFrame
+    pages: dict[str, Path]
+    isolation: Text
+
+
+def write_all(
+    grading: Grading, lang: str = "en", on_student: Callable[[], Any] = lambda: None, anonymous: bool = False
+) -> Written:
+    """Write every table and page, one student after the other.
+
+    Args:
+        anonymous: students have pseudonyms everywhere; beside the folder of the grading lies a file that tells whose.
+
+    Returns:
+        Everything that an export needs.
+    """
     exercises = {e.name: e for chapter in grading.chapters for e in grading.settings.exercises(chapter)}
+    show = partial(pseudonym, grading.seed) if anonymous else str
+    shown = dict(sorted(((student, show(student)) for student in grading.students), key=itemgetter(1)))
     pages = grading.out / ".grading" / "feedback"
     shutil.rmtree(pages, ignore_errors=True)
     pages.mkdir(parents=True)
-    templates = _environment(lang)
-    names = file_names(grading.students)
-    count = Class(grading, exercises, names)
-    grades, seconds = _Table(COLUMNS), _Table(("student", "exercise", "seconds"))
-    wide = _Table(["student", *(f"ch{chapter}" for chapter in grading.chapters), "total", "max"])
-    for student in grading.students:
+    templates = environment(lang)
+    names = file_names(shown.values())
+    count = Class(grading, exercises, names, show)
+    rows = []
+    for student, name in shown.items():
         records = grading.records(student)
-        page = templates.get_template("feedback.html").render(_feedback(student, records, exercises, lang))
-        write(pages / names[student], page)
-        _tables(student, records, grades, wide, seconds)
-        count.add(student, records)
+        page = templates.get_template("feedback.html").render(_feedback(name, records, grading, lang))
+        write(pages / names[name], page)
+        rows += [
+            (student, record["chapter"], record["digest"], *(row[column] for column in _OF_ROWS))
+            for record in records
+            for row in record["rows"]
+        ]
+        count.add(name, [record for record in records if record["exempt"] is None])
         on_student()
-    tables = {"grades": grades, "chapters": wide, "seconds": seconds, "similar": _similar_table(count)}
-    for name, table in tables.items():
-        write(grading.out / f"{name}.csv", table.text(), "utf-8-sig")  # the mark tells a spreadsheet what it is
+    table = pd.DataFrame(rows, columns=["student", "chapter", "digest", *_OF_ROWS]).astype({"score": float})
+    text = table.assign(**{name: table[name].map(number) for name in ("score", "max", "points")})
+    _write_table(grading.out / "grades.csv", text[COLUMNS], shown)
+    _write_table(grading.out / "chapters.csv", _by_chapter(table, grading), shown)
+    seconds = text[["student", "exercise", "wall"]].rename(columns={"wall": "seconds"})
+    _write_table(grading.out / "seconds.csv", seconds, shown)
+    _write_table(grading.out / "similar.csv", _similar(count), shown)
+    if anonymous:
+        key, out = pd.DataFrame({"student": shown.values(), "id": shown.keys()}), grading.out.resolve()
+        _write_table(out.with_name(f"{out.name}-key.csv"), key, {})
     final = grading.out / "feedback"
     shutil.rmtree(final, ignore_errors=True)
     pages.rename(final)
     write(grading.out / "summary.html", templates.get_template("summary.html").render(count.summary(lang)))
-    return count.isolation()
+    _note_changes(grading.out, text[[*KEYS, *COMPARED]], shown)
+    return Written(table, {student: final / names[name] for student, name in shown.items()}, count.isolation())
 
 
-def _environment(lang: str) -> jinja2.Environment:
+def pseudonym(seed: int, student: str) -> str:
+    """The same for a student in each run of a grading, and known to nobody who does not know its seed."""
+    return f"student-{hashlib.sha256(f'{seed} {student}'.encode()).hexdigest()[:10]}"
+
+
+def environment(lang: str) -> jinja2.Environment:
     folder = resources.files("her_course.grading").joinpath("templates")
     style = folder.joinpath("style.css").read_text(encoding="utf-8")
     loader = jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8"))
@@ -92,19 +140,16 @@ def _prose(text: str) -> Markup:
 # -------------------------------------------------------------------------------------------------------------- tables
 
 
-class _Table:
-    """Rows of CSV. A name that a spreadsheet would take for a formula gets an apostrophe before it."""
+def _write_table(path: Path, table: pd.DataFrame, shown: dict[str, str]) -> None:
+    """CSV with students as they are to be shown. Its mark tells a spreadsheet that it is Unicode."""
+    if "student" in table:
+        table = table.assign(student=table["student"].map(lambda name: shown.get(name, name)))
+    write(path, harmless(table).to_csv(index=False, lineterminator="\n"), "utf-8-sig")
 
-    def __init__(self, columns: Iterable[str]):
-        self.file = io.StringIO()
-        self.writer = csv.writer(self.file, lineterminator="\n")
-        self.writer.writerow(columns)
 
-    def add(self, *values: Any) -> None:
-        self.writer.writerow([_harmless(value) if isinstance(value, str) else value for value in values])
-
-    def text(self) -> str:
-        return self.file.getvalue()
+def harmless(table: pd.DataFrame) -> pd.DataFrame:
+    """A name that a spreadsheet would take for a formula gets an apostrophe before it."""
+    return table.map(lambda value: _harmless(value) if isinstance(value, str) else value)
 
 
 def _harmless(text: str) -> str:
@@ -112,32 +157,69 @@ def _harmless(text: str) -> str:
     return f"'{text}" if unicodedata.normalize("NFKC", text).lstrip()[:1] in ("=", "+", "-", "@", "−") else text
 
 
-def _similar_table(count: Class) -> _Table:
-    table = _Table(("chapter", "students", "functions"))
+def _by_chapter(table: pd.DataFrame, grading: Grading) -> pd.DataFrame:
+    """A row for every student: the score of each chapter, "" where none counts, their sum, and what it could be."""
+    wide = chapter_scores(table).map(number).rename(columns=lambda chapter: f"ch{chapter}")
+    by_student = table.assign(max=table["max"].where(table["why"] != "exempt", 0.0)).groupby("student", sort=False)
+    totals = by_student[["score", "max"]].sum().map(number).rename(columns={"score": "total"})
+    return wide.join(totals).reset_index()
+
+
+def chapter_scores(table: pd.DataFrame) -> pd.DataFrame:
+    """The score of each student, a row, in each chapter, a column; NaN where nothing counts."""
+    scores = table.groupby(["student", "chapter"], sort=False)["score"].sum(min_count=1)
+    return scores.unstack().reindex(table["student"].unique()).rename_axis(index="student", columns=None)
+
+
+def _similar(count: Class) -> pd.DataFrame:
+    rows = []
     for pair in count.similar():
         people = [*map(_harmless, pair["students"]), *(f"({PAGES[source].en})" for source in pair["own"])]
-        table.add(pair["chapter"], "; ".join(people), " ".join(pair["functions"]))
-    return table
+        rows.append((pair["chapter"], "; ".join(people), " ".join(pair["functions"])))
+    return pd.DataFrame(rows, columns=["chapter", "students", "functions"])
 
 
-def _tables(student: str, records: list[dict], grades: _Table, wide: _Table, seconds: _Table) -> None:
-    total = maximum = 0.0
-    chapters = []
-    for record in records:
-        for row in record["rows"]:
-            score = "" if row["score"] is None else _number(row["score"])
-            names = student, record["chapter"], row["exercise"]
-            grades.add(*names, score, _number(row["max"]), row["status"], row["seconds"])
-            seconds.add(student, row["exercise"], row["wall"])
-        scores = [row["score"] for row in record["rows"] if row["score"] is not None]
-        chapters.append(_number(sum(scores)) if scores else "")
-        total += sum(scores)
-        maximum += sum(row["max"] for row in record["rows"])
-    wide.add(student, *chapters, _number(total), _number(maximum))
+def _note_changes(out: Path, after: pd.DataFrame, shown: dict[str, str]) -> None:
+    """Add to changes.csv what has changed since the last run, and remember the scores for the next one."""
+    path, log = out / ".grading" / "scores.csv", out / "changes.csv"
+    before = pd.read_csv(path, dtype=str, keep_default_na=False) if path.exists() else after.iloc[:0]
+    after = after.astype(str)
+    new = changes(before, after)
+    if len(new) or not log.exists():
+        new.insert(0, "when", datetime.now().isoformat(" ", "minutes"))
+        old = pd.read_csv(log, dtype=str, keep_default_na=False) if log.exists() else new.iloc[:0]
+        _write_table(log, pd.concat([old, new]), shown)
+    write(path, pd.concat([after, before]).drop_duplicates(KEYS).to_csv(index=False))
 
 
-def _number(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+def changes(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Whose score or maximum is another one, and why.
+
+    Args:
+        before, after: columns `KEYS` and `COMPARED`, all of them text.
+    """
+    both = after.merge(before.astype(str), on=KEYS, suffixes=("", "_before"))
+    moved = both[(both["score"] != both["score_before"]) | (both["max"] != both["max_before"])]
+    columns = [*KEYS, "score_before", "score", "max_before", "max", "why"]
+    return moved.assign(why=[_why(row) for row in moved.to_dict("records")])[columns]
+
+
+def _why(row: dict[str, str]) -> str:
+    """What of a row is another than before."""
+    found = []
+    if row["digest"] != row["digest_before"]:
+        found.append("handed in")
+    elif (row["points"], row["max"]) != (row["points_before"], row["max_before"]):
+        found.append("cases")
+    if (row["why"], row["reason"]) != (row["why_before"], row["reason_before"]):
+        now = row["why"] or f"no longer {row['why_before']}"
+        found.append(f"{now}: {row['reason']}" if row["reason"] else now)
+    return "; ".join(found) or "late"
+
+
+def number(value: float | None) -> str:
+    """With at most two decimals; "" for what does not count."""
+    return "" if pd.isna(value) else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def file_names(students: Iterable[str]) -> dict[str, str]:
@@ -152,30 +234,32 @@ def file_names(students: Iterable[str]) -> dict[str, str]:
 # ------------------------------------------------------------------------------------------------------------- feedback
 
 
-def _feedback(student: str, records: list[dict], exercises: dict[str, Exercise], lang: str) -> dict[str, Any]:
-    chapters = []
-    for record in records:
-        rows = record["rows"]
-        problem = rows[0]["status"] if rows and rows[0]["status"] in FILE_PROBLEMS else None
-        # What a submission said could be what it has read, where nothing kept it from reading.
-        silent = bool(record["isolation"]) and record["isolation"]["kind"] == "limits"
-        failed = [] if silent else record["failed"]
-        chapters.append(
-            {
-                "number": record["chapter"],
-                "late": record["late"],
-                "score": _number(sum(row["score"] or 0 for row in rows)),
-                "max": _number(sum(row["max"] for row in rows)),
-                "file_problem": STATUSES[problem].of(lang) if problem else None,
-                "failed": [PAGES["cell_failed"].of(lang).format(cell, text) for cell, text in failed[:5]],
-                "rows": [_card(row, exercises[row["exercise"]], lang, silent) for row in rows],
-            }
-        )
+def _feedback(student: str, records: list[dict], grading: Grading, lang: str) -> dict[str, Any]:
     return {
         "student": student,
-        "chapters": chapters,
-        "total": _number(sum(row["score"] or 0 for record in records for row in record["rows"])),
-        "maximum": _number(sum(row["max"] for record in records for row in record["rows"])),
+        "chapters": [cards(record, grading, lang) for record in records],
+        "total": number(sum(row["score"] or 0 for record in records for row in record["rows"])),
+        "maximum": number(sum(row["max"] for record in records if record["exempt"] is None for row in record["rows"])),
+    }
+
+
+def cards(record: dict[str, Any], grading: Grading, lang: str) -> dict[str, Any]:
+    """A student's chapter as the feedback shows it: what is to be said of it, and a card for each exercise."""
+    rows = record["rows"]
+    exercises = {exercise.name: exercise for exercise in grading.settings.exercises(record["chapter"])}
+    problem = rows[0]["status"] if rows and rows[0]["status"] in FILE_PROBLEMS else None
+    # What a submission said could be what it has read, where nothing kept it from reading.
+    silent = bool(record["isolation"]) and record["isolation"]["kind"] == "limits"
+    failed = [] if silent else record["failed"]
+    return {
+        "number": record["chapter"],
+        "late": record["late"],
+        "exempt": record["exempt"],
+        "score": number(sum(row["score"] or 0 for row in rows)),
+        "max": number(sum(row["max"] for row in rows)),
+        "file_problem": STATUSES[problem].of(lang) if problem else None,
+        "failed": [PAGES["cell_failed"].of(lang).format(cell, text) for cell, text in failed[:5]],
+        "rows": [_card(row, exercises[row["exercise"]], lang, silent) for row in rows],
     }
 
 
@@ -199,11 +283,12 @@ def _card(row: dict[str, Any], exercise: Exercise, lang: str, silent: bool) -> d
     return {
         "exercise": row["exercise"],
         "title": exercise.title.of(lang),
-        "score": _number(row["score"] or 0),
-        "max": _number(row["max"]),
+        "score": number(row["score"] or 0),
+        "max": number(row["max"]),
         "status": STATUSES[row["status"]].of(lang),
         "look": "passed" if row["status"] == "passed" else "absent" if row["status"] in ("missing", "not_done") else "",
         "problem": "" if silent else row["problem"][which],
+        "override": row["reason"] if row["why"] == "override" else None,
         "misconception": exercise.text(idea).of(lang) if idea else None,
         "cases": cases,
         "hidden_passed": sum(hidden),

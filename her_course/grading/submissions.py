@@ -37,7 +37,7 @@ _GENERIC = re.compile(
 )
 #: what Moodle and Canvas put behind a name
 _MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_(?:assignsubmission_)?(?:file|onlinetext)_?")
-_CANVAS = re.compile(r"(_LATE)?_\d+_\d+$", re.IGNORECASE)
+_CANVAS = re.compile(r"(_LATE)?_(?P<id>\d+)_\d+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -92,15 +92,22 @@ class Found:
         submissions: one for every student and chapter, sorted.
         unused: (student or "", name, reason) of what was seen and is not used.
         lost: students of whom something was seen and nothing can be graded.
+        moodle: the numbers of students in Moodle, where names of folders have them.
     """
 
     submissions: list[Submission] = field(default_factory=list)
     unused: list[tuple[str, str, str]] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    moodle: dict[str, str] = field(default_factory=dict)
 
 
 def discover(
-    root: Path, unpacked: Path, chapters: Sequence[int], roster: Iterable[str] = (), ignore: Path | None = None
+    root: Path,
+    unpacked: Path,
+    chapters: Sequence[int],
+    roster: Iterable[str] = (),
+    ignore: Path | None = None,
+    aliases: Mapping[str, str] | None = None,
 ) -> Found:
     """A submission for every student and chapter; those that were not handed in have the problem "no_file".
 
@@ -110,16 +117,18 @@ def discover(
         chapters: which.
         roster: students who are to have rows in any case.
         ignore: a folder that is none of the submissions: that of the results.
+        aliases: students by other names than in ``roster``, such as the numbers that platforms put into file names.
 
     Raises:
         FileNotFoundError: there is no ``root``.
         ValueError: ``root`` is neither a folder nor a zip that can be read.
     """
     names = [clean(name) for name in roster]
-    owned = list(_owned(list(entries_of(root, unpacked, ignore)), names))
     students = dict.fromkeys(names)
     files: dict[tuple[str, int], list[File]] = defaultdict(list)
     found = Found()
+    known = dict(aliases or {}) | {name: name for name in names}
+    owned = list(_owned(list(entries_of(root, unpacked, ignore)), known, found.moodle))
     for student, entry in owned:
         students |= {student: None} if student else {}
         reason = None if entry.folder else _sort_in(student, entry, chapters, files)
@@ -212,22 +221,26 @@ def _by_content(path: Path | None) -> list[int]:
 # ------------------------------------------------------------------------------------------------------ whose a file is
 
 
-def _owned(entries: Sequence[Entry], roster: Sequence[str]) -> Iterator[tuple[str, Entry]]:
-    """Each entry with its student, "" if nobody can say."""
-    yield from ((clean(entry.owner), entry) for entry in entries if entry.owner)
-    owned = list(_at_level([entry for entry in entries if not entry.owner], 0, set(roster)))
+def _owned(entries: Sequence[Entry], roster: Mapping[str, str], moodle: dict[str, str]) -> Iterator[tuple[str, Entry]]:
+    """Each entry with its student, "" if nobody can say. Students' numbers in Moodle are put into ``moodle``."""
+    yield from ((roster.get(clean(entry.owner), clean(entry.owner)), entry) for entry in entries if entry.owner)
+    owned = list(_at_level([entry for entry in entries if not entry.owner], 0, roster))
     numbers: dict[str, set[str]] = defaultdict(set)
     for student, _ in owned:
         if found := _MOODLE.fullmatch(student):
             numbers[found["name"]].add(found["id"])
     for student, entry in owned:
-        found = _MOODLE.fullmatch(student)
-        if found and len(numbers[found["name"]]) > 1:
-            student = f"{found['name']} {found['id']}"
-        yield clean(found["name"] if found and len(numbers[found["name"]]) == 1 else student), entry
+        found, name = _MOODLE.fullmatch(student), student
+        if found:
+            name = found["name"] if len(numbers[found["name"]]) == 1 else f"{found['name']} {found['id']}"
+            name = found["id"] if found["id"] in roster else name
+        name = roster.get(clean(name), clean(name))
+        if found:
+            moodle[name] = found["id"]
+        yield name, entry
 
 
-def _at_level(entries: Sequence[Entry], depth: int, roster: set[str]) -> Iterator[tuple[str, Entry]]:
+def _at_level(entries: Sequence[Entry], depth: int, roster: Mapping[str, str]) -> Iterator[tuple[str, Entry]]:
     """Entries below one folder: those in folders of students, and those that bear a student's name."""
     folders: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
@@ -243,7 +256,7 @@ def _at_level(entries: Sequence[Entry], depth: int, roster: set[str]) -> Iterato
             yield from ((clean(name), entry) for entry in inside)
 
 
-def _is_around_a_class(name: str, inside: Sequence[Entry], depth: int, roster: set[str], alone: bool) -> bool:
+def _is_around_a_class(name: str, inside: Sequence[Entry], depth: int, roster: Mapping[str, str], alone: bool) -> bool:
     """Whether a folder holds students rather than a student's files."""
     if clean(name) in roster or _MOODLE.fullmatch(name):
         return False
@@ -263,7 +276,7 @@ def _is_around_a_class(name: str, inside: Sequence[Entry], depth: int, roster: s
     return any(_is_around_a_class(other, ones, depth + 1, roster, len(below) == 1) for other, ones in deeper.items())
 
 
-def _owner(entry: Entry, roster: set[str]) -> str:
+def _owner(entry: Entry, roster: Mapping[str, str]) -> str:
     """The student that a file's own name tells of: what stands before the chapter, or else behind it."""
     name = _stem(entry.parts[-1])
     if clean(name) in roster:
@@ -271,7 +284,10 @@ def _owner(entry: Entry, roster: set[str]) -> str:
     if found := _CHAPTER.search(name):
         sides = (name[: found.start()], name[found.end() :])
         name = next((side for side in sides if _FILLER.sub("", side) or side[:2] == ".."), "")
-        name = _CANVAS.sub("", name.strip(" _-,“”\"'()（）"))
+        name = name.strip(" _-,“”\"'()（）")
+        if (found := _CANVAS.search(name)) and found["id"] in roster:
+            return found["id"]
+        name = _CANVAS.sub("", name)
         return clean(name.strip(".") or name)  # dots alone are somebody's idea of a name
     if _suffix(entry) or _ARCHIVES.search(entry.parts[-1]) or entry.problem:
         return clean(name)

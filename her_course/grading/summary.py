@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from pathlib import Path
+from collections.abc import Callable
+from pathlib import Path, PurePath
 from typing import Any
 
 from her_course.exercises import reference
@@ -20,10 +21,21 @@ FILLS = ("#b34700", "#e69f00", "#9ecae1", "#4292c6", "#0072b2")
 
 
 class Class:
-    """Adds up students, and keeps only counts of them."""
+    """Adds up students, and keeps only counts of them.
 
-    def __init__(self, grading: Grading, exercises: dict[str, Exercise], files: dict[str, str]):
-        self.grading, self.exercises, self.files_of = grading, exercises, files
+    Args:
+        files: the page of each student, by the name that is shown.
+        show: gives the name to be shown; where it is another than the student's, names of files are not shown either.
+    """
+
+    def __init__(
+        self,
+        grading: Grading,
+        exercises: dict[str, Exercise],
+        files: dict[str, str],
+        show: Callable[[str], str] = lambda name: name,
+    ):
+        self.grading, self.exercises, self.files_of, self.show = grading, exercises, files, show
         self.shares: dict[str, list[float]] = {name: [] for name in exercises}
         self.ideas: Counter[tuple[str, str]] = Counter()
         self.needy: list[dict[str, Any]] = []
@@ -114,7 +126,7 @@ class Class:
             "files": [{"student": s, "chapter": c, "problem": STATUSES[p].of(lang)} for s, c, p in self.files],
             "similar": self.similar()[:50],
             "unused": self._unused(lang),
-            "lost": self.grading.lost,
+            "lost": [self.show(name) for name in self.grading.lost],
             "modules": sorted(self.modules.items()),
             "reference": self.reference,
         }
@@ -128,10 +140,16 @@ class Class:
         unused = []
         for student, name, reason in self.grading.unused:
             text = REASONS.get(reason) or STATUSES[reason]
-            unused.append({"student": student, "file": name, "why": text.of(lang), "used": ""})
+            row = {"student": self.show(student) if student else "", "file": self._file(name)}
+            unused.append(row | {"why": text.of(lang), "used": ""})
         for student, name, used in self.passed_over:
-            unused.append({"student": student, "file": name, "why": REASONS["other_file"].of(lang), "used": used})
+            row = {"student": student, "file": self._file(name)}
+            unused.append(row | {"why": REASONS["other_file"].of(lang), "used": self._file(used)})
         return sorted(unused, key=lambda one: (one["student"], one["file"]))
+
+    def _file(self, name: str) -> str:
+        """The name of a file, in which a student's may be; where that is not shown, its ending."""
+        return name if self.show(name) == name else f"*{PurePath(name).suffix}"
 
     def _exercise(self, exercise: Exercise, lang: str) -> dict[str, Any]:
         shares = self.shares[exercise.name]

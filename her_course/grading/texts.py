@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from her_course.exercises.model import Text
 from her_course.texts import read
 
-STATUSES, REASONS, PAGES = (read(__package__)[name] for name in ("statuses", "reasons", "pages"))
+STATUSES, REASONS, PAGES, MOODLE = (read(__package__)[name] for name in ("statuses", "reasons", "pages", "moodle"))
 
 FILE_PROBLEMS = {"no_file", "invalid_notebook", "no_code", "too_large", "symlink", "unsafe_path", "invalid_zip"}
 FILE_PROBLEMS |= {"unreadable"}
