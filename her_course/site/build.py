@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,11 @@ from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+from PIL import Image
 from sphinx.application import Sphinx
+from sphinx.util.console import nocolor
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from her_course.notebooks import LANGUAGES
@@ -43,7 +47,7 @@ def build(repository: Path, out: Path) -> list[str]:
         tasks = [pool.submit(build_language, repository, lang, out / lang, Path(work, lang)) for lang in LANGUAGES]
         warnings = [warning for task in tasks for warning in task.result()]
     copy_mathjax(out / "mathjax")
-    shutil.copy(resources.files(__package__) / "static" / "index.html", out)
+    shutil.copy(resources.files(__package__) / "templates" / "welcome.html", out / "index.html")
     index = ["--site", str(out), "--glob", INDEXED, "--root-selector", "article.bd-article", "--quiet"]
     subprocess.run([sys.executable, "-m", "pagefind", *index], check=True)
     return warnings
@@ -51,18 +55,33 @@ def build(repository: Path, out: Path) -> list[str]:
 
 def build_language(repository: Path, lang: str, out: Path, work: Path) -> list[str]:
     """The pages in one language, in `out`; returns what Sphinx warned of."""
-    sources, said = work / "sources", work / "warnings.txt"
+    nocolor()
+    sources, made, said = work / "sources", work / "html", work / "warnings.txt"
     work.mkdir(parents=True, exist_ok=True)
     write_sources(repository, lang, sources)
     with said.open("w+", encoding="utf-8") as warning, patch_docutils(), docutils_namespace():
         sphinx = Sphinx(
-            sources, None, out, work / "doctrees", "html", settings(lang), status=None, warning=warning, verbosity=-1
+            sources, None, made, work / "doctrees", "html", settings(lang), status=None, warning=warning, verbosity=-1
         )
         sphinx.build()
-    for unused in ("searchindex.js", "objects.inv", ".buildinfo"):  # pagefind's index takes their place
-        (out / unused).unlink(missing_ok=True)
-    shutil.rmtree(out / "_sources", ignore_errors=True)
+    for page in made.rglob("*.html"):
+        page.write_text(with_image_sizes(page.read_text(encoding="utf-8"), page.parent), encoding="utf-8")
+    not_read = ("searchindex.js", "objects.inv", ".buildinfo*", "*.map")  # pagefind's index takes their place
+    shutil.copytree(made, out, ignore=shutil.ignore_patterns(*not_read))
     return said.read_text(encoding="utf-8").splitlines()
+
+
+def with_image_sizes(html: str, folder: Path) -> str:
+    """`html` whose images tell their size, so that nothing moves when they arrive, and load when they come near."""
+
+    def with_size(found: re.Match) -> str:
+        file = folder / unquote(found[1])
+        if not file.is_file():
+            return found[0]
+        with Image.open(file) as image:
+            return f'<img loading="lazy" width="{image.width}" height="{image.height}"{found[0].removeprefix("<img")}'
+
+    return re.sub(r'<img [^>]*?src="([^"]+)"[^>]*>', with_size, html)
 
 
 def settings(lang: str) -> dict[str, Any]:
@@ -77,6 +96,7 @@ def settings(lang: str) -> dict[str, Any]:
         "html_static_path": [str(folder / "static")],
         "html_css_files": ["book.css"],
         "html_js_files": [("book.js", {"defer": "defer"})],
+        "html_sidebars": {"**": ["sidebar-nav-bs.html"]},
         "html_theme": "pydata_sphinx_theme",
         "html_title": TITLES[lang],
         "html_copy_source": False,
@@ -95,6 +115,8 @@ def settings(lang: str) -> dict[str, Any]:
             "show_toc_level": 2,
         },
         "nb_execution_mode": "off",
+        "nb_code_prompt_show": {"zh": "显示单元格", "en": "Show the cell"}[lang],
+        "nb_code_prompt_hide": {"zh": "收起单元格", "en": "Hide the cell"}[lang],
         "myst_enable_extensions": ["colon_fence", "dollarmath"],
         "myst_heading_anchors": 4,
         "mathjax_path": "../../mathjax/tex-chtml.js",

@@ -101,7 +101,7 @@ def ready(notebook: NotebookNode, lang: str, edit) -> NotebookNode:
     book = nbformat.v4.new_notebook(metadata=notebook.metadata)
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type == "markdown":
-            book.cells.append(nbformat.v4.new_markdown_cell(f"(cell-{number})=\n{edit(cell.source)}"))
+            book.cells.append(nbformat.v4.new_markdown_cell(anchor("cell", number) + edit(cell.source)))
         elif cell.cell_type == "code":
             book.cells += _code(cell)
             book.cells += _hints(cell, lang)
@@ -114,9 +114,8 @@ def _code(cell: NotebookNode) -> list[NotebookNode]:
     cells = [nbformat.v4.new_code_cell(cell.source, metadata={"tags": tags}, execution_count=cell.execution_count)]
     for output in cell.outputs:
         data = output.get("data", {})
-        output["data" if data else "text"] = (
-            {kind: value for kind, value in data.items() if "widget" not in kind} if data else output.get("text", "")
-        )
+        for kind in [kind for kind in data if "widget" in kind]:  # a picture beside it is what a page can show
+            del data[kind]
         if "image/png" in data:
             if "mystnb" in cells[-1].metadata:
                 cells.append(nbformat.v4.new_code_cell("", metadata={"tags": ["remove-input"]}))
@@ -191,7 +190,12 @@ def _page_of(path: Path, source: Path) -> str | None:
     return None
 
 
+def anchor(kind: str, number: int) -> str:
+    """What gives the Markdown after it an id; nothing for the first, which is the top of the page."""
+    return f'<span id="{kind}-{number}"></span>\n\n' if number > 1 else ""
+
+
 def anchored(text: str) -> str:
-    """Markdown `text` with an anchor ``section-N`` before each heading, the first having number 1."""
+    """Markdown `text` with an anchor ``section-N`` before each heading but the first, which has number 1."""
     numbers = count(1)
-    return _FENCE_OR_HEADING.sub(lambda found: found[0] or f"(section-{next(numbers)})=\n", text)
+    return _FENCE_OR_HEADING.sub(lambda found: found[0] or anchor("section", next(numbers)), text)
