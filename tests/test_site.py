@@ -176,7 +176,7 @@ def test_every_link_and_every_anchor_is_there(book, parsed):
             elif target.fragment and name in ids and unquote(target.fragment) not in ids[name]:
                 missing.append(f"{page}: {target.geturl()}, no such anchor")
     assert checked > 1000
-    assert missing == []
+    assert missing == [], missing
 
 
 @pytest.mark.slow
@@ -194,7 +194,7 @@ def test_pages_of_both_languages_correspond(parsed):
 @pytest.mark.slow
 def test_markdown_and_formulas_were_understood(parsed):
     for page, soup in parsed.items():
-        if "/_modules/" in page:
+        if "/_modules/" in page or "/api/" in page:  # Python's ** is no Markdown
             continue
         for code in soup.select("pre, code, script, .math"):
             code.extract()

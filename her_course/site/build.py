@@ -49,7 +49,7 @@ def build(repository: Path, out: Path) -> list[str]:
     copy_mathjax(out / "mathjax")
     shutil.copy(resources.files(__package__) / "templates" / "welcome.html", out / "index.html")
     index = ["--site", str(out), "--glob", INDEXED, "--root-selector", "article.bd-article", "--quiet"]
-    subprocess.run([sys.executable, "-m", "pagefind", *index], check=True)
+    subprocess.run([sys.executable, "-m", "pagefind", *index], check=True, stdout=subprocess.DEVNULL)
     return warnings
 
 
@@ -63,12 +63,18 @@ def build_language(repository: Path, lang: str, out: Path, work: Path) -> list[s
         sphinx = Sphinx(
             sources, None, made, work / "doctrees", "html", settings(lang), status=None, warning=warning, verbosity=-1
         )
+        sphinx.connect("autodoc-process-docstring", keep_bars)
         sphinx.build()
     for page in made.rglob("*.html"):
         page.write_text(with_image_sizes(page.read_text(encoding="utf-8"), page.parent), encoding="utf-8")
     not_read = ("searchindex.js", "objects.inv", ".buildinfo*", "*.map")  # pagefind's index takes their place
     shutil.copytree(made, out, ignore=shutil.ignore_patterns(*not_read))
     return said.read_text(encoding="utf-8").splitlines()
+
+
+def keep_bars(app, what, name, thing, options, lines: list[str]) -> None:
+    """Let |δ| in a docstring be an absolute value, which reStructuredText would take for a substitution."""
+    lines[:] = [re.sub(r"(``.*?``)|\|", lambda found: found[1] or r"\|", line) for line in lines]
 
 
 def with_image_sizes(html: str, folder: Path) -> str:
@@ -122,6 +128,8 @@ def settings(lang: str) -> dict[str, Any]:
         "mathjax_path": "../../mathjax/tex-chtml.js",
         "default_role": "any",
         "suppress_warnings": ["ref.any"],  # names in docstrings that are no names of the library
+        "autodoc_inherit_docstrings": False,
+        "napoleon_use_ivar": True,
         "autodoc_member_order": "bysource",
         "autodoc_typehints": "signature",
         "add_module_names": False,

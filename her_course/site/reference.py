@@ -8,7 +8,7 @@ from pathlib import Path
 
 #: modules that are no API: commands, and what only the library itself uses
 INTERNAL = {"her.cli", "her.dotted", "her.files", "her.options", "her.ring", "her.validation"}
-COURSE = ("her_course.checks", "her_course.figures")
+COURSE = ("her_course.checks", "her_course.figures.display", "her_course.figures.style")
 TEXTS = {
     "zh": {
         "title": "API 参考",
@@ -60,7 +60,11 @@ def _summary(name: str) -> str:
 
 
 def _page(name: str) -> str:
-    options = [] if name == "her" else ["   :members:", "   :show-inheritance:"]
+    options = [
+        "   :members:",
+        "   :show-inheritance:",
+        "   :ignore-module-all:",
+    ]  # what it defines, not what it passes on
     return "\n".join([_heading(name, "="), "", f".. automodule:: {name}", *options, ""])
 
 
