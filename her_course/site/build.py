@@ -23,11 +23,13 @@ from her_course.notebooks import LANGUAGES
 from her_course.site.sources import write_sources
 
 TITLES = {"zh": "事后经验回放：跑给你看", "en": "Hindsight Experience Replay, running"}
+SHORT_TITLES = {"zh": "事后经验回放", "en": "HER, running"}  # beside the navigation, also on a phone
 LOCALES = {"zh": "zh_CN", "en": "en"}
 #: of MathJax's files, what a page with formulas asks for: the renderer, its fonts, rarer TeX commands
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
 #: what the search index covers: all pages but the library's source
 INDEXED = "{zh,en}/{*.html,api/*.html,chapters/*.html,exercises/*.html,results/*.html}"
+SEARCHED = ("--root-selector", "article.bd-article", "--exclude-selectors", ".headerlink, .viewcode-link")
 
 
 def build(repository: Path, out: Path) -> list[str]:
@@ -48,7 +50,7 @@ def build(repository: Path, out: Path) -> list[str]:
         warnings = [warning for task in tasks for warning in task.result()]
     copy_mathjax(out / "mathjax")
     shutil.copy(resources.files(__package__) / "templates" / "welcome.html", out / "index.html")
-    index = ["--site", str(out), "--glob", INDEXED, "--root-selector", "article.bd-article", "--quiet"]
+    index = ["--site", str(out), "--glob", INDEXED, *SEARCHED, "--quiet"]
     subprocess.run([sys.executable, "-m", "pagefind", *index], check=True, stdout=subprocess.DEVNULL)
     return warnings
 
@@ -113,6 +115,7 @@ def settings(lang: str) -> dict[str, Any]:
         "html_permalinks_icon": "#",
         "html_context": {"lang": lang, "other_language": other, "default_mode": "auto"},
         "html_theme_options": {
+            "logo": {"text": SHORT_TITLES[lang]},
             "navbar_end": ["language-switch.html", "theme-switcher.html"],
             "header_links_before_dropdown": 8,
             "secondary_sidebar_items": ["page-toc"],
@@ -133,6 +136,7 @@ def settings(lang: str) -> dict[str, Any]:
         "autodoc_member_order": "bysource",
         "autodoc_typehints": "signature",
         "add_module_names": False,
+        "toc_object_entries_show_parents": "hide",
     }
 
 
