@@ -38,7 +38,7 @@ def build(repository: Path, out: Path) -> list[str]:
     Raises:
         FileExistsError: `out` holds something that is no book.
         FileNotFoundError: a part of the course is missing.
-        subprocess.CalledProcessError: the search index could not be made.
+        RuntimeError: the search index could not be made.
     """
     if out.exists():
         if any(out.iterdir()) and not (out / "zh" / "index.html").exists():
@@ -50,9 +50,16 @@ def build(repository: Path, out: Path) -> list[str]:
         warnings = [warning for task in tasks for warning in task.result()]
     copy_mathjax(out / "mathjax")
     shutil.copy(resources.files(__package__) / "templates" / "welcome.html", out / "index.html")
-    index = ["--site", str(out), "--glob", INDEXED, *SEARCHED, "--quiet"]
-    subprocess.run([sys.executable, "-m", "pagefind", *index], check=True, stdout=subprocess.DEVNULL)
+    make_index(out)
     return warnings
+
+
+def make_index(out: Path) -> None:
+    """Write pagefind's search index and interface into the book."""
+    options = ["--site", str(out), "--glob", INDEXED, *SEARCHED, "--quiet"]
+    run = subprocess.run([sys.executable, "-m", "pagefind", *options], capture_output=True, text=True)
+    if run.returncode:
+        raise RuntimeError(f"pagefind made no search index: {run.stderr.strip()}")
 
 
 def build_language(repository: Path, lang: str, out: Path, work: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import click
@@ -22,7 +21,7 @@ def site(out: Path) -> None:
         from her_course.site.build import build
     try:
         warnings = build(find_chapters().parent, out)
-    except (FileExistsError, FileNotFoundError, subprocess.CalledProcessError) as error:
+    except (FileExistsError, FileNotFoundError, RuntimeError) as error:
         raise click.ClickException(str(error)) from None
     for warning in warnings:
         click.echo(warning, err=True)

@@ -60,11 +60,7 @@ def _summary(name: str) -> str:
 
 
 def _page(name: str) -> str:
-    options = [
-        "   :members:",
-        "   :show-inheritance:",
-        "   :ignore-module-all:",
-    ]  # what it defines, not what it passes on
+    options = ["   :members:", "   :show-inheritance:", "   :ignore-module-all:"]  # only what the module defines
     return "\n".join([_heading(name, "="), "", f".. automodule:: {name}", *options, ""])
 
 
