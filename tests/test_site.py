@@ -240,6 +240,7 @@ class Visit:
         self.faults, self.answers = [], []
         self.context = chromium.new_context(viewport={"width": 1280, "height": 900}, **options)
         self.tab = self.context.new_page()
+        self.tab.set_default_timeout(120_000)
         self.tab.on("console", lambda said: said.type in ("error", "warning") and self.faults.append(said.text))
         self.tab.on("pageerror", lambda error: self.faults.append(str(error)))
         self.tab.on("requestfailed", lambda request: self.faults.append(f"failed: {request.url}"))
@@ -302,6 +303,7 @@ def test_the_switch_of_language_keeps_the_section(book, address, chromium, lang,
             visit.tab.goto(f"{address}/{lang}/chapters/{path.name}#{here}")
             visit.tab.wait_for_timeout(300)
             visit.tab.locator("header a.book-language").click()
+            visit.tab.wait_for_url(f"{address}/{other}/**")
             visit.tab.wait_for_load_state("networkidle")
             assert visit.tab.url == f"{address}/{other}/chapters/{path.name}#{here}"
             top = visit.tab.evaluate("id => document.getElementById(id).getBoundingClientRect().top", here)
