@@ -16,6 +16,7 @@ from her_course.site import sources
 
 REPOSITORY = Path(__file__).parents[1]
 BOOK = REPOSITORY / "her_course" / "site"
+TYPESET = "window.MathJax?.startup?.promise.then(() => null)"
 LARGEST = 3_000_000  # bytes of a first visit
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast"]}, "preload": False}
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"], "preload": False}
@@ -300,11 +301,14 @@ def test_the_switch_of_language_keeps_the_section(book, address, chromium, lang,
         with Visit(chromium, f"{address}/{lang}/chapters/{path.name}") as visit:
             marks = visit.tab.evaluate("[...document.querySelectorAll('[id^=cell-]')].map(mark => mark.id)")
             here = marks[len(marks) // 2]
+            visit.tab.evaluate(TYPESET)
             visit.tab.goto(f"{address}/{lang}/chapters/{path.name}#{here}")
             visit.tab.wait_for_timeout(300)
             visit.tab.locator("header a.book-language").click()
             visit.tab.wait_for_url(f"{address}/{other}/**")
             visit.tab.wait_for_load_state("networkidle")
+            visit.tab.evaluate(TYPESET)
+            visit.tab.wait_for_timeout(300)
             assert visit.tab.url == f"{address}/{other}/chapters/{path.name}#{here}"
             top = visit.tab.evaluate("id => document.getElementById(id).getBoundingClientRect().top", here)
             assert 0 <= top <= 450
