@@ -11,9 +11,10 @@ TORCH := $(shell grep '^torch==' requirements.lock)
 COURSE := .venv/.has-course
 DEV := .venv/.has-dev
 BROWSER := .venv/.has-browser
+SITE := .venv/.has-site
 
 .DEFAULT_GOAL := help
-.PHONY: help lab run doctor test test-newest test-full lint format exercises notebooks lock clean
+.PHONY: help lab run doctor test test-newest test-full lint format exercises notebooks site lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' Makefile
@@ -53,10 +54,13 @@ test-newest: ## make test in build/newest, on the newest versions that pyproject
 	@echo "3/3  the tests, with the versions in build/newest/versions.txt"
 	@$(MAKE) --no-print-directory BIN=build/newest/bin DEV= test
 
+site: $(SITE) ## make the book to read without installing, in build/site
+	@$(BIN)/her site $(SITEARGS)
+
 lock: ## find the newest versions that go together, and pin them in requirements.lock
 	@rm -rf build/lock; $(call make_venv,build/lock)
 	@build/lock/bin/python -m pip install --disable-pip-version-check $(TORCH)
-	@build/lock/bin/python -m pip install --disable-pip-version-check -e '.[bench,browser,course,dev,robotics,sb3]'
+	@build/lock/bin/python -m pip install --disable-pip-version-check -e '.[bench,browser,course,dev,robotics,sb3,site]'
 	@{ sed '/^[^#]/,$$d' requirements.lock; build/lock/bin/python -m pip freeze --exclude-editable | sed -E '/^-e|^#|@/d; s/\+cpu$$//'; } > build/requirements.lock
 	@mv build/requirements.lock requirements.lock && rm -rf build/lock
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "plot": "her.plots.commands:plot",
     "release": "her_course.commands:release",
     "run": "her_course.commands:run",
+    "site": "her_course.site.commands:site",
     "sweep": "her.sweeps.commands:sweep",
     "train": "her.training.commands:train",
 }
