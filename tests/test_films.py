@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from her_course.films import film_row, read_film, write_film
+from her_course.films import film_episodes, read_film, write_film
 
 FILMS = sorted((Path(__file__).parents[1] / "results").glob("*/films/*.png"))
 
@@ -26,7 +26,7 @@ def test_films_of_the_results_move_and_are_small(path):
     assert path.stat().st_size < 300_000
 
 
-def test_a_row_shows_one_episode_per_seed(monkeypatch):
+def test_a_film_shows_every_second_moment_of_one_episode_per_seed(monkeypatch):
     def play(policy, seed, width, height):
         class Film:
             frames = np.full((9, height, width, 3), seed, np.uint8)
@@ -34,8 +34,8 @@ def test_a_row_shows_one_episode_per_seed(monkeypatch):
         return Film
 
     monkeypatch.setattr("her_course.films.play", play)
-    frames = film_row(None, seeds=(10, 20), steps=4, size=6)
-    assert len(frames) == 5
-    assert frames[0].shape == (6, 12, 3)
-    assert (frames[0][:, :6] == 10).all()
-    assert (frames[0][:, 6:] == 20).all()
+    frames = film_episodes(None, seeds=(10, 20), steps=4, size=6)
+    assert len(frames) == 3
+    panels = frames[0][-6:]  # below the numbers
+    assert (panels[:, :6] == 10).all()
+    assert (panels[:, -6:] == 20).all()
