@@ -143,15 +143,9 @@ class Episode:
         return len(self.rewards)
 
     def __getitem__(self, t: int) -> Transition:
-        return Transition(
-            self.states[t],
-            self.actions[t],
-            float(self.rewards[t]),
-            self.next_states[t],
-            bool(self.dones[t]),
-            self.goals[t],
-            self.achieved_goals[t],
-        )
+        state, action, reward = self.states[t], self.actions[t], float(self.rewards[t])
+        goals = self.goals[t], self.achieved_goals[t]
+        return Transition(state, action, reward, self.next_states[t], bool(self.dones[t]), *goals)
 
     def __iter__(self) -> Iterator[Transition]:
         return (self[t] for t in range(len(self)))

@@ -43,12 +43,7 @@ class NStepBatch(Batch):
 
 
 class NStepReturns:
-    """Makes the batches of a `HindsightExperienceReplay` that it is mixed into n-step ones.
-
-    Args:
-        n_steps: how many transitions at most.
-        gamma: γ, that of the learner; in (0, 1].
-    """
+    """Makes batches n-step ones: of at most ``n_steps`` transitions, discounted by ``gamma``, γ of the learner."""
 
     def __init__(self, *args: Any, n_steps: int = 3, gamma: float = 0.98, **settings: Any):
         self.n_steps = check_positive_integer("n_steps", n_steps)

@@ -20,12 +20,7 @@ SAMPLERS: dict[str, type[TransitionSampler]] = {
 
 
 def transition_sampler(priority: str, **settings: Any) -> TransitionSampler:
-    """The sampler of this name in `SAMPLERS`, with settings of its own.
-
-    Raises:
-        ValueError: an unknown name, or a setting out of its range.
-        TypeError: a setting that the sampler does not have, or one that is missing.
-    """
+    """The sampler of this name in `SAMPLERS`, with settings of its own; a ValueError for an unknown name."""
     if priority not in SAMPLERS:
         raise ValueError(f"priority: expected one of {', '.join(map(repr, SAMPLERS))}, got {priority!r}")
     return SAMPLERS[priority](**settings)

@@ -72,7 +72,7 @@ class BatchedReward:
 
     Raises:
         TypeError: ``function`` is not callable.
-        ValueError: ``function`` fails on pairs and on batches alike, gives no finite float32 number for a row, or
+        ValueError: on a call that fails on pairs and on batches alike, gives no finite float32 number for a row, or
             writes into its arguments.
 
     Attributes:
