@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from her.envs import robotics
 from her.episodes import Episode
+from her.integrations.observations import GOAL_KEYS, check_goal_space
 from her.rewards import BatchedReward, RewardFunction
 
 Policy = Callable[[np.ndarray], np.ndarray]
@@ -53,21 +54,12 @@ def make_envs(env_id: str, n_envs: int, **env_kwargs: Any) -> VectorEnv:
 
 def check_spaces(env_id: str, observations: gym.Space, actions: gym.Space) -> None:
     """A ValueError that names the space, if no agent can learn in these of a single environment."""
-    keys = ("observation", "achieved_goal", "desired_goal")
-    if not isinstance(observations, gym.spaces.Dict) or not set(keys) <= set(observations.keys()):
-        raise ValueError(f"env_id: {env_id!r} is no goal environment: expected observations with {sorted(keys)}")
-    for key in keys:
-        space = observations[key]
-        if not isinstance(space, gym.spaces.Box | gym.spaces.MultiBinary) or len(space.shape) != 1:
-            raise ValueError(
-                f"env_id: {env_id!r} has the space {space} as {key}: expected a vector, a Box or MultiBinary of shape "
-                "(n,); flatten or encode it in a wrapper of the environment"
-            )
-    achieved, desired = observations["achieved_goal"].shape, observations["desired_goal"].shape
-    if achieved != desired:
-        raise ValueError(
-            f"env_id: {env_id!r} has goals of two spaces: achieved_goal {achieved}, desired_goal {desired}"
-        )
+    if isinstance(observations, gym.spaces.Dict):  # others than these three are left out
+        observations = gym.spaces.Dict({key: observations[key] for key in GOAL_KEYS if key in observations.spaces})
+    try:
+        check_goal_space(observations, (gym.spaces.Box, gym.spaces.MultiBinary))
+    except ValueError as error:
+        raise ValueError(f"env_id: {env_id!r} is no goal environment to learn in: {error}") from None
     discrete = isinstance(actions, gym.spaces.Discrete) and actions.start == 0
     box = isinstance(actions, gym.spaces.Box) and len(actions.shape) == 1 and actions.is_bounded()
     if not discrete and not box:
