@@ -69,12 +69,9 @@ class BitFlip(GoalTask):
         return canvas.image()
 
     def check_state(self, state):
-        self._check_bits("state", state)
+        self.check_goal(state, "state")
 
-    def check_goal(self, goal):
-        self._check_bits("goal", goal)
-
-    def _check_bits(self, name, bits):
+    def check_goal(self, bits, name="goal"):
         if not np.isin(bits, (self.zero, self.one)).all():
             allowed = f"{self.zero:g} and {self.one:g} only (encoding={self.encoding!r})"
             raise ValueError(f"{name}: expected {allowed}, got {bits}")
@@ -88,9 +85,8 @@ class BitFlipEnv(GoalEnv):
     visits at most `horizon` (n_bits unless given), so a random policy soon sees nothing but -1.0. Start and
     goal are uniform.
 
-    A network learns sooner from ±1 than from 0/1. Telling it which bits differ (state XOR goal) is a matter of
-    the network's input (`DQNConfig.inputs`), which has state and goal, and not of the environment: an observation
-    must not depend on the goal if goals are to be replaced afterwards.
+    A network learns sooner from ±1 than from 0/1. Telling it which bits differ (state XOR goal) is a matter of its
+    input (`DQNConfig.inputs`): an observation must not depend on the goal if goals are to be replaced afterwards.
     """
 
     metadata: ClassVar[dict[str, Any]] = GoalEnv.metadata | {"render_fps": 4}
