@@ -59,18 +59,14 @@ class CurriculumHER(HindsightExperienceReplay):
         """Goals for n episodes about to begin: see `ReachGoals.propose`. With "cher" they are the environment's own.
 
         Args:
-            achieved: (n, goal_dim) the goals achieved at the start.
-            desired: (n, goal_dim) the goals that the environment has set.
+            achieved: (n, goal_dim) finite goals achieved at the start.
+            desired: (n, goal_dim) finite goals that the environment has set.
 
         Returns:
             (n, goal_dim) of the dtype of the goals, for environments that take ``reset(options={"goal": …})``.
-
-        Raises:
-            ValueError: a wrong shape, no rows, or a number that is not finite.
         """
-        achieved, desired = (
-            as_array(*given, self.goal_dtype) for given in (("achieved", achieved), ("desired", desired))
-        )
+        achieved = as_array("achieved", achieved, self.goal_dtype)
+        desired = as_array("desired", desired, self.goal_dtype)
         for name, goals in (("achieved", achieved), ("desired", desired)):
             if goals.shape != (*desired.shape[:1], self.goal_dim) or not len(goals):
                 raise ValueError(f"{name}: expected shape (n, goal_dim={self.goal_dim}), got {goals.shape}")

@@ -17,16 +17,13 @@ class StepwiseReplay(HindsightExperienceReplay):
 
     The rows are divided into a ring for each environment. A transition can be sampled as soon as it is stored: until
     its episode ends, the newest step counts as the episode's last. An open episode that comes to the end of its ring
-    moves to the beginning; to a sampler that has priorities, its transitions are new ones then. A whole episode goes
-    into the ring, among those without an open one, into which least was written.
+    moves to the beginning, its transitions being new ones to priorities then. A whole episode goes into the ring, among
+    those without an open one, into which least was written.
 
     Args:
         n_envs: how many environments `add` takes a step of.
         capacity, sizes, settings: the arguments of `HindsightExperienceReplay`; ``capacity // n_envs`` transitions of
-            each environment are kept.
-
-    Raises:
-        ValueError: also a capacity below ``n_envs``.
+            each environment are kept, at least 1.
     """
 
     def __init__(self, capacity: int, *sizes: Any, n_envs: int = 1, **settings: Any):

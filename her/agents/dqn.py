@@ -62,13 +62,9 @@ class DQNConfig(LearnerConfig):
 
 
 class DQN:
-    """Deep Q-learning (Mnih et al. 2015) on [state, goal].
+    """Deep Q-learning (Mnih et al. 2015) on [state, goal], (n, observation_dim), with ``n_actions`` actions.
 
-    Args:
-        observation_dim: state_dim + goal_dim.
-        n_actions: how many actions there are.
-        config: the settings.
-        seed: of the initial weights and of exploration.
+    ``seed`` draws the initial weights, and what is explored.
     """
 
     def __init__(self, observation_dim: int, n_actions: int, config: DQNConfig | None = None, seed: int = 0):

@@ -50,10 +50,9 @@ def register(env_id: str) -> None:
 
 
 def make_robot(env_id: str, env_kwargs: Mapping[str, Any]) -> gym.Env:
-    """One environment. A Fetch robot is told to look at two of its joints only.
+    """One environment. A Fetch robot is told to look at its fingers, the last two joints, which are all that it uses.
 
-    Fetch asks every joint for its position and velocity, by name, and then uses the last two, the fingers: a quarter
-    of a step's time. The observations are the same to the last bit.
+    That saves a quarter of a step's time; the observations are the same to the last bit.
     """
     register(env_id)
     env = gym.make(env_id, disable_env_checker=True, **env_kwargs)
@@ -90,10 +89,9 @@ def make_filmed(env_id: str, env_kwargs: Mapping[str, Any], width: int, height: 
 class GraspedStarts(gym.Wrapper):
     """A robot that can begin with the block in its fingers: ``reset(options={"grasped_share": 0.5})``.
 
-    Grasping by chance is rare, and as long as nothing was ever lifted, no goal in hindsight is in the air. The HER
-    paper therefore began half of its training episodes on this task from one recorded state in which the block is
-    grasped (Andrychowicz et al. 2017). So does this, for the share of episodes that is asked for; the goal is drawn as
-    always. Without the option, and so in every evaluation, the environment is the plain one.
+    As long as nothing was ever lifted, no goal in hindsight is in the air. The HER paper therefore began half of its
+    training episodes on this task from one recorded state in which the block is grasped (Andrychowicz et al. 2017). So
+    does this, for the share that is asked for. Without the option, as in evaluations, it is the plain environment.
     """
 
     def __init__(self, env: gym.Env):

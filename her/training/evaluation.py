@@ -27,13 +27,9 @@ def make_envs(env_id: str, n_envs: int, **env_kwargs: Any) -> VectorEnv:
 
     Args:
         env_id: a registered environment, one of Gymnasium-Robotics, or ``module:Name-v0``: one that this module
-            registers when it is imported.
+            registers when it is imported. A ValueError says why it cannot be made or learned in.
         n_envs: how many copies.
         env_kwargs: of the environment; and ``max_episode_steps``, its time limit.
-
-    Raises:
-        ValueError: an unknown environment, arguments it does not take, no goal environment, spaces that cannot be
-            learned in, or a robot without the extra ``robotics`` or with a mujoco that breaks it.
     """
     module, _, name = env_id.rpartition(":")
     try:

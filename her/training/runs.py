@@ -77,10 +77,9 @@ class Run(ExitStack):
             them has taken less than a twentieth of the time.
 
     Raises:
-        FileExistsError: ``folder`` holds a run and ``resume`` is off.
-        FileNotFoundError: ``resume`` is on and there is no run in ``folder``.
-        ValueError: ``resume`` is on and the run in ``folder`` has another config or a damaged file, or a setting that
-            cannot be trained. Nothing is written then.
+        FileExistsError, FileNotFoundError: there is a run in ``folder`` and ``resume`` is off, or none and it is on.
+        ValueError: the run in ``folder`` has another config or a damaged file, or a setting that cannot be trained.
+            Nothing is written then.
     """
 
     def __init__(
