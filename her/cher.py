@@ -1,4 +1,7 @@
-"""CHER: of many relabelled transitions, those whose goals differ from each other at first, and are near later."""
+"""CHER: of many relabelled transitions, those whose goals differ from each other at first, and are near later.
+
+Settings out of range are ValueErrors.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +37,6 @@ class Cher(GoalSampler):
         growth_batches: batches until then. The default is the authors' rate, a factor of 1 + 10⁻⁴ a batch.
         candidates: how many for each that is picked; at least 2.
         group: the most that are picked together, each group having candidates of its own. The authors pick 64 of 128.
-
-    Raises:
-        ValueError: an unknown strategy, or a setting out of its range.
     """
 
     def __init__(

@@ -23,11 +23,7 @@ class CurriculumHER(HindsightExperienceReplay):
     Args:
         capacity, state_dim, action_dim, goal_dim, config, goal_dtype, seed, transitions: as in the parent class.
         curriculum: "reach" (`ReachGoals`) or "cher" (`Cher`); either starts from what the strategy of ``config`` draws.
-        settings: of that curriculum.
-
-    Raises:
-        ValueError: an unknown curriculum, or a setting out of its range.
-        TypeError: a setting that the curriculum does not have.
+        settings: of that curriculum; a ValueError or TypeError names one that cannot be.
 
     >>> buffer = CurriculumHER(1_000_000, 25, 4, 3, config, curriculum="reach")               # doctest: +SKIP
     >>> goals = buffer.rollout_goals(obs["achieved_goal"], obs["desired_goal"])               # doctest: +SKIP

@@ -1,4 +1,7 @@
-"""Which transition: by the energy of its trajectory, or by whether the object was moved in it."""
+"""Which transition: by the energy of its trajectory, or by whether the object was moved in it.
+
+Settings out of range are ValueErrors.
+"""
 
 from __future__ import annotations
 
@@ -97,9 +100,6 @@ class EnergyTransitions(_EpisodeTransitions):
         clip: J, the most that one step may contribute.
         temperature: T; the larger, the more uniform.
         floor: J, added to the energy of every episode.
-
-    Raises:
-        ValueError: a setting out of its range.
     """
 
     LEAST, MOST = 2, 3
@@ -148,9 +148,6 @@ class MovedTransitions(_EpisodeTransitions):
         position: where in the state the object's position stands.
         share: of a batch, drawn from episodes in which the object moved; in [0, 1].
         distance: metres from where it lay at first; what moved less has not moved.
-
-    Raises:
-        ValueError: a setting out of its range.
     """
 
     def __init__(self, position: slice, share: float = 0.5, distance: float = 0.02):

@@ -81,9 +81,7 @@ class GoalSampler:
     def pick(self, goals: np.ndarray, desired: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
         """n indices out of the ``candidates``·n drawn pairs of a transition and a goal; asked if ``candidates`` > 1.
 
-        Args:
-            goals: (candidates·n, goal_dim) the substitute goals.
-            desired: (candidates·n, goal_dim) the desired goals of the transitions.
+        The substitute goals and the desired goals of the transitions are (candidates·n, goal_dim) each.
         """
         raise NotImplementedError
 

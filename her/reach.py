@@ -1,4 +1,4 @@
-"""Easy goals first: how far an agent reliably reaches, and goals that grow with it."""
+"""Easy goals first: how far an agent reaches, and goals that grow with it. Settings out of range are ValueErrors."""
 
 from __future__ import annotations
 
@@ -105,9 +105,6 @@ class ReachGoals(GoalSampler):
         floor: the weight of the farthest goal; that of the nearest is 1 + floor.
         rollouts: the share of episodes for which `propose` chooses the goal.
         reliable, memory: see `Reach`.
-
-    Raises:
-        ValueError: an unknown strategy, or a setting out of its range.
 
     Attributes:
         reach: the `Reach` that is measured.

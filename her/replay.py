@@ -198,8 +198,7 @@ class GoalConditionedReplayBuffer:
     def sample(self, batch_size: int) -> Batch:
         """``batch_size`` stored transitions, drawn with replacement, as they happened.
 
-        Raises:
-            ValueError: ``batch_size`` is no positive integer, or the buffer is empty.
+        A ValueError if ``batch_size`` is no positive integer, or the buffer is empty.
         """
         self._check_batch_size(batch_size)
         rows, weights = self.transitions.sample(self, batch_size, self.rng)
@@ -231,9 +230,7 @@ class GoalConditionedReplayBuffer:
             indices: (n,) ``batch.indices``. The error of a transition that has been dropped since is ignored.
             td_errors: (n,) target minus Q; the sign does not matter.
 
-        Raises:
-            ValueError: an empty buffer, a wrong shape, an index that was never drawn, or an error that is not
-                finite. No priority is changed.
+        A ValueError names what is wrong: no stored rows, a shape, an unknown index, a number that is not finite.
         """
         stop = (1 + max(ring.lap for ring in self.rings)) * self.capacity
         numbers, errors = check_td_errors(indices, td_errors, stop)

@@ -72,12 +72,8 @@ class StepwiseReplay(HindsightExperienceReplay):
         (terminated or truncated), ``episode_begins`` where this step does although the one before ended none (the run
         was interrupted).
 
-        Returns:
-            (n_envs,) the rows of the new transitions.
-
-        Raises:
-            ValueError: a wrong shape, a value that is not finite, or an open episode that fills its ring. Nothing
-                stored is changed.
+        Returns the (n_envs,) rows of the new transitions. A wrong shape, a value that is not finite, or an open episode
+        that fills its ring is a ValueError, and nothing stored is changed.
         """
         n = self.n_envs
         fields = {"rewards": as_rows("rewards", rewards, (n,), "n_envs")}

@@ -1,4 +1,4 @@
-"""Which transition: by the size of its TD error, or by the error's rank."""
+"""Which transition: by the size of its TD error, or by the error's rank. Settings out of range are ValueErrors."""
 
 from __future__ import annotations
 
@@ -27,9 +27,6 @@ class ProportionalTransitions(TransitionSampler):
         beta_batches: batches drawn until β is 1. The paper reaches 1 at the end of learning.
         epsilon: ε > 0, in units of TD error. With rewards of -1 and 0, errors of some 0.3 are usual in training.
         smoothing: the weight of earlier visits, in [0, 1).
-
-    Raises:
-        ValueError: a setting out of its range.
     """
 
     def __init__(

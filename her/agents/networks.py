@@ -17,7 +17,7 @@ from her.validation import check_number, check_positive_integer
 
 @dataclass(frozen=True)
 class LearnerConfig:
-    """What all agents have settings for; the settings of each of them are checked as these are.
+    """What all agents have settings for; a ValueError names a setting out of its range.
 
     Attributes:
         hidden: widths of the hidden layers, of all networks alike.
@@ -26,9 +26,6 @@ class LearnerConfig:
         tau: share of the networks that goes into the target networks at each update.
         target_range: targets are clipped to it, None clips nothing. With rewards of -1 and 0, no return lies outside
             [-1/(1-γ), 0] (Andrychowicz et al. 2017, Appendix A); "auto" is that range.
-
-    Raises:
-        ValueError: a setting out of its range.
     """
 
     hidden: tuple[int, ...] = (64, 64)

@@ -38,8 +38,8 @@ class GoalTask:
         start(rng, n): draws n first states, (n, state_size).
         draw_goal(rng, state): draws a desired goal for each first state, (n, goal_size).
         move(state, action): the states one step later, (n, state_size); `state` is left as it was. Actions are valid.
-        observe(state): what the agent sees, (n, observation_size).
-        achieved(state): the goal that each state fulfils, (n, goal_size): the m(s) of the HER paper.
+        observe(state): what the agent sees, (n, observation_size); the state unless it is written.
+        achieved(state): the goal that each state fulfils, (n, goal_size), the m(s) of the HER paper; likewise.
         success(achieved, desired): whether they are close enough: bool, the shape of either without its last axis.
         picture(state, goal): an RGB image, (height, width, 3) uint8, of one state and one goal.
         check_state(state), check_goal(goal): a ValueError names the argument if the task cannot be in, or set, a row.
@@ -49,6 +49,12 @@ class GoalTask:
     state_size: int
     action_space: spaces.Space
     observation_space: spaces.Dict
+
+    def observe(self, state: np.ndarray) -> np.ndarray:
+        return state
+
+    def achieved(self, state: np.ndarray) -> np.ndarray:
+        return state
 
 
 class _Episodes:

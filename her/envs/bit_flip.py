@@ -44,12 +44,6 @@ class BitFlip(GoalTask):
         state[rows, action] = self.zero + self.one - state[rows, action]
         return state
 
-    def observe(self, state):
-        return state
-
-    def achieved(self, state):
-        return state
-
     def success(self, achieved, desired):
         achieved, desired = np.asarray(achieved), np.asarray(desired)
         check_goals(achieved, desired)

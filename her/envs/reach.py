@@ -43,12 +43,6 @@ class Reach(GoalTask):
     def move(self, state, action):
         return np.clip(slide(state, action * (SPEED * DT), self.low, self.high), -1.0, 1.0)
 
-    def observe(self, state):
-        return state
-
-    def achieved(self, state):
-        return state
-
     def success(self, achieved, desired):
         return sparse_reward(achieved, desired, self.threshold) == 0.0
 

@@ -11,12 +11,7 @@ GOAL_KEYS = ("observation", "achieved_goal", "desired_goal")
 class ObservationLayout:
     """The parts of an observation but its desired goal, one after the other: "observation" first, then by name.
 
-    Args:
-        shapes: of the parts by their keys; those of the goals are among them.
-
-    Attributes:
-        columns: of each part.
-        size: of the vector.
+    From the ``shapes`` of the parts by their keys come the ``columns`` of each, and the ``size`` of the vector.
     """
 
     def __init__(self, shapes: dict[str, tuple[int, ...]]):

@@ -172,12 +172,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         done: np.ndarray,
         infos: list[dict[str, Any]],
     ) -> None:
-        """Store one step of every environment.
-
-        Raises:
-            ValueError: a wrong shape, a number that is not finite, an episode longer than ``buffer_size``, or neither
-                an environment nor a reward function.
-        """
+        """Store one step of every environment; for errors see `StepwiseReplay.add`."""
         self._check_rewards()
         n, goal_dim = self.n_envs, self.hindsight.goal_dim
         states, next_states = self._layout.join("obs", obs, n), self._layout.join("next_obs", next_obs, n)

@@ -39,9 +39,8 @@ def make_envs(env_id: str, n_envs: int, **env_kwargs: Any) -> VectorEnv:
             envs = robotics.make_robots(name, n_envs, **env_kwargs)
         else:
             native = gym.spec(name).vector_entry_point is not None
-            mode = "vector_entry_point" if native else "sync"
             extra = {} if native else {"vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP}}
-            envs = gym.make_vec(name, num_envs=n_envs, vectorization_mode=mode, **extra, **env_kwargs)
+            envs = gym.make_vec(name, num_envs=n_envs, **extra, **env_kwargs)
     except (gym.error.Error, ImportError, TypeError) as error:
         raise ValueError(f"env_id: cannot make {env_id!r} with {env_kwargs}: {error}") from error
     check_spaces(env_id, envs.single_observation_space, envs.single_action_space)

@@ -43,8 +43,8 @@ class Summary:
     """What became of a run.
 
     Attributes:
-        success_rate: of the final evaluation, whose goals were drawn for it alone. If the run was ``solved``, it is
-            this evaluation that ended it. None if nothing tells of success.
+        success_rate: of the final evaluation, which ended the run if it was ``solved``; None if nothing tells of
+            success.
         success_interval: 95 % Wilson interval of ``success_rate``, or None.
         success_at: whether success means at the "end" of the episode or at "any" step.
         solved: whether ``until_success`` was reached; None if the run had no such aim.
