@@ -31,25 +31,12 @@ class CurriculumHER(HindsightExperienceReplay):
 
     goals: ReachGoals | Cher
 
-    def __init__(
-        self,
-        capacity,
-        state_dim,
-        action_dim,
-        goal_dim,
-        config,
-        *,
-        curriculum="reach",
-        goal_dtype=np.float32,
-        seed=None,
-        transitions=None,
-        **settings,
-    ):
+    def __init__(self, capacity, state_dim, action_dim, goal_dim, config, *, curriculum="reach", **settings):
         if curriculum not in CURRICULA:
             raise ValueError(f"curriculum: expected one of {', '.join(map(repr, CURRICULA))}, got {curriculum!r}")
-        goals = CURRICULA[curriculum](check_instance("config", config, HERConfig).strategy, **settings)
-        dims = capacity, state_dim, action_dim, goal_dim
-        super().__init__(*dims, config, goal_dtype=goal_dtype, seed=seed, transitions=transitions, goals=goals)
+        of_buffer = {name: settings.pop(name) for name in ("goal_dtype", "seed", "transitions") if name in settings}
+        of_buffer["goals"] = CURRICULA[curriculum](check_instance("config", config, HERConfig).strategy, **settings)
+        super().__init__(capacity, state_dim, action_dim, goal_dim, config, **of_buffer)
 
     def rollout_goals(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
         """Goals for n episodes about to begin: see `ReachGoals.propose`. With "cher" they are the environment's own.

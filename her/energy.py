@@ -95,8 +95,7 @@ class EnergyTransitions(_EpisodeTransitions):
     Args:
         position: where in the state the object's position stands, (2,) or (3,) of it; metres, the third one is height.
         dt: seconds a step; velocities are differences of positions over it.
-        mass: kg.
-        gravity: m/s².
+        mass, gravity: kg, m/s².
         clip: J, the most that one step may contribute.
         temperature: T; the larger, the more uniform.
         floor: J, added to the energy of every episode.
@@ -214,8 +213,6 @@ def object_of(env: Any) -> tuple[slice, float]:
     if position is None and told("has_object"):  # Fetch: gripper x, y, z, object x, y, z, …
         position = slice(3, 6)
     if not isinstance(position, slice) or dt is None:
-        raise ValueError(
-            f"env: {env} tells nothing of an object that moves; it needs the attributes object_position, a slice of "
-            "the observation, and dt, in seconds"
-        )
+        needed = "object_position, a slice of the observation, and dt, in seconds"
+        raise ValueError(f"env: {env} tells nothing of an object that moves; it needs the attributes {needed}")
     return position, float(dt)

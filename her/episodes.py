@@ -129,9 +129,8 @@ class Episode:
         check_finite("goal", goal)
         for name, like in (("next_states", "states"), ("goals", "achieved_goals")):
             if arrays[name].shape != arrays[like].shape:
-                raise ValueError(
-                    f"{name}: expected shape {arrays[like].shape}, as {like} have, got {arrays[name].shape}"
-                )
+                expected = f"{arrays[like].shape}, as {like} have"
+                raise ValueError(f"{name}: expected shape {expected}, got {arrays[name].shape}")
         if goal.shape != arrays["goals"].shape[1:]:
             raise ValueError(f"goal: expected shape {arrays['goals'].shape[1:]}, as goals have, got {goal.shape}")
         for name, array in arrays.items():

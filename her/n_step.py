@@ -2,8 +2,7 @@
 
 The later actions are those of an older policy, often on the way to another goal, and no importance ratios correct for
 that: for n > 1 targets are too low. On a walk at random along a line, with γ = 0.9 and the right values to bootstrap
-from, targets lie 0.48 too low for n = 2, 0.9 for n = 3 and 1.6 for n = 5, under real and under substitute goals alike
-(`tests/test_n_step.py`); where the policy that acted was good, less.
+from, by 0.48 for n = 2, 0.9 for n = 3 and 1.6 for n = 5 (`tests/test_n_step.py`); where the policy was good, less.
 """
 
 from __future__ import annotations

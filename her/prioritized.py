@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from her.energy import EnergyTransitions, MovedTransitions
 from her.hindsight import HindsightExperienceReplay
 from her.replay import TransitionSampler
@@ -42,22 +40,10 @@ class PrioritizedHER(HindsightExperienceReplay):
     >>> buffer.update_priorities(batch.indices, td_errors)                                    # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        capacity,
-        state_dim,
-        action_dim,
-        goal_dim,
-        config,
-        *,
-        priority="td",
-        goal_dtype=np.float32,
-        seed=None,
-        goals=None,
-        **settings,
-    ):
-        transitions, dims = transition_sampler(priority, **settings), (capacity, state_dim, action_dim, goal_dim)
-        super().__init__(*dims, config, goal_dtype=goal_dtype, seed=seed, transitions=transitions, goals=goals)
+    def __init__(self, capacity, state_dim, action_dim, goal_dim, config, *, priority="td", **settings):
+        of_buffer = {name: settings.pop(name) for name in ("goal_dtype", "seed", "goals") if name in settings}
+        of_buffer["transitions"] = transition_sampler(priority, **settings)
+        super().__init__(capacity, state_dim, action_dim, goal_dim, config, **of_buffer)
 
     def report(self) -> dict[str, float]:
         """How the priorities stand; see the sampler's ``report``."""

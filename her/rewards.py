@@ -55,9 +55,8 @@ def check_goals(achieved: np.ndarray, desired: np.ndarray) -> None:
     same_size = achieved.ndim and achieved.shape[-1:] == desired.shape[-1:]
     rows = zip(achieved.shape[-2::-1], desired.shape[-2::-1], strict=False)
     if not same_size or any(a != b and 1 not in (a, b) for a, b in rows):
-        raise ValueError(
-            f"desired_goal: expected goals of the size of achieved_goal's, {achieved.shape}, got {desired.shape}"
-        )
+        expected = f"goals of the size of achieved_goal's, {achieved.shape}"
+        raise ValueError(f"desired_goal: expected {expected}, got {desired.shape}")
 
 
 class BatchedReward:
@@ -96,9 +95,8 @@ class BatchedReward:
             return self._row_by_row(achieved, desired)
         rewards = np.array(self.function(achieved, desired), np.float32)
         if rewards.size != len(achieved):
-            raise ValueError(
-                f"reward_function: expected one reward for each of {len(achieved)} rows, got shape {rewards.shape}"
-            )
+            expected = f"one reward for each of {len(achieved)} rows"
+            raise ValueError(f"reward_function: expected {expected}, got shape {rewards.shape}")
         return _finite(rewards.reshape(-1), achieved, desired)
 
     def _row_by_row(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:

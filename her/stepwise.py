@@ -40,10 +40,8 @@ class StepwiseReplay(HindsightExperienceReplay):
     def _check_episode(self, episode: Episode) -> None:
         super()._check_episode(episode)
         if len(episode) > self.capacity // self.n_envs:
-            raise ValueError(
-                f"capacity: an episode of {len(episode)} transitions does not fit into capacity={self.capacity} // "
-                f"n_envs={self.n_envs}"
-            )
+            room = f"capacity={self.capacity} // n_envs={self.n_envs}"
+            raise ValueError(f"capacity: an episode of {len(episode)} transitions does not fit into {room}")
         if all(ring.open for ring in self.rings):
             raise ValueError(
                 "episode: every environment has an episode in progress; end them (episode_ends in add, "
@@ -90,10 +88,8 @@ class StepwiseReplay(HindsightExperienceReplay):
         begins = as_flags("episode_begins", np.zeros(n) if episode_begins is None else episode_begins, n)
         for ring, begins_anew in zip(self.rings, begins, strict=True):
             if ring.open == ring.stop - ring.first and not begins_anew:
-                raise ValueError(
-                    f"capacity: an episode in progress has reached {ring.open} transitions and does not fit into "
-                    f"capacity={self.capacity} // n_envs={n}"
-                )
+                full = f"{ring.open} transitions and does not fit into capacity={self.capacity} // n_envs={n}"
+                raise ValueError(f"capacity: an episode in progress has reached {full}")
         if self.successes.reward is None:
             self.successes.reward = self.try_rewards(fields["achieved_goals"], fields["goals"], fields["rewards"])
 

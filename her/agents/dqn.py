@@ -38,7 +38,6 @@ class DQNConfig(LearnerConfig):
     """Settings of `DQN`; one hidden layer of 256 as in the paper's bit flipping (Andrychowicz et al. 2017, §3.1).
 
     Attributes:
-        hidden, learning_rate, gamma, tau, target_range: see `LearnerConfig`.
         epsilon: share of random actions while exploring.
         loss: "huber", in which errors beyond 1 count linearly (Mnih et al. 2015), or "squared".
         double: choose the next action with the network and value it with the target (van Hasselt et al. 2016).

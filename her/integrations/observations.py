@@ -59,6 +59,5 @@ def check_goal_space(space: spaces.Space, vectors: tuple[type[spaces.Space], ...
             )
     achieved, desired = space["achieved_goal"].shape, space["desired_goal"].shape
     if achieved != desired:
-        raise ValueError(
-            f"observation_space: expected goals of one shape, got achieved_goal {achieved}, desired_goal {desired}"
-        )
+        got = f"achieved_goal {achieved}, desired_goal {desired}"
+        raise ValueError(f"observation_space: expected goals of one shape, got {got}")

@@ -71,8 +71,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         action_space: Box or Discrete (MultiBinary and MultiDiscrete too, should an algorithm want them).
         env: its ``compute_reward(achieved, desired, info)`` rewards relabelled transitions; the first environment
             answers for all. SB3 passes it in. It may be written for batches or for one pair: that is found out.
-        device: of the sampled tensors.
-        n_envs: environments in ``env``.
+        device, n_envs: of the sampled tensors; how many environments are in ``env``.
         optimize_memory_usage: not supported.
         handle_timeout_termination: whether a time limit is told from a done.
         n_sampled_goal: k, substitute goals per real one.

@@ -96,7 +96,7 @@ def policy_of(trainer: Trainer, **made: Any) -> SavedPolicy:
     if continuous:  # a policy that draws its actions has their mean first, and the deviation after it
         weights[-1], biases[-1] = weights[-1][:, : actions.shape[0]], biases[-1][: actions.shape[0]]
     normalizer = getattr(agent, "normalizer", None)
-    mean, deviation = normalizer.mean_and_deviation() if normalizer else (None, None)
+    mean, deviation = (moment.float().numpy() for moment in normalizer.moments()) if normalizer else (None, None)
     inputs = (mean, deviation, normalizer.clip if normalizer else np.inf)
     limits = (actions.low.astype(np.float32), actions.high.astype(np.float32)) if continuous else (None, None)
     env = trainer.config.env_id, trainer.config.env_kwargs

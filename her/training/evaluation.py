@@ -72,10 +72,8 @@ def horizon(envs: VectorEnv) -> int:
     limited = hasattr(first, "has_wrapper_attr") and first.has_wrapper_attr("_max_episode_steps")
     steps = first.get_wrapper_attr("_max_episode_steps") if limited else envs.spec and envs.spec.max_episode_steps
     if not steps:
-        raise ValueError(
-            "env_id: the environment has no time limit; give one: max_episode_steps=100 among env_kwargs (her train "
-            "--env-kwargs max_episode_steps=100), or register it with one"
-        )
+        give = "max_episode_steps=100 among env_kwargs (her train --env-kwargs max_episode_steps=100)"
+        raise ValueError(f"env_id: the environment has no time limit; give one: {give}, or register it with one")
     return int(steps)
 
 
@@ -103,8 +101,7 @@ class Rollout:
     """T steps of N environments, time first. ``achieved_goals`` are reached after the action.
 
     Attributes:
-        states, next_states: (T, N, state_dim) float32.
-        actions: (T, N, action_dim) float32.
+        states, actions, next_states: (T, N, size) float32.
         rewards: (T, N) float32.
         terminated, ended: (T, N) bool; ended says terminated or truncated.
         goals, achieved_goals: (T, N, goal_dim) of the dtype that goals have in their space.

@@ -84,9 +84,8 @@ class Trainer(ExitStack):
                 self.evaluation_envs = opened.enter_context(closing(envs))
             self.horizon = horizon(self.envs)
             if config.capacity < self.horizon:
-                raise ValueError(
-                    f"capacity: an episode of {self.horizon} transitions does not fit into capacity={config.capacity}"
-                )
+                episode = f"an episode of {self.horizon} transitions"
+                raise ValueError(f"capacity: {episode} does not fit into capacity={config.capacity}")
             if config.reset_options:
                 try:  # a round resets them once more, with a seed
                     self.envs.reset(seed=0, options=dict(config.reset_options))
