@@ -1,7 +1,5 @@
 """Which goal, and when: a `HindsightExperienceReplay` with a curriculum, by name."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@
 Settings out of range are ValueErrors.
 """
 
-from __future__ import annotations
-
 from typing import Any, Self
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A transition, and an episode of them: what is stored in a replay buffer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self

@@ -1,7 +1,5 @@
 """Files that are whole at whatever moment a program is killed."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Hindsight experience replay: stored as it happened, relabelled when it is sampled."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass

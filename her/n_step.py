@@ -5,8 +5,6 @@ that: for n > 1 targets are too low. On a walk at random along a line, with γ =
 from, by 0.48 for n = 2, 0.9 for n = 3 and 1.6 for n = 5 (`tests/test_n_step.py`); where the policy was good, less.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which transition: a `HindsightExperienceReplay` that draws some more often than others, by name."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from her.energy import EnergyTransitions, MovedTransitions

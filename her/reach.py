@@ -1,7 +1,5 @@
 """Easy goals first: how far an agent reaches, and goals that grow with it. Settings out of range are ValueErrors."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Sparse rewards, and reward functions of users: for a batch or for one pair of goals."""
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Callable

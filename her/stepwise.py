@@ -1,7 +1,5 @@
 """Steps of several environments whose episodes are still going on: what Stable-Baselines3 hands to a replay buffer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

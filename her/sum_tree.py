@@ -1,7 +1,5 @@
 """A tree of sums, from which rows are drawn in proportion to their values."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

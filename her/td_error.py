@@ -1,7 +1,5 @@
 """Which transition: by the size of its TD error, or by the error's rank. Settings out of range are ValueErrors."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from her.replay import GoalConditionedReplayBuffer, TransitionSampler

@@ -1,7 +1,5 @@
 """What agents with continuous actions share: the actions' range, the inputs' normaliser, their state."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

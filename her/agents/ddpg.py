@@ -1,7 +1,5 @@
 """Deep deterministic policy gradients, with the details of the HER paper."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Double DQN with universal value functions: Q(s, g, a), one output per action."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

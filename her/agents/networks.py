@@ -1,7 +1,5 @@
 """Small networks, and what trains them."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from copy import deepcopy

@@ -1,7 +1,5 @@
 """Inputs brought to mean 0 and deviation 1, and clipped."""
 
-from __future__ import annotations
-
 import torch
 
 

@@ -1,7 +1,5 @@
 """Soft actor-critic: a policy that stays as random as it can afford, two critics, and the gloomier one is believed."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

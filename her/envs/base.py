@@ -6,8 +6,6 @@ a `gymnasium.vector.VectorEnv`. Both speak the GoalEnv interface of Gymnasium-Ro
 question that hindsight asks, "what if that had been the goal?".
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace

@@ -3,8 +3,6 @@
 Andrychowicz et al., *Hindsight Experience Replay*, NeurIPS 2017, section 3.1.
 """
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 import numpy as np

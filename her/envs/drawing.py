@@ -3,8 +3,6 @@
 One colour means one thing in every environment: the agent is blue, what it pushes is orange, goals are green.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

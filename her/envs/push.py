@@ -5,8 +5,6 @@ the contact: the push goes along the line between the centres. Under these two a
 step has a closed form, so nothing is integrated and nothing can tunnel.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from gymnasium import spaces
 

@@ -1,7 +1,5 @@
 """Reach: a point must find the gap in a wall to get to a goal on the other side."""
 
-from __future__ import annotations
-
 import numpy as np
 from gymnasium import spaces
 

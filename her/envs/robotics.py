@@ -5,8 +5,6 @@ FetchReach-v4, FetchPush-v4, FetchPickAndPlace-v4, FetchSlide-v4 (from v4 on, a 
 before and begins where the documentation says) and PointMaze_*-v3.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os
@@ -38,14 +36,11 @@ def register(env_id: str) -> None:
         with contextlib.redirect_stderr(io.StringIO()):  # the package prints a notice about Adroit hands
             import gymnasium_robotics
     except (ImportError, metadata.PackageNotFoundError) as error:
-        raise ValueError(
-            f"env_id: {env_id} needs Gymnasium-Robotics ({error}): pip install 'her-course[robotics]'"
-        ) from None
+        install = "pip install 'her-course[robotics]'"
+        raise ValueError(f"env_id: {env_id} needs Gymnasium-Robotics ({error}): {install}") from None
     if env_id.startswith(NEED_MUJOCO) and not found.startswith(MUJOCO):
-        raise ValueError(
-            f"env_id: {env_id} needs mujoco {MUJOCO}x, got {found}, with which its resets fail or its physics differ: "
-            "pip install mujoco==3.10.0"
-        )
+        why = f"got {found}, with which its resets fail or its physics differ"
+        raise ValueError(f"env_id: {env_id} needs mujoco {MUJOCO}x, {why}: pip install mujoco==3.10.0")
     gym.register_envs(gymnasium_robotics)
 
 

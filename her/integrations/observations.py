@@ -1,7 +1,5 @@
 """How the parts of a goal observation lie in one vector."""
 
-from __future__ import annotations
-
 import numpy as np
 from gymnasium import spaces
 

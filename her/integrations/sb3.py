@@ -8,8 +8,6 @@ Processes of their own have not imported this package, and need the name of the 
 >>> env = make_vec_env("her.envs:her/Reach-v0", 8, vec_env_cls=SubprocVecEnv)                  # doctest: +SKIP
 """
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Callable

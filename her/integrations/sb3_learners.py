@@ -9,8 +9,6 @@ actor's loss is SB3's. Where all weights are 1, a step changes the networks exac
 >>> model = SAC("MultiInputPolicy", "her/Reach-v0", replay_buffer_kwargs=priorities)           # doctest: +SKIP
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import sb3_contrib

@@ -1,7 +1,5 @@
 """n-step returns with hindsight in Stable-Baselines3 (2.7 or newer), whose own `HerReplayBuffer` has none."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Learning curves over seeds, with their intervals."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -178,12 +178,14 @@ class Film:
         success: (T + 1,) bool, in each frame; of the first it is False.
         achieved_goals: (T + 1, goal_dim).
         goal: (goal_dim,).
+        fps: frames a second, what the environment asks for and not more than 25.
     """
 
     frames: np.ndarray
     success: np.ndarray
     achieved_goals: np.ndarray
     goal: np.ndarray
+    fps: float
 
 
 def play(policy: SavedPolicy, seed: int, width: int = 240, height: int = 240) -> Film:
@@ -208,21 +210,14 @@ def play(policy: SavedPolicy, seed: int, width: int = 240, height: int = 240) ->
             achieved.append(observation["achieved_goal"])
             ended = terminated or truncated
     goal = np.asarray(observation["desired_goal"], np.float32)
-    return Film(np.stack(frames), np.array(success), np.array(achieved, np.float32), goal)
+    fps = min(25.0, float(env.metadata.get("render_fps", 15)))
+    return Film(np.stack(frames), np.array(success), np.array(achieved, np.float32), goal, fps)
 
 
-def frames_a_second(policy: SavedPolicy) -> float:
-    """What the environment asks for, and not more than 25."""
-    if robotics.is_robotic(policy.env_id):
-        return 25.0
-    entry = gym.envs.registration.load_env_creator(gym.spec(policy.env_id).entry_point)
-    return min(25.0, float(getattr(entry, "metadata", {}).get("render_fps", 15)))
+def save_films(films: Sequence[Film], path: Path, fps: float | None = None, hold: float = 0.7) -> None:
+    """Write episodes one after the other as a looping animation: .gif, .png or .webp, else a ValueError.
 
-
-def save_films(films: Sequence[Film], path: Path, fps: float, hold: float = 0.7) -> None:
-    """Write episodes one after the other, ``fps`` frames a second, as a looping animation: .gif, .png or .webp.
-
-    The last frame of each stays ``hold`` seconds. A ``path`` with another ending is a ValueError.
+    Frames follow each other at ``fps``, or as the films say; the last one of each stays ``hold`` seconds.
     """
     if path.suffix not in (".gif", ".png", ".webp"):
         raise ValueError(f"path: expected a name that ends in .gif, .png or .webp, got {path.name!r}")
@@ -231,7 +226,7 @@ def save_films(films: Sequence[Film], path: Path, fps: float, hold: float = 0.7)
     images = [Image.fromarray(np.ascontiguousarray(frame)) for film in films for frame in film.frames]
     durations: list[int] = []
     for film in films:
-        durations += [round(1000 / fps)] * len(film.frames)
+        durations += [round(1000 / (fps or film.fps))] * len(film.frames)
         durations[-1] += round(1000 * hold)
     path.parent.mkdir(parents=True, exist_ok=True)
     images[0].save(path, append_images=images[1:], save_all=True, duration=durations, loop=0)

@@ -1,7 +1,5 @@
 """What the variants of a sweep come to: steps until they succeed, success in the end, with intervals over seeds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a sweep runs: every variant on every task with every seed, as one small file says."""
 
-from __future__ import annotations
-
 import itertools
 import tomllib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Running a sweep: resumable, and a run that fails or dies ends no other."""
 
-from __future__ import annotations
-
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool

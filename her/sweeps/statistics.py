@@ -3,8 +3,6 @@
 See Agarwal et al. 2021, *Deep Reinforcement Learning at the Edge of the Statistical Precipice*.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 

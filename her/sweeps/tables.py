@@ -4,8 +4,6 @@ A sweep leaves ``runs.csv`` (a row per run), ``curves.csv`` (a row per evaluatio
 versions and settings), which tell everything that a figure needs, without the folders of the runs.
 """
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """One episode of random actions, before anything is trained: what rewards there are, and what a step costs."""
 
-from __future__ import annotations
-
 import time
 from contextlib import closing
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The training loop: collect a round of episodes, learn from the buffer, look how far it has come. No logging here."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import time

@@ -5,8 +5,6 @@ A run's folder holds ``config.json``, ``made_with.json`` (versions and commit), 
 place and then moved there, so that the folder is whole at whatever moment a run is killed.
 """
 
-from __future__ import annotations
-
 import csv
 import os
 import pickle
