@@ -1,6 +1,7 @@
-"""CHER: of many relabelled transitions, those whose goals differ from each other at first, and are near later."""
+"""CHER: of many relabelled transitions, those whose goals differ from each other at first, and are near later.
 
-from __future__ import annotations
+Settings out of range are ValueErrors.
+"""
 
 import math
 
@@ -25,21 +26,15 @@ class Cher(GoalSampler):
     compared); any candidate may cover any other (there, only its nearest neighbour, and never itself). Real transitions
     are not picked but keep their share of the batch: their own goal would always be the nearest.
 
-    With transitions that are not drawn uniformly, picked ones keep their importance weights, up to the factor that
-    makes the largest of the batch 1; that picking changes the distribution once more is part of the method.
+    Of transitions that are not drawn uniformly, picked ones keep their importance weights, up to a common factor.
 
     Args:
         strategy: which draws the candidates' goals; as that of a `HERConfig`.
         proximity: λ₀, for each unit of distance between goals.
         growth: how many times λ₀ λ is at the end: λ = λ₀·growth^(step/growth_batches), step counting batches.
-        growth_batches: batches until then; λ stays as it is from there on. The default is the authors' rate, a factor
-            of 1 + 10⁻⁴ a batch.
+        growth_batches: batches until then. The default is the authors' rate, a factor of 1 + 10⁻⁴ a batch.
         candidates: how many for each that is picked; at least 2.
-        group: the most that are picked together. The authors pick 64 of 128, in each of their workers; a larger batch
-            is made of several groups here, each with candidates of its own.
-
-    Raises:
-        ValueError: an unknown strategy, or a setting out of its range.
+        group: the most that are picked together, each group having candidates of its own. The authors pick 64 of 128.
     """
 
     def __init__(
@@ -75,9 +70,8 @@ class Cher(GoalSampler):
         for i, group in enumerate(groups):
             picks = n // len(groups) + (i < n % len(groups))
             picked.append(group[pick_diverse(goals[group], self.weight * distances[group], picks, rng)])
-        picked = np.concatenate(picked)
         self.step += bool(n)
-        return picked
+        return np.concatenate(picked)
 
     def report(self) -> dict[str, float]:
         """How far it has come: the batches so far, and λ."""
@@ -94,15 +88,10 @@ def pick_diverse(goals: np.ndarray, cost: np.ndarray, n: int, rng: np.random.Gen
     """Stochastic greedy maximisation of Σᵢ maxⱼ sim(gᵢ, gⱼ) - Σⱼ costⱼ (see `Cher`).
 
     Each pick is the best of three that are drawn from those left (Mirzasoleiman et al. 2015 show that a random few
-    suffice; three is the released code's number).
-
-    Args:
-        goals: (m, goal_dim) the candidates.
-        cost: (m,).
-        n: how many to pick, at most m.
+    suffice; three is the released code's number). ``goals`` (m, goal_dim) are the candidates, ``cost`` is (m,).
 
     Returns:
-        (n,) indices, without repetition, in the order of picking.
+        (n,) indices, n ≤ m, without repetition, in the order of picking.
     """
     apart = np.linalg.norm(goals[:, None] - goals, axis=2)
     to_others = np.where(np.eye(len(goals), dtype=bool), np.inf, apart)

@@ -1,7 +1,5 @@
 """The command ``her``: a table of commands, which stand beside what they command."""
 
-from __future__ import annotations
-
 import io
 import sys
 from importlib import import_module

@@ -1,7 +1,5 @@
 """Which goal, and when: a `HindsightExperienceReplay` with a curriculum, by name."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -23,11 +21,7 @@ class CurriculumHER(HindsightExperienceReplay):
     Args:
         capacity, state_dim, action_dim, goal_dim, config, goal_dtype, seed, transitions: as in the parent class.
         curriculum: "reach" (`ReachGoals`) or "cher" (`Cher`); either starts from what the strategy of ``config`` draws.
-        settings: of that curriculum.
-
-    Raises:
-        ValueError: an unknown curriculum, or a setting out of its range.
-        TypeError: a setting that the curriculum does not have.
+        settings: of that curriculum; a ValueError or TypeError names one that cannot be.
 
     >>> buffer = CurriculumHER(1_000_000, 25, 4, 3, config, curriculum="reach")               # doctest: +SKIP
     >>> goals = buffer.rollout_goals(obs["achieved_goal"], obs["desired_goal"])               # doctest: +SKIP
@@ -35,42 +29,25 @@ class CurriculumHER(HindsightExperienceReplay):
 
     goals: ReachGoals | Cher
 
-    def __init__(
-        self,
-        capacity,
-        state_dim,
-        action_dim,
-        goal_dim,
-        config,
-        *,
-        curriculum="reach",
-        goal_dtype=np.float32,
-        seed=None,
-        transitions=None,
-        **settings,
-    ):
+    def __init__(self, capacity, state_dim, action_dim, goal_dim, config, *, curriculum="reach", **settings):
         if curriculum not in CURRICULA:
             raise ValueError(f"curriculum: expected one of {', '.join(map(repr, CURRICULA))}, got {curriculum!r}")
-        goals = CURRICULA[curriculum](check_instance("config", config, HERConfig).strategy, **settings)
-        dims = capacity, state_dim, action_dim, goal_dim
-        super().__init__(*dims, config, goal_dtype=goal_dtype, seed=seed, transitions=transitions, goals=goals)
+        of_buffer = {name: settings.pop(name) for name in ("goal_dtype", "seed", "transitions") if name in settings}
+        of_buffer["goals"] = CURRICULA[curriculum](check_instance("config", config, HERConfig).strategy, **settings)
+        super().__init__(capacity, state_dim, action_dim, goal_dim, config, **of_buffer)
 
     def rollout_goals(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
         """Goals for n episodes about to begin: see `ReachGoals.propose`. With "cher" they are the environment's own.
 
         Args:
-            achieved: (n, goal_dim) the goals achieved at the start.
-            desired: (n, goal_dim) the goals that the environment has set.
+            achieved: (n, goal_dim) finite goals achieved at the start.
+            desired: (n, goal_dim) finite goals that the environment has set.
 
         Returns:
             (n, goal_dim) of the dtype of the goals, for environments that take ``reset(options={"goal": …})``.
-
-        Raises:
-            ValueError: a wrong shape, no rows, or a number that is not finite.
         """
-        achieved, desired = (
-            as_array(*given, self.goal_dtype) for given in (("achieved", achieved), ("desired", desired))
-        )
+        achieved = as_array("achieved", achieved, self.goal_dtype)
+        desired = as_array("desired", desired, self.goal_dtype)
         for name, goals in (("achieved", achieved), ("desired", desired)):
             if goals.shape != (*desired.shape[:1], self.goal_dim) or not len(goals):
                 raise ValueError(f"{name}: expected shape (n, goal_dim={self.goal_dim}), got {goals.shape}")

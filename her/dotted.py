@@ -1,7 +1,5 @@
 """Settings by dotted names: "agent_settings.gamma" is the entry "gamma" of the dictionary "agent_settings"."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,6 +1,7 @@
-"""Which transition: by the energy of its trajectory, or by whether the object was moved in it."""
+"""Which transition: by the energy of its trajectory, or by whether the object was moved in it.
 
-from __future__ import annotations
+Settings out of range are ValueErrors.
+"""
 
 from typing import Any, Self
 
@@ -85,23 +86,17 @@ class _EpisodeTransitions(TransitionSampler):
 class EnergyTransitions(_EpisodeTransitions):
     """Trajectories with probability ∝ (E + floor)^(1/(T + 0.01)), then one of their steps (Zhao & Tresp 2018).
 
-    E is the energy that an episode has given to the object, see `trajectory_energy`: where the robot did something to
-    the object, there is more to learn. As in the paper there are no importance weights, and TD errors play no part.
-
-    The paper draws episodes without energy never, and cannot draw at all while nobody has touched anything. Here
-    ``floor`` gives every episode a little; as long as no episode has more, sampling is uniform over episodes.
+    E is the energy that an episode has given to the object, see `trajectory_energy`. As in the paper there are no
+    importance weights, and TD errors play no part. The paper never draws episodes without energy; here ``floor`` gives
+    every episode a little. As long as no episode has more, sampling is uniform over episodes.
 
     Args:
         position: where in the state the object's position stands, (2,) or (3,) of it; metres, the third one is height.
         dt: seconds a step; velocities are differences of positions over it.
-        mass: kg.
-        gravity: m/s².
+        mass, gravity: kg, m/s².
         clip: J, the most that one step may contribute.
         temperature: T; the larger, the more uniform.
         floor: J, added to the energy of every episode.
-
-    Raises:
-        ValueError: a setting out of its range.
     """
 
     LEAST, MOST = 2, 3
@@ -142,19 +137,14 @@ class MovedTransitions(_EpisodeTransitions):
     """A share of each batch from the episodes in which the object was moved, the rest from all of them.
 
     While the robot hardly ever touches the object, most episodes say nothing about it: wherever they relabel the goal
-    to, it is already reached. Episodes in which it was moved are rare, and this sampler sees to it that they are
-    replayed. It is a coarse cousin of `EnergyTransitions`, which weighs episodes by how much was done to the object.
-    Within either part, every transition has the same probability; importance weights are 1.
-
-    As long as there is no episode in which the object moved, all transitions are drawn alike.
+    to, it is already reached. This coarse cousin of `EnergyTransitions` sees to it that the others are replayed. Within
+    either part, every transition has the same probability; importance weights are 1. As long as there is no episode in
+    which the object moved, all transitions are drawn alike.
 
     Args:
         position: where in the state the object's position stands.
         share: of a batch, drawn from episodes in which the object moved; in [0, 1].
         distance: metres from where it lay at first; what moved less has not moved.
-
-    Raises:
-        ValueError: a setting out of its range.
     """
 
     def __init__(self, position: slice, share: float = 0.5, distance: float = 0.02):
@@ -186,17 +176,10 @@ def trajectory_energy(
 
     Args:
         positions: (…, T + 1, 2) or (…, T + 1, 3) metres, before the first action and after each; z is the third one.
-        dt: seconds a step.
-        mass: kg.
-        gravity: m/s².
-        clip: J, the most that a step may contribute.
+        dt, mass, gravity, clip: see `EnergyTransitions`.
 
     Returns:
-        (…,) J.
-
-    Raises:
-        ValueError: a wrong shape, a number that is not finite, or a ``mass``, ``gravity``, ``dt`` or ``clip`` that
-            `EnergyTransitions` would not take.
+        (…,) J. A ValueError names an argument of a wrong shape or out of its range.
 
     >>> float(trajectory_energy([[0, 0], [0, 0], [0.1, 0], [0.1, 0]], dt=0.1, clip=2))  # at rest, 1 m/s, at rest
     0.5
@@ -228,8 +211,6 @@ def object_of(env: Any) -> tuple[slice, float]:
     if position is None and told("has_object"):  # Fetch: gripper x, y, z, object x, y, z, …
         position = slice(3, 6)
     if not isinstance(position, slice) or dt is None:
-        raise ValueError(
-            f"env: {env} tells nothing of an object that moves; it needs the attributes object_position, a slice of "
-            "the observation, and dt, in seconds"
-        )
+        needed = "object_position, a slice of the observation, and dt, in seconds"
+        raise ValueError(f"env: {env} tells nothing of an object that moves; it needs the attributes {needed}")
     return position, float(dt)

@@ -1,7 +1,5 @@
 """A transition, and an episode of them: what is stored in a replay buffer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -129,9 +127,8 @@ class Episode:
         check_finite("goal", goal)
         for name, like in (("next_states", "states"), ("goals", "achieved_goals")):
             if arrays[name].shape != arrays[like].shape:
-                raise ValueError(
-                    f"{name}: expected shape {arrays[like].shape}, as {like} have, got {arrays[name].shape}"
-                )
+                expected = f"{arrays[like].shape}, as {like} have"
+                raise ValueError(f"{name}: expected shape {expected}, got {arrays[name].shape}")
         if goal.shape != arrays["goals"].shape[1:]:
             raise ValueError(f"goal: expected shape {arrays['goals'].shape[1:]}, as goals have, got {goal.shape}")
         for name, array in arrays.items():
@@ -143,15 +140,9 @@ class Episode:
         return len(self.rewards)
 
     def __getitem__(self, t: int) -> Transition:
-        return Transition(
-            self.states[t],
-            self.actions[t],
-            float(self.rewards[t]),
-            self.next_states[t],
-            bool(self.dones[t]),
-            self.goals[t],
-            self.achieved_goals[t],
-        )
+        state, action, reward = self.states[t], self.actions[t], float(self.rewards[t])
+        goals = self.goals[t], self.achieved_goals[t]
+        return Transition(state, action, reward, self.next_states[t], bool(self.dones[t]), *goals)
 
     def __iter__(self) -> Iterator[Transition]:
         return (self[t] for t in range(len(self)))

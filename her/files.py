@@ -1,7 +1,5 @@
 """Files that are whole at whatever moment a program is killed."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -14,12 +12,8 @@ from typing import IO, Any
 def write_atomically(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
     """Open a file for writing that replaces ``path`` only once it is complete.
 
-    Who reads ``path`` finds what was there before or all of the new content, never a part. An error in the block
-    leaves ``path`` as it was.
-
-    Args:
-        path: of the file; its folder exists.
-        mode: "w" for text, in UTF-8 with the line endings that are written, or "wb" for bytes.
+    Who reads ``path`` finds what was there before or all of the new content; an error in the block leaves it as it was.
+    The ``mode`` is "w" for text, in UTF-8 with the line endings that are written, or "wb" for bytes.
 
     >>> with write_atomically("summary.json") as file: file.write("{}")                      # doctest: +SKIP
     """
@@ -45,9 +39,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def read_json(path: Path, keys: Sequence[str] = ()) -> dict[str, Any]:
     """The settings in a JSON file; none if there is no such file and no keys are needed.
 
-    Raises:
-        FileNotFoundError: there is no such file, and keys are needed.
-        ValueError: the file is damaged, or one of the keys is missing; with the file's name.
+    A ValueError says, with the file's name, that it is damaged or that one of the keys is missing.
     """
     if not keys and not path.exists():
         return {}

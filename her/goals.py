@@ -43,10 +43,8 @@ class GoalSelectionStrategy(Enum):
     @classmethod
     def of(cls, strategy: GoalSelectionStrategy | str, argument: str = "strategy") -> GoalSelectionStrategy:
         """A strategy, or its name in any case, as a strategy; a ValueError that names the argument if it is none."""
-        if isinstance(strategy, cls):
-            return strategy
         try:
-            return cls(str(strategy).lower())
+            return cls(str(getattr(strategy, "value", strategy)).lower())
         except ValueError:
             names = ", ".join(repr(member.value) for member in cls)
             raise ValueError(f"{argument}: expected one of {names}, got {strategy!r}") from None
@@ -83,9 +81,7 @@ class GoalSampler:
     def pick(self, goals: np.ndarray, desired: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
         """n indices out of the ``candidates``·n drawn pairs of a transition and a goal; asked if ``candidates`` > 1.
 
-        Args:
-            goals: (candidates·n, goal_dim) the substitute goals.
-            desired: (candidates·n, goal_dim) the desired goals of the transitions.
+        The substitute goals and the desired goals of the transitions are (candidates·n, goal_dim) each.
         """
         raise NotImplementedError
 
@@ -101,11 +97,7 @@ class GoalSampler:
 
 
 class StrategyGoals(GoalSampler):
-    """Goals drawn by one of the paper's four strategies, which may be changed at any time.
-
-    Attributes:
-        strategy: a `GoalSelectionStrategy`; set it to one, or to its name.
-    """
+    """Goals drawn by one of the paper's four strategies; set ``strategy`` to another, or its name, at any time."""
 
     def __init__(self, strategy: GoalSelectionStrategy | str):
         self.strategy = strategy
@@ -133,7 +125,7 @@ class StrategyGoals(GoalSampler):
 
 
 class ActualGoals(GoalSampler):
-    """Desired goals of stored transitions, all of these alike: what was pursued in the past, whoever pursued it."""
+    """Desired goals of stored transitions: what was pursued in the past."""
 
     def draw(self, buffer, rows, rng):
         return buffer.desired_goals[buffer.rows_at(rng.random(len(rows)))], np.full(len(rows), -1)
@@ -164,14 +156,8 @@ class GoalMixture(GoalSampler):
 
     Args:
         shares: of "future", "final", "episode", "random" and "actual"; they sum to 1. A ``discount`` among them makes
-            the future a `GeometricFuture`.
-        argument: what errors call the shares.
-
-    Raises:
-        ValueError: no shares, an unknown source, a share that is no number from 0 to 1, or a sum that is not 1.
-
-    Attributes:
-        shares: {source: share}; set it to change the mixture from the next batch on.
+            the future a `GeometricFuture`. Set the attribute to change the mixture from the next batch on.
+        argument: what errors, a ValueError each, call the shares.
 
     >>> str(GoalMixture({"future": 0.5, "actual": 0.5, "discount": 0.98}))
     'future=0.5,actual=0.5,discount=0.98'
@@ -218,13 +204,10 @@ Strategy = GoalSelectionStrategy | GoalSampler | Mapping[str, float] | str
 
 
 def read_strategy(strategy: Strategy, argument: str = "strategy") -> GoalSelectionStrategy | GoalSampler:
-    """What is meant by a name, "future", by shares, {"future": 0.5, "actual": 0.5}, or by a text of these.
+    """What is meant by a name, by shares, or by a text of shares; a ValueError names the argument.
 
     >>> read_strategy("future=0.5,actual=0.5").shares
     {'future': 0.5, 'actual': 0.5}
-
-    Raises:
-        ValueError: an unknown name, or shares that `GoalMixture` refuses; it names the argument.
     """
     if isinstance(strategy, GoalSampler):
         return strategy

@@ -1,7 +1,5 @@
 """Hindsight experience replay: stored as it happened, relabelled when it is sampled."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ import numpy as np
 
 from her.batch import Batch
 from her.goals import GoalSampler, GoalSelectionStrategy, Strategy, as_goal_sampler, read_strategy
-from her.replay import GoalConditionedReplayBuffer, TransitionSampler
+from her.replay import GoalConditionedReplayBuffer
 from her.rewards import BatchedReward, RewardFunction
 from her.successes import Successes
 from her.validation import as_flags, check_count, check_instance
@@ -59,9 +57,8 @@ class HERConfig:
 class HindsightExperienceReplay(GoalConditionedReplayBuffer):
     """A replay buffer that relabels a share k/(k+1) of every batch (Andrychowicz et al. 2017, Algorithm 1).
 
-    The paper stores k relabelled copies of each transition. Here nothing is copied: transitions are drawn, and all but
-    every (k+1)-th of a batch, counted from a random one on, get a substitute goal, drawn anew at every sampling. The
-    mix is the same, for 1/(k+1) of the memory.
+    The paper stores k relabelled copies of each transition. Here all but every (k+1)-th transition of a batch, counted
+    from a random one on, get a substitute goal when they are sampled: the same mix for 1/(k+1) of the memory.
 
     **Ends of episodes.** ``batch.dones`` says where bootstrapping stops under the goal in the batch. Without a
     ``done_function``, real transitions keep their own ``done``; for relabelled ones two kinds of end are told apart:
@@ -73,31 +70,17 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
       their episodes (the paper's convention, and Fetch's), or none was stored yet, reaching a substitute goal never
       does.
 
-    Reaching a goal means here: the reward that the reward function gives for achieving exactly the goal. Dense rewards
-    have no such number; pass a ``done_function`` with them if success ends your episodes. A time limit is never a done:
-    do not store it as one.
+    Reaching a goal means: the reward that the reward function gives for achieving exactly the goal. With dense rewards
+    pass a ``done_function`` if success ends your episodes. A time limit is never a done: do not store it as one.
 
     Args:
         config: strategy, k and reward function; another one may be assigned later, and counts from the next batch on.
         goals: which substitute goal, in place of the strategy of ``config``.
-        capacity, state_dim, action_dim, goal_dim, goal_dtype, seed, transitions: see `GoalConditionedReplayBuffer`.
+        capacity, state_dim, action_dim, goal_dim, settings: see `GoalConditionedReplayBuffer`.
     """
 
-    def __init__(
-        self,
-        capacity: int,
-        state_dim: int,
-        action_dim: int,
-        goal_dim: int,
-        config: HERConfig,
-        *,
-        goal_dtype: type = np.float32,
-        seed: int | np.random.SeedSequence | None = None,
-        transitions: TransitionSampler | None = None,
-        goals: GoalSampler | None = None,
-    ):
-        dims = capacity, state_dim, action_dim, goal_dim
-        super().__init__(*dims, goal_dtype=goal_dtype, seed=seed, transitions=transitions)
+    def __init__(self, capacity, state_dim, action_dim, goal_dim, config, *, goals=None, **settings):
+        super().__init__(capacity, state_dim, action_dim, goal_dim, **settings)
         self.config = config
         if goals is not None:
             self.goals = check_instance("goals", goals, GoalSampler)
@@ -121,8 +104,6 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         """Whether reaching the goal ends an episode, as read off the stored transitions (without a done_function)."""
         return self.successes.ended > 0 and not self.successes.going_on
 
-    # ------------------------------------------------------------------ storing
-
     def store_episode(self, episode):
         self._check_episode(episode)
         if self.successes.reward is None:
@@ -145,14 +126,10 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
             )
         return self._rewards_of(None, achieved[:1], achieved[:1])[0]
 
-    # ------------------------------------------------------------------ sampling
-
     def sample(self, batch_size: int) -> Batch:
         """``batch_size`` transitions, drawn with replacement, of which a share k/(k+1) pursues a substitute goal.
 
-        Raises:
-            ValueError: ``batch_size`` is no positive integer, the buffer is empty, or the reward function gives no
-                finite number for each row.
+        For errors see the parent class and `BatchedReward`.
         """
         self._check_batch_size(batch_size)
         if self._config.n_sampled_goal == 0:
@@ -207,10 +184,7 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         )
 
     def _pick_pairs(self, relabelled: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Rows, weights, and what ``draw`` gives, of a batch whose relabelled pairs are picked among candidates.
-
-        The real transitions are drawn as ever.
-        """
+        """Rows, weights, and what ``draw`` gives, of a batch whose relabelled pairs are picked among candidates."""
         n = int(np.count_nonzero(relabelled))
         n_real = len(relabelled) - n
         rows, weights = self.transitions.sample(self, n_real + self.goals.candidates * n, self.rng)
@@ -225,10 +199,7 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         return super().parts() | {"goals": self.goals, "successes": self.successes}
 
     def _rewards_of(self, rows: np.ndarray | None, achieved: np.ndarray, goals: np.ndarray) -> np.ndarray:
-        """(n,) rewards of the transitions in ``rows``, or of the first ones about to be stored, under ``goals``.
-
-        A place for subclasses whose rewards depend on more than the goals.
-        """
+        """(n,) rewards of the transitions in ``rows``, or of the first ones about to be stored, under ``goals``."""
         return self.reward_function(achieved, goals)
 
     def _given_dones(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:

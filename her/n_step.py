@@ -2,11 +2,8 @@
 
 The later actions are those of an older policy, often on the way to another goal, and no importance ratios correct for
 that: for n > 1 targets are too low. On a walk at random along a line, with γ = 0.9 and the right values to bootstrap
-from, targets lie 0.48 too low for n = 2, 0.9 for n = 3 and 1.6 for n = 5, under real and under substitute goals alike
-(`tests/test_n_step.py`); where the policy that acted was good, less.
+from, by 0.48 for n = 2, 0.9 for n = 3 and 1.6 for n = 5 (`tests/test_n_step.py`); where the policy was good, less.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -43,12 +40,7 @@ class NStepBatch(Batch):
 
 
 class NStepReturns:
-    """Makes the batches of a `HindsightExperienceReplay` that it is mixed into n-step ones.
-
-    Args:
-        n_steps: how many transitions at most.
-        gamma: γ, that of the learner; in (0, 1].
-    """
+    """Makes batches n-step ones: of at most ``n_steps`` transitions, discounted by ``gamma``, γ of the learner."""
 
     def __init__(self, *args: Any, n_steps: int = 3, gamma: float = 0.98, **settings: Any):
         self.n_steps = check_positive_integer("n_steps", n_steps)

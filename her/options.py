@@ -1,7 +1,5 @@
 """What the commands of ``her`` share: options that hold settings, and errors told in a line."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

@@ -1,10 +1,6 @@
 """Which transition: a `HindsightExperienceReplay` that draws some more often than others, by name."""
 
-from __future__ import annotations
-
 from typing import Any
-
-import numpy as np
 
 from her.energy import EnergyTransitions, MovedTransitions
 from her.hindsight import HindsightExperienceReplay
@@ -20,12 +16,7 @@ SAMPLERS: dict[str, type[TransitionSampler]] = {
 
 
 def transition_sampler(priority: str, **settings: Any) -> TransitionSampler:
-    """The sampler of this name in `SAMPLERS`, with settings of its own.
-
-    Raises:
-        ValueError: an unknown name, or a setting out of its range.
-        TypeError: a setting that the sampler does not have, or one that is missing.
-    """
+    """The sampler of this name in `SAMPLERS`, with settings of its own; a ValueError for an unknown name."""
     if priority not in SAMPLERS:
         raise ValueError(f"priority: expected one of {', '.join(map(repr, SAMPLERS))}, got {priority!r}")
     return SAMPLERS[priority](**settings)
@@ -47,22 +38,10 @@ class PrioritizedHER(HindsightExperienceReplay):
     >>> buffer.update_priorities(batch.indices, td_errors)                                    # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        capacity,
-        state_dim,
-        action_dim,
-        goal_dim,
-        config,
-        *,
-        priority="td",
-        goal_dtype=np.float32,
-        seed=None,
-        goals=None,
-        **settings,
-    ):
-        transitions, dims = transition_sampler(priority, **settings), (capacity, state_dim, action_dim, goal_dim)
-        super().__init__(*dims, config, goal_dtype=goal_dtype, seed=seed, transitions=transitions, goals=goals)
+    def __init__(self, capacity, state_dim, action_dim, goal_dim, config, *, priority="td", **settings):
+        of_buffer = {name: settings.pop(name) for name in ("goal_dtype", "seed", "goals") if name in settings}
+        of_buffer["transitions"] = transition_sampler(priority, **settings)
+        super().__init__(capacity, state_dim, action_dim, goal_dim, config, **of_buffer)
 
     def report(self) -> dict[str, float]:
         """How the priorities stand; see the sampler's ``report``."""

@@ -1,6 +1,4 @@
-"""Easy goals first: how far an agent reliably reaches, and goals that grow with it."""
-
-from __future__ import annotations
+"""Easy goals first: how far an agent reaches, and goals that grow with it. Settings out of range are ValueErrors."""
 
 import math
 from typing import Any
@@ -15,9 +13,9 @@ from her.validation import check_number, check_positive_integer, check_state
 class Reach:
     """How far the agent reliably reaches: its success rate by distance, measured on real episodes.
 
-    Each step of an episode is a try from the distance that was left to the goal, and a success if the goal was reached
-    then or later. If an episode visits a bin of distances several times, its first visit counts: it had most time left.
-    A rate is the mean of a bin's tries and, once there are more than ``memory``, an exponential average.
+    A step of an episode is a try from the distance left to the goal, a success if the goal was reached then or later.
+    Of several visits of an episode to a bin of distances the first counts: it had most time left. A rate is the mean of
+    a bin's tries and, once there are more than ``memory``, an exponential average.
 
     Args:
         reliable: the success rate, in (0, 1], from which on a distance is within reach.
@@ -90,15 +88,13 @@ class Reach:
 class ReachGoals(GoalSampler):
     """Substitute goals from easy to hard, where hard means: beyond the reach of the agent.
 
-    For every transition several goals are drawn by one of the paper's strategies, and one of them is kept, with
-    probability ∝ floor + exp(-d/s): d is how much farther beyond reach a goal lies than the nearest of them, and s is
-    ``softness`` times the mean distance of the desired goals. Early, when little is within reach, near goals are kept;
-    as measured success grows outwards, so does the choice; once nothing is out of reach it is the plain strategy. A
-    goal's distance is that from the goal which the transition itself achieved.
+    For every transition several goals are drawn by a strategy, and one of them is kept, with probability
+    ∝ floor + exp(-d/s): d is how much farther beyond reach a goal lies than the nearest of them, and s is ``softness``
+    times the mean distance of the desired goals. Early, near goals are kept; once nothing is out of reach it is the
+    plain strategy. A goal's distance is that from the goal which the transition itself achieved.
 
-    Success is read off the real episodes that are stored, so rewards have to be sparse: the best one says that the goal
-    was reached. Where an environment sets distant goals only, little is learned about near ones before the agent comes
-    close; `propose` helps, if the goals of episodes may be chosen.
+    Success is read off the real episodes, so rewards have to be sparse. Where an environment sets distant goals only,
+    little is learned about near ones; `propose` helps, if the goals of episodes may be chosen.
 
     Args:
         strategy: which draws the candidates; as that of a `HERConfig`.
@@ -107,9 +103,6 @@ class ReachGoals(GoalSampler):
         floor: the weight of the farthest goal; that of the nearest is 1 + floor.
         rollouts: the share of episodes for which `propose` chooses the goal.
         reliable, memory: see `Reach`.
-
-    Raises:
-        ValueError: an unknown strategy, or a setting out of its range.
 
     Attributes:
         reach: the `Reach` that is measured.
@@ -156,18 +149,14 @@ class ReachGoals(GoalSampler):
     def propose(
         self, buffer: GoalConditionedReplayBuffer, achieved: np.ndarray, desired: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """Goals for n episodes about to begin: for a share ``rollouts`` of them, one at the limit of the reach.
+        """(n, goal_dim) goals for n episodes about to begin: for a share ``rollouts``, one at the limit of the reach.
 
-        These are goals achieved in the past, kept out of several drawn at random with probability
-        ∝ floor + exp(-d/s), where d says how much farther a goal lies from the limit of the reach, on either side, than
-        the nearest of them. Other episodes keep their own goal, and all do when nothing is out of reach.
+        These are goals achieved in the past, kept out of several drawn at random as in the class, d being how much
+        farther a goal lies from the limit of the reach, on either side, than the nearest of them. Other episodes keep
+        their own goal, and all do when nothing is out of reach.
 
         Args:
-            achieved: (n, goal_dim) the goals achieved at the start.
-            desired: (n, goal_dim) the goals that the environment set.
-
-        Returns:
-            (n, goal_dim).
+            achieved, desired: (n, goal_dim) the goals achieved at the start, and those that the environment set.
         """
         self.proposes = True  # from now on, goals of stored episodes need not be the environment's own
         self._measure_scale(_distances(achieved, desired))
@@ -181,12 +170,7 @@ class ReachGoals(GoalSampler):
         return np.where(chosen[:, None], proposed[kept, np.arange(n)], desired)
 
     def report(self) -> dict[str, Any]:
-        """How far it has come, for a figure.
-
-        Returns:
-            ``reach``: the distance within reach. ``scale``: the mean distance of desired goals. ``distances``,
-            ``success``, ``tries``: (bins,) arrays, success NaN where it is not known.
-        """
+        """The distance within reach, the scale, and (bins,) distances, success (NaN where not known) and tries."""
         reach = self.reach
         return {
             "reach": reach.distance,
@@ -207,8 +191,8 @@ class ReachGoals(GoalSampler):
 
     def _saved(self) -> list[tuple[str, Any]]:
         """What a file keeps: the names of attributes, and whose they are."""
-        of_reach, of_goals = ("width", "tries", "success"), ("scale", "episodes", "proposes")
-        return [(name, self.reach) for name in of_reach] + [(name, self) for name in of_goals]
+        owners = {self.reach: ("width", "tries", "success"), self: ("scale", "episodes", "proposes")}
+        return [(name, owner) for owner, names in owners.items() for name in names]
 
     def _measure_scale(self, distances: np.ndarray) -> None:
         self.episodes = min(self.episodes + len(distances), max(self.reach.memory, len(distances)))

@@ -54,9 +54,7 @@ class UniformTransitions(TransitionSampler):
 
 
 class GoalConditionedReplayBuffer:
-    """Keeps the newest episodes whole, and samples their transitions as they happened.
-
-    A transition is a row. When room is needed, the oldest episodes are dropped, each as a whole.
+    """Keeps the newest episodes whole, a row per transition, and samples their transitions as they happened.
 
     Args:
         capacity: how many transitions are kept at most.
@@ -71,8 +69,9 @@ class GoalConditionedReplayBuffer:
         TypeError: ``transitions`` that is no `TransitionSampler`.
 
     Attributes:
-        achieved_goals, desired_goals: (capacity, goal_dim) ``goal_dtype``; like the next three, an entry for each row,
-            and not to be written.
+        states, next_states, actions: (capacity, size) float32, read-only views of all rows.
+        rewards, dones: (capacity,) float32 and bool, under the desired goals.
+        achieved_goals, desired_goals: (capacity, goal_dim) ``goal_dtype``; like the next three, not to be written.
         episode_start, episode_end: (capacity,) the first row of each row's episode, and the row after its last.
         number: (capacity,) the number of the transition in each row, see `Batch`; -1 where the row is empty.
         rings: the `EpisodeRing` in which the episodes lie.
@@ -91,9 +90,8 @@ class GoalConditionedReplayBuffer:
         transitions: TransitionSampler | None = None,
     ):
         self.capacity = check_positive_integer("capacity", capacity)
-        self.state_dim = check_positive_integer("state_dim", state_dim)
-        self.action_dim = check_positive_integer("action_dim", action_dim)
-        self.goal_dim = check_positive_integer("goal_dim", goal_dim)
+        for name, size in (("state_dim", state_dim), ("action_dim", action_dim), ("goal_dim", goal_dim)):
+            setattr(self, name, check_positive_integer(name, size))
         self.goal_dtype = np.dtype(goal_dtype)
         self.transitions = transitions if transitions is not None else UniformTransitions()
         check_instance("transitions", self.transitions, TransitionSampler)
@@ -119,8 +117,6 @@ class GoalConditionedReplayBuffer:
         self.number = np.full(self.capacity, -1, np.int64)
         self.rings = [EpisodeRing(0, self.capacity)]
         self._size = 0
-
-    # ------------------------------------------------------------------ storing
 
     def store_episode(self, episode: Episode) -> None:
         """Store a whole episode, dropping the oldest ones where room is needed.
@@ -173,35 +169,14 @@ class GoalConditionedReplayBuffer:
         self.desired_goals[rows] = goals
         self.achieved_goals[rows] = achieved_goals
 
-    # ------------------------------------------------------------------ what is stored
-
     def __len__(self) -> int:
         return self._size
 
-    @property
-    def states(self) -> np.ndarray:
-        """(capacity, state_dim) float32, a read-only view, like the next three."""
-        return self._view(self._state)
-
-    @property
-    def actions(self) -> np.ndarray:
-        """(capacity, action_dim) float32."""
-        return self._view(self._action)
-
-    @property
-    def next_states(self) -> np.ndarray:
-        """(capacity, state_dim) float32."""
-        return self._view(self._next_state)
-
-    @property
-    def rewards(self) -> np.ndarray:
-        """(capacity,) float32, under the desired goals."""
-        return self._view(self._reward)
-
-    @property
-    def dones(self) -> np.ndarray:
-        """(capacity,) bool, a copy: where bootstrapping stops under the desired goals."""
-        return self._rows[:, self._done] != 0
+    states = property(lambda self: self._view(self._state))
+    actions = property(lambda self: self._view(self._action))
+    next_states = property(lambda self: self._view(self._next_state))
+    rewards = property(lambda self: self._view(self._reward))
+    dones = property(lambda self: self._rows[:, self._done] != 0)
 
     def _view(self, columns: slice | int) -> np.ndarray:
         view = self._rows[:, columns]
@@ -220,13 +195,10 @@ class GoalConditionedReplayBuffer:
         """(len(buffer),) the rows that hold transitions, oldest first."""
         return self.rows_at((np.arange(self._size) + 0.5) / max(1, self._size))
 
-    # ------------------------------------------------------------------ sampling
-
     def sample(self, batch_size: int) -> Batch:
         """``batch_size`` stored transitions, drawn with replacement, as they happened.
 
-        Raises:
-            ValueError: ``batch_size`` is no positive integer, or the buffer is empty.
+        A ValueError if ``batch_size`` is no positive integer, or the buffer is empty.
         """
         self._check_batch_size(batch_size)
         rows, weights = self.transitions.sample(self, batch_size, self.rng)
@@ -258,9 +230,7 @@ class GoalConditionedReplayBuffer:
             indices: (n,) ``batch.indices``. The error of a transition that has been dropped since is ignored.
             td_errors: (n,) target minus Q; the sign does not matter.
 
-        Raises:
-            ValueError: an empty buffer, a wrong shape, an index that was never drawn, or an error that is not
-                finite. No priority is changed.
+        A ValueError names what is wrong: no stored rows, a shape, an unknown index, a number that is not finite.
         """
         stop = (1 + max(ring.lap for ring in self.rings)) * self.capacity
         numbers, errors = check_td_errors(indices, td_errors, stop)
@@ -271,8 +241,6 @@ class GoalConditionedReplayBuffer:
         if stored.any():
             self.transitions.update(self, rows[stored], errors[stored])
 
-    # ------------------------------------------------------------------ saving
-
     def save(self, path: str | os.PathLike) -> None:
         """Write everything stored and the generator's state, atomically and without pickle."""
         saving.save(self, path)
@@ -280,8 +248,8 @@ class GoalConditionedReplayBuffer:
     def load(self, path: str | os.PathLike) -> None:
         """Take back what `save` wrote: the same transitions, the same batches to come.
 
-        The capacity may be another one, as long as everything fits. (Transitions are then stored in other rows, and a
-        sampler that is not uniform may draw others of the same distribution.)
+        The capacity may be another one, as long as everything fits; a sampler that is not uniform may then draw other
+        batches of the same distribution.
 
         Raises:
             FileNotFoundError: no such file.

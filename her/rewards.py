@@ -1,7 +1,5 @@
 """Sparse rewards, and reward functions of users: for a batch or for one pair of goals."""
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Callable
@@ -55,9 +53,8 @@ def check_goals(achieved: np.ndarray, desired: np.ndarray) -> None:
     same_size = achieved.ndim and achieved.shape[-1:] == desired.shape[-1:]
     rows = zip(achieved.shape[-2::-1], desired.shape[-2::-1], strict=False)
     if not same_size or any(a != b and 1 not in (a, b) for a, b in rows):
-        raise ValueError(
-            f"desired_goal: expected goals of the size of achieved_goal's, {achieved.shape}, got {desired.shape}"
-        )
+        expected = f"goals of the size of achieved_goal's, {achieved.shape}"
+        raise ValueError(f"desired_goal: expected {expected}, got {desired.shape}")
 
 
 class BatchedReward:
@@ -72,7 +69,7 @@ class BatchedReward:
 
     Raises:
         TypeError: ``function`` is not callable.
-        ValueError: ``function`` fails on pairs and on batches alike, gives no finite float32 number for a row, or
+        ValueError: on a call that fails on pairs and on batches alike, gives no finite float32 number for a row, or
             writes into its arguments.
 
     Attributes:
@@ -96,9 +93,8 @@ class BatchedReward:
             return self._row_by_row(achieved, desired)
         rewards = np.array(self.function(achieved, desired), np.float32)
         if rewards.size != len(achieved):
-            raise ValueError(
-                f"reward_function: expected one reward for each of {len(achieved)} rows, got shape {rewards.shape}"
-            )
+            expected = f"one reward for each of {len(achieved)} rows"
+            raise ValueError(f"reward_function: expected {expected}, got shape {rewards.shape}")
         return _finite(rewards.reshape(-1), achieved, desired)
 
     def _row_by_row(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:

@@ -1,7 +1,5 @@
 """Steps of several environments whose episodes are still going on: what Stable-Baselines3 hands to a replay buffer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -17,16 +15,13 @@ class StepwiseReplay(HindsightExperienceReplay):
 
     The rows are divided into a ring for each environment. A transition can be sampled as soon as it is stored: until
     its episode ends, the newest step counts as the episode's last. An open episode that comes to the end of its ring
-    moves to the beginning; to a sampler that has priorities, its transitions are new ones then. A whole episode goes
-    into the ring, among those without an open one, into which least was written.
+    moves to the beginning, its transitions being new ones to priorities then. A whole episode goes into the ring, among
+    those without an open one, into which least was written.
 
     Args:
         n_envs: how many environments `add` takes a step of.
         capacity, sizes, settings: the arguments of `HindsightExperienceReplay`; ``capacity // n_envs`` transitions of
-            each environment are kept.
-
-    Raises:
-        ValueError: also a capacity below ``n_envs``.
+            each environment are kept, at least 1.
     """
 
     def __init__(self, capacity: int, *sizes: Any, n_envs: int = 1, **settings: Any):
@@ -43,10 +38,8 @@ class StepwiseReplay(HindsightExperienceReplay):
     def _check_episode(self, episode: Episode) -> None:
         super()._check_episode(episode)
         if len(episode) > self.capacity // self.n_envs:
-            raise ValueError(
-                f"capacity: an episode of {len(episode)} transitions does not fit into capacity={self.capacity} // "
-                f"n_envs={self.n_envs}"
-            )
+            room = f"capacity={self.capacity} // n_envs={self.n_envs}"
+            raise ValueError(f"capacity: an episode of {len(episode)} transitions does not fit into {room}")
         if all(ring.open for ring in self.rings):
             raise ValueError(
                 "episode: every environment has an episode in progress; end them (episode_ends in add, "
@@ -75,12 +68,8 @@ class StepwiseReplay(HindsightExperienceReplay):
         (terminated or truncated), ``episode_begins`` where this step does although the one before ended none (the run
         was interrupted).
 
-        Returns:
-            (n_envs,) the rows of the new transitions.
-
-        Raises:
-            ValueError: a wrong shape, a value that is not finite, or an open episode that fills its ring. Nothing
-                stored is changed.
+        Returns the (n_envs,) rows of the new transitions. A wrong shape, a value that is not finite, or an open episode
+        that fills its ring is a ValueError, and nothing stored is changed.
         """
         n = self.n_envs
         fields = {"rewards": as_rows("rewards", rewards, (n,), "n_envs")}
@@ -97,10 +86,8 @@ class StepwiseReplay(HindsightExperienceReplay):
         begins = as_flags("episode_begins", np.zeros(n) if episode_begins is None else episode_begins, n)
         for ring, begins_anew in zip(self.rings, begins, strict=True):
             if ring.open == ring.stop - ring.first and not begins_anew:
-                raise ValueError(
-                    f"capacity: an episode in progress has reached {ring.open} transitions and does not fit into "
-                    f"capacity={self.capacity} // n_envs={n}"
-                )
+                full = f"{ring.open} transitions and does not fit into capacity={self.capacity} // n_envs={n}"
+                raise ValueError(f"capacity: an episode in progress has reached {full}")
         if self.successes.reward is None:
             self.successes.reward = self.try_rewards(fields["achieved_goals"], fields["goals"], fields["rewards"])
 

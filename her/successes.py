@@ -37,9 +37,7 @@ class Successes:
         if state:
             reward, ended, going_on = state["counts"].tolist()
             if not (ended >= 0 and going_on >= 0 and (np.isfinite(reward) or ended == going_on == 0)):
-                raise ValueError(
-                    f"counts: expected a finite reward and two numbers of at least 0, got {state['counts']}"
-                )
+                raise ValueError(f"counts: expected a finite reward and two counts, got {state['counts']}")
             self.reward = None if np.isnan(reward) else np.float32(reward)
             self.ended, self.going_on = int(ended), int(going_on)
             return

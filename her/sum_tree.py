@@ -1,7 +1,5 @@
 """A tree of sums, from which rows are drawn in proportion to their values."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np
@@ -47,16 +45,9 @@ class SumTree:
             above[rows] = level.reshape(-1, self.FAN_OUT).take(rows, axis=0).sum(axis=1)
 
     def draw(self, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows drawn with probability value / total. A row of value 0 is never drawn.
+        """Rows drawn with probability value / total. A row of value 0 is never drawn; if all are, a ValueError says so.
 
-        Args:
-            uniform: (n,) numbers drawn uniformly from [0, 1).
-
-        Returns:
-            (n,) rows, and (n,) the probability of each.
-
-        Raises:
-            ValueError: all values are 0.
+        From (n,) numbers drawn uniformly from [0, 1) to (n,) rows, and (n,) the probability of each.
         """
         top_sums = self._levels[-1].cumsum()
         total = top_sums[-1] if len(top_sums) else 0.0

@@ -1,6 +1,4 @@
-"""Which transition: by the size of its TD error, or by the error's rank."""
-
-from __future__ import annotations
+"""Which transition: by the size of its TD error, or by the error's rank. Settings out of range are ValueErrors."""
 
 import numpy as np
 
@@ -17,10 +15,9 @@ class ProportionalTransitions(TransitionSampler):
     drawn has the largest priority there was so far, so that each is drawn soon.
 
     **A priority is an estimate.** The TD error belongs to a transition *and a goal*, and with hindsight the goal is
-    drawn anew every time: what is stored is the error under the goal of the last visit. Two settings reduce what this
-    costs. ``smoothing`` averages over the visits, |δ| ← smoothing·|δ| + (1 - smoothing)·|newest δ|, and so over the
-    goals drawn in them. A larger ``epsilon`` keeps a transition in play that had nothing to teach under one goal. Where
-    a batch holds a transition more than once, the largest of its errors counts.
+    drawn anew every time: what is stored is the error under the goal of the last visit. ``smoothing`` averages over
+    visits, |δ| ← smoothing·|δ| + (1 - smoothing)·|newest δ|; a larger ``epsilon`` keeps a transition in play that had
+    nothing to teach under one goal. Where a batch holds a transition more than once, its largest error counts.
 
     Args:
         alpha: α, how much priorities matter; 0 is uniform sampling.
@@ -28,9 +25,6 @@ class ProportionalTransitions(TransitionSampler):
         beta_batches: batches drawn until β is 1. The paper reaches 1 at the end of learning.
         epsilon: ε > 0, in units of TD error. With rewards of -1 and 0, errors of some 0.3 are usual in training.
         smoothing: the weight of earlier visits, in [0, 1).
-
-    Raises:
-        ValueError: a setting out of its range.
     """
 
     def __init__(
@@ -89,20 +83,14 @@ class ProportionalTransitions(TransitionSampler):
         self.tree.set(rows, self._values(errors))
 
     def report(self, buffer: GoalConditionedReplayBuffer) -> dict[str, float]:
-        """How it stands: β, the share of transitions that were never drawn, and the effective share.
+        """β, the share of transitions that were never drawn, and the effective share.
 
-        The effective share is (Σp)² / (N·Σp²), p raised to α: 1 under uniform sampling, and half as much if the same
-        learning concentrates on half of the transitions.
+        That is (Σp)² / (N·Σp²), p raised to α: 1 under uniform sampling, ½ where half of the transitions share it all.
         """
-        if not len(buffer):
-            return {"beta": self.beta, "unseen_share": 0.0, "effective_share": 1.0}
         rows = buffer.live_rows()
-        p = self.priorities(rows)
-        return {
-            "beta": self.beta,
-            "unseen_share": float(np.isnan(self.errors[rows]).mean()),
-            "effective_share": float(p.sum() ** 2 / (len(p) * (p @ p))),
-        }
+        p, unseen = self.priorities(rows), np.isnan(self.errors[rows])
+        shares = (float(unseen.mean()), float(p.sum() ** 2 / (len(p) * (p @ p)))) if len(rows) else (0.0, 1.0)
+        return {"beta": self.beta, "unseen_share": shares[0], "effective_share": shares[1]}
 
     def state(self, buffer):
         rows = buffer.live_rows()
@@ -136,11 +124,9 @@ class ProportionalTransitions(TransitionSampler):
 class RankTransitions(ProportionalTransitions):
     """P(i) ∝ 1 / rank(i)^α, the largest TD error having rank 1 (Schaul et al. 2016, §3.3, rank-based).
 
-    Outliers matter less: however large an error is, it is at most the first. Otherwise like `ProportionalTransitions`.
-
-    Two approximations keep it cheap. All errors are sorted once every ``sort_every`` updates only; until then, a new
-    error gets the rank that it would have had at the last sorting. Equal errors share the best of their ranks, and
-    transitions that were never drawn share rank 1.
+    Outliers matter less: however large an error is, it is at most the first. Errors are sorted once every
+    ``sort_every`` updates only; until then, a new error gets the rank that it would have had at the last sorting. Equal
+    errors share the best of their ranks, and transitions that were never drawn share rank 1.
 
     Args:
         sort_every: updates between two sortings, each of which takes O(N log N).

@@ -1,7 +1,5 @@
 """Arguments that are refused: each error names the argument, what was expected and what came."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from numbers import Real

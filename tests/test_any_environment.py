@@ -346,7 +346,7 @@ REFUSED = {
     r"Discrete\(16\) as achieved_goal": with_spaces(
         achieved_goal=spaces.Discrete(16), desired_goal=spaces.Discrete(16)
     ),
-    "goals of two spaces": with_spaces(achieved_goal=CUBE),
+    "goals of one shape": with_spaces(achieved_goal=CUBE),
 }
 
 

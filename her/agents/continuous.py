@@ -1,7 +1,5 @@
 """What agents with continuous actions share: the actions' range, the inputs' normaliser, their state."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -14,11 +12,8 @@ from her.agents.normalizer import Normalizer
 class ContinuousAgent:
     """Sees observations standardised, if its ``config`` says ``normalize``, and the action range as [-1, 1].
 
-    Args:
-        observation_dim: state_dim + goal_dim.
-        action_low, action_high: (action_dim,) the action range; the networks see it as [-1, 1].
-        config: the settings.
-        seed: of the initial weights, and of all that is drawn later.
+    Observations are (n, observation_dim) [state, goal]; the range's ends are (action_dim,). ``seed`` draws the initial
+    weights, and all that is drawn later.
     """
 
     Config: type

@@ -1,7 +1,5 @@
 """Deep deterministic policy gradients, with the details of the HER paper."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +17,6 @@ class DDPGConfig(LearnerConfig):
     """Settings of `DDPG`; the details come from Andrychowicz et al. 2017, Appendix A.
 
     Attributes:
-        hidden, learning_rate, gamma, tau, target_range: see `LearnerConfig`.
         action_penalty: weight of the mean squared pre-activation of the actor's output in its loss. It keeps tanh from
             saturating, where its gradient vanishes.
         random_share: share of uniformly random actions while exploring.

@@ -1,7 +1,5 @@
 """Double DQN with universal value functions: Q(s, g, a), one output per action."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +36,6 @@ class DQNConfig(LearnerConfig):
     """Settings of `DQN`; one hidden layer of 256 as in the paper's bit flipping (Andrychowicz et al. 2017, §3.1).
 
     Attributes:
-        hidden, learning_rate, gamma, tau, target_range: see `LearnerConfig`.
         epsilon: share of random actions while exploring.
         loss: "huber", in which errors beyond 1 count linearly (Mnih et al. 2015), or "squared".
         double: choose the next action with the network and value it with the target (van Hasselt et al. 2016).
@@ -62,13 +59,9 @@ class DQNConfig(LearnerConfig):
 
 
 class DQN:
-    """Deep Q-learning (Mnih et al. 2015) on [state, goal].
+    """Deep Q-learning (Mnih et al. 2015) on [state, goal], (n, observation_dim), with ``n_actions`` actions.
 
-    Args:
-        observation_dim: state_dim + goal_dim.
-        n_actions: how many actions there are.
-        config: the settings.
-        seed: of the initial weights and of exploration.
+    ``seed`` draws the initial weights, and what is explored.
     """
 
     def __init__(self, observation_dim: int, n_actions: int, config: DQNConfig | None = None, seed: int = 0):

@@ -1,9 +1,8 @@
 """Small networks, and what trains them."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from her.validation import check_number, check_positive_integer
 
 @dataclass(frozen=True)
 class LearnerConfig:
-    """What all agents have settings for; the settings of each of them are checked as these are.
+    """What all agents have settings for; a ValueError names a setting out of its range.
 
     Attributes:
         hidden: widths of the hidden layers, of all networks alike.
@@ -25,9 +24,6 @@ class LearnerConfig:
         tau: share of the networks that goes into the target networks at each update.
         target_range: targets are clipped to it, None clips nothing. With rewards of -1 and 0, no return lies outside
             [-1/(1-γ), 0] (Andrychowicz et al. 2017, Appendix A); "auto" is that range.
-
-    Raises:
-        ValueError: a setting out of its range.
     """
 
     hidden: tuple[int, ...] = (64, 64)
@@ -72,7 +68,10 @@ def mlp(input_dim: int, hidden: Sequence[int], output_dim: int) -> nn.Sequential
 
 
 class Learner:
-    """A network, its Adam optimiser, and its slowly following target copy.
+    """A network, its Adam optimiser (Kingma & Ba 2015, Algorithm 1), and its slowly following target copy.
+
+    Adam's arithmetic is torch's own function. What ``torch.optim.Adam`` does around it at every step made training on
+    her/Push-v0, whose networks are this small, about a fifth longer.
 
     Args:
         network: it is trained in place.
@@ -84,55 +83,22 @@ class Learner:
     def __init__(self, network: nn.Module, target: nn.Module | None, learning_rate: float, tau: float = 0.0):
         self.network, self.target, self.tau = network, target, tau
         self.parameters = list(network.parameters())
-        self.adam = Adam(self.parameters, learning_rate)
+        self.learning_rate, zeros = learning_rate, [torch.zeros_like(p) for p in self.parameters]
+        self.adam = {"steps": [torch.zeros(()) for _ in zeros], "means": zeros, "mean_squares": deepcopy(zeros)}
         if target is not None:
             target.load_state_dict(network.state_dict())
             self.target_parameters = list(target.requires_grad_(False).parameters())
 
+    @torch.no_grad()
     def minimise(self, loss: torch.Tensor) -> None:
         """One Adam step down the gradient with respect to this network alone; others in the graph stay untouched."""
-        self.adam.step(torch.autograd.grad(loss, self.parameters))
-
-    @torch.no_grad()
-    def follow(self) -> None:
-        """Move the target towards the network (Lillicrap et al. 2016, Algorithm 1)."""
-        for target, parameter in zip(self.target_parameters, self.parameters, strict=True):
-            target.lerp_(parameter, self.tau)
-
-    def state(self) -> dict[str, Any]:
-        """Everything that learning depends on: state dictionaries of the network, its optimiser and its target."""
-        state = {"network": self.network.state_dict(), "adam": self.adam.state_dict()}
-        return state | ({} if self.target is None else {"target": self.target.state_dict()})
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Take back what `state` gave."""
-        for name, part in state.items():
-            getattr(self, name).load_state_dict(part)
-
-
-class Adam:
-    """Adam (Kingma & Ba 2015, Algorithm 1) on a list of parameters, which it changes in place.
-
-    The arithmetic is torch's own function. What ``torch.optim.Adam`` does around it at every step made training on
-    her/Push-v0, whose networks are this small, about a fifth longer.
-    """
-
-    def __init__(self, parameters: Sequence[torch.Tensor], learning_rate: float):
-        self.parameters, self.learning_rate = list(parameters), learning_rate
-        self.steps = [torch.zeros(()) for _ in self.parameters]
-        self.means = [torch.zeros_like(parameter) for parameter in self.parameters]
-        self.mean_squares = [torch.zeros_like(parameter) for parameter in self.parameters]
-
-    @torch.no_grad()
-    def step(self, gradients: Sequence[torch.Tensor]) -> None:
-        """One step down these gradients, one for each parameter."""
         adam(
             self.parameters,
-            list(gradients),
-            self.means,
-            self.mean_squares,
-            [],  # the largest mean squares so far, which AMSGrad alone needs
-            self.steps,
+            list(torch.autograd.grad(loss, self.parameters)),
+            exp_avgs=self.adam["means"],
+            exp_avg_sqs=self.adam["mean_squares"],
+            max_exp_avg_sqs=[],  # which AMSGrad alone needs
+            state_steps=self.adam["steps"],
             fused=True,
             amsgrad=False,
             beta1=0.9,
@@ -143,13 +109,20 @@ class Adam:
             maximize=False,
         )
 
-    def state_dict(self) -> dict[str, list[torch.Tensor]]:
-        """Steps taken so far, and the two moments."""
-        return {"steps": self.steps, "means": self.means, "mean_squares": self.mean_squares}
-
     @torch.no_grad()
-    def load_state_dict(self, state: dict[str, list[torch.Tensor]]) -> None:
-        """Take back what `state_dict` gave."""
-        for name, ours in self.state_dict().items():
-            for mine, theirs in zip(ours, state[name], strict=True):
-                mine.copy_(theirs)
+    def follow(self) -> None:
+        """Move the target towards the network (Lillicrap et al. 2016, Algorithm 1)."""
+        for target, parameter in zip(self.target_parameters, self.parameters, strict=True):
+            target.lerp_(parameter, self.tau)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that learning depends on: state dictionaries of the network, its optimiser and its target."""
+        state = {"network": self.network.state_dict(), "adam": self.adam}
+        return state | ({} if self.target is None else {"target": self.target.state_dict()})
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take back what `state` gave."""
+        state = dict(state)
+        self.adam = deepcopy(state.pop("adam"))
+        for name, part in state.items():
+            getattr(self, name).load_state_dict(part)

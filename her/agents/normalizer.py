@@ -1,8 +1,5 @@
 """Inputs brought to mean 0 and deviation 1, and clipped."""
 
-from __future__ import annotations
-
-import numpy as np
 import torch
 
 
@@ -33,7 +30,7 @@ class Normalizer:
 
     def __call__(self, observations: torch.Tensor) -> torch.Tensor:
         """(n, size) standardised and clipped; as they are as long as nothing has been shown."""
-        mean, deviation = self._moments()
+        mean, deviation = self.moments()
         offset, scale = (-mean / deviation).float(), (1 / deviation).float()
         return torch.addcmul(offset, observations, scale).clamp_(-self.clip, self.clip)
 
@@ -44,12 +41,8 @@ class Normalizer:
         for name, ours in self.state().items():
             ours.copy_(state[name])
 
-    def mean_and_deviation(self) -> tuple[np.ndarray, np.ndarray]:
-        """(size,) each, float32, as observations are standardised by them now."""
-        mean, deviation = self._moments()
-        return mean.float().numpy(), deviation.float().numpy()
-
-    def _moments(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def moments(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and deviation, (size,) float64 each, as observations are standardised by them now."""
         if self.count == 0:
             return self.sum, torch.ones_like(self.sum)
         mean = self.sum / self.count

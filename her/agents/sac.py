@@ -1,7 +1,5 @@
 """Soft actor-critic: a policy that stays as random as it can afford, two critics, and the gloomier one is believed."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -146,11 +144,7 @@ def squashed_gaussian(
     log π(a) = Σ log N(u; mean, std) - Σ log(1 - tanh²(u)) (Haarnoja et al. 2018, Appendix C). The last term is taken as
     2·(log 2 - u - softplus(-2u)), which stays exact where tanh²(u) rounds to 1.
 
-    Args:
-        mean, log_std, noise: (n, action_dim); noise is standard normal.
-
-    Returns:
-        (n, action_dim) actions in [-1, 1], and (n,) log densities; gradients flow through both.
+    From (n, action_dim) each, standard normal noise, to (n, action_dim) actions in [-1, 1] and (n,) log densities.
     """
     u = torch.addcmul(mean, log_std.exp(), noise)
     log_normal = -0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)

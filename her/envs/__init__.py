@@ -4,8 +4,6 @@ Importing this package registers them with Gymnasium, for `gymnasium.make` and, 
 `gymnasium.make_vec`. Without an import of its own a program can say `gymnasium.make("her.envs:her/Push-v0")`.
 """
 
-from __future__ import annotations
-
 import gymnasium as gym
 
 from her.envs.bit_flip import BitFlipEnv, BitFlipVectorEnv

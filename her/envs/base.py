@@ -1,14 +1,10 @@
 """A goal-reaching task is written once, for a whole batch; an environment is one of its two faces.
 
-`GoalTask` holds what makes a task: how it starts, moves, is observed and is judged. It keeps no state, and
-each of its arrays has a leading batch dimension. `GoalEnv` shows a batch of one as a `gymnasium.Env`,
-`GoalVectorEnv` shows the batch as a `gymnasium.vector.VectorEnv`. Both speak the GoalEnv interface of
-Gymnasium-Robotics: observations are dictionaries of `observation`, `achieved_goal` and `desired_goal`, and
-`compute_reward` is open to anyone who wants to ask "what if that had been the goal?", which is the question
-that hindsight asks.
+`GoalTask` holds what makes a task: how it starts, moves, is observed and is judged. It keeps no state, and each of its
+arrays has a leading batch dimension. `GoalEnv` shows a batch of one as a `gymnasium.Env`, `GoalVectorEnv` the batch as
+a `gymnasium.vector.VectorEnv`. Both speak the GoalEnv interface of Gymnasium-Robotics: `compute_reward` answers the
+question that hindsight asks, "what if that had been the goal?".
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -40,18 +36,23 @@ class GoalTask:
         start(rng, n): draws n first states, (n, state_size).
         draw_goal(rng, state): draws a desired goal for each first state, (n, goal_size).
         move(state, action): the states one step later, (n, state_size); `state` is left as it was. Actions are valid.
-        observe(state): what the agent sees, (n, observation_size).
-        achieved(state): the goal that each state fulfils, (n, goal_size): the m(s) of the HER paper.
+        observe(state): what the agent sees, (n, observation_size); the state unless it is written.
+        achieved(state): the goal that each state fulfils, (n, goal_size), the m(s) of the HER paper; likewise.
         success(achieved, desired): whether they are close enough: bool, the shape of either without its last axis.
         picture(state, goal): an RGB image, (height, width, 3) uint8, of one state and one goal.
-        check_state(state), check_goal(goal): a ValueError that names the argument, if a row of it is not a state that
-            the task can be in, or a goal that it could set.
+        check_state(state), check_goal(goal): a ValueError names the argument if the task cannot be in, or set, a row.
     """
 
     horizon: int
     state_size: int
     action_space: spaces.Space
     observation_space: spaces.Dict
+
+    def observe(self, state: np.ndarray) -> np.ndarray:
+        return state
+
+    def achieved(self, state: np.ndarray) -> np.ndarray:
+        return state
 
 
 class _Episodes:
@@ -79,11 +80,7 @@ class _Episodes:
         self._spec = spec and replace(spec, max_episode_steps=self.horizon)
 
     def compute_reward(self, achieved_goal, desired_goal, info=None) -> np.ndarray:
-        """The sparse reward: 0.0 where the goal is reached and -1.0 elsewhere, float32.
-
-        Goals have shape (goal_size,) or (..., goal_size), the reward the same shape without the last axis.
-        `info` is not looked at. Equal to the reward of `step` for the observation that `step` returns.
-        """
+        """0.0 where the goal is reached, else -1.0: float32 (…,) for goals of shape (…, goal_size), whatever `info`."""
         return np.subtract(self.task.success(achieved_goal, desired_goal), 1, dtype=np.float32)
 
     def compute_terminated(self, achieved_goal, desired_goal, info=None) -> np.ndarray:
@@ -104,20 +101,17 @@ class _Episodes:
     def _draw(self, n: int, options: Mapping[str, Any] | None = None) -> tuple[np.ndarray, np.ndarray]:
         """States and goals with which n episodes begin: drawn, or from the options."""
         options = dict(options or {})
-        state, goal = options.pop("state", None), options.pop("goal", None)
+        state, goal, task = options.pop("state", None), options.pop("goal", None), self.task
         if options:
             raise ValueError(f"options: expected the keys 'state' and 'goal' only, got {sorted(options)}")
-        task = self.task
         if state is not None:
             state = _rows("state", state, n, task.state_size)
             task.check_state(state)
         if goal is not None:
             goal = _rows("goal", goal, n, *task.observation_space["desired_goal"].shape)
             task.check_goal(goal)
-        if state is None:
-            state = task.start(self.np_random, n)
-        if goal is None:
-            goal = task.draw_goal(self.np_random, state)
+        state = task.start(self.np_random, n) if state is None else state
+        goal = task.draw_goal(self.np_random, state) if goal is None else goal
         return state, goal.astype(np.float32)
 
     def _advance(self, action: Any) -> None:
@@ -145,12 +139,10 @@ class _Episodes:
 
 
 class GoalEnv(_Episodes, gym.Env):
-    """One copy of a task as a `gymnasium.Env`.
+    """One copy of a task as a `gymnasium.Env`; arguments beside `render_mode` are those of the task, `Task`.
 
-    `info` has `is_success` (bool) and `elapsed` (steps since the reset). `reset(options={"state": …, "goal":
-    …})` starts from a chosen state, with a chosen goal, or both.
-
-    Arguments beside `render_mode` are those of the task, `Task`.
+    `info` has `is_success` (bool) and `elapsed` (steps since the reset). `reset(options={"state": …, "goal": …})`
+    starts from a chosen state, with a chosen goal, or both.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
@@ -186,11 +178,10 @@ class GoalEnv(_Episodes, gym.Env):
 class GoalVectorEnv(_Episodes, VectorEnv):
     """`num_envs` copies of a task stepped as one array, as a `gymnasium.vector.VectorEnv`.
 
-    The step that ends an episode begins the next (`AutoresetMode.SAME_STEP`): the observations it returns are the first
-    ones of the next episodes, and the last ones of the old episodes are in `infos["final_obs"]`, a dictionary of arrays
-    (num_envs, …), with the mask `infos["_final_obs"]`. `infos["is_success"]` and `infos["elapsed"]`, (num_envs,) each,
-    always speak of the step just taken. All episodes have the same length, so all end in the same step, unless
-    some were begun anew by `reset(options={"reset_mask": mask})`, (num_envs,) bool.
+    The step that ends an episode begins the next (`AutoresetMode.SAME_STEP`): the last observations of old episodes are
+    in `infos["final_obs"]`, a dictionary of arrays (num_envs, …), with the mask `infos["_final_obs"]`.
+    `infos["is_success"]` and `infos["elapsed"]`, (num_envs,) each, always speak of the step just taken. All episodes
+    end in the same step, unless some were begun anew by `reset(options={"reset_mask": mask})`, (num_envs,) bool.
 
     `reset(options={"state": …, "goal": …})` takes a row for each copy that is reset, (n, size), or one for all,
     (size,). Further arguments are those of the task; `max_episode_steps` is Gymnasium's word for its horizon.

@@ -3,8 +3,6 @@
 Andrychowicz et al., *Hindsight Experience Replay*, NeurIPS 2017, section 3.1.
 """
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,12 +42,6 @@ class BitFlip(GoalTask):
         state[rows, action] = self.zero + self.one - state[rows, action]
         return state
 
-    def observe(self, state):
-        return state
-
-    def achieved(self, state):
-        return state
-
     def success(self, achieved, desired):
         achieved, desired = np.asarray(achieved), np.asarray(desired)
         check_goals(achieved, desired)
@@ -69,12 +61,9 @@ class BitFlip(GoalTask):
         return canvas.image()
 
     def check_state(self, state):
-        self._check_bits("state", state)
+        self.check_goal(state, "state")
 
-    def check_goal(self, goal):
-        self._check_bits("goal", goal)
-
-    def _check_bits(self, name, bits):
+    def check_goal(self, bits, name="goal"):
         if not np.isin(bits, (self.zero, self.one)).all():
             allowed = f"{self.zero:g} and {self.one:g} only (encoding={self.encoding!r})"
             raise ValueError(f"{name}: expected {allowed}, got {bits}")
@@ -88,9 +77,8 @@ class BitFlipEnv(GoalEnv):
     visits at most `horizon` (n_bits unless given), so a random policy soon sees nothing but -1.0. Start and
     goal are uniform.
 
-    A network learns sooner from ±1 than from 0/1. Telling it which bits differ (state XOR goal) is a matter of
-    the network's input (`DQNConfig.inputs`), which has state and goal, and not of the environment: an observation
-    must not depend on the goal if goals are to be replaced afterwards.
+    A network learns sooner from ±1 than from 0/1. Telling it which bits differ (state XOR goal) is a matter of its
+    input (`DQNConfig.inputs`): an observation must not depend on the goal if goals are to be replaced afterwards.
     """
 
     metadata: ClassVar[dict[str, Any]] = GoalEnv.metadata | {"render_fps": 4}

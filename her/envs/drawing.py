@@ -3,8 +3,6 @@
 One colour means one thing in every environment: the agent is blue, what it pushes is orange, goals are green.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -23,8 +21,7 @@ WHITE = "#FFFFFF"
 class Canvas:
     """An RGB image painted in the world's units: x to the right, y up, `low` and `high` its corners.
 
-    A shape is a signed distance to its edge, below 0 inside, which tells how much of each pixel it covers.
-    With a `line`, only the edge is painted, that thick.
+    A shape is a signed distance to its edge, below 0 inside. With a `line`, only the edge is painted, that thick.
     """
 
     def __init__(self, low, high, pixels_per_unit: float):

@@ -5,8 +5,6 @@ the contact: the push goes along the line between the centres. Under these two a
 step has a closed form, so nothing is integrated and nothing can tunnel.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from gymnasium import spaces
 
@@ -15,22 +13,15 @@ from her.envs.drawing import BLUE, GREEN, ORANGE, WHITE, floor
 from her.rewards import sparse_reward
 from her.validation import check_number, check_positive_integer
 
-SPEED = 1.0
-"""Metres a second at action 1, along each axis."""
-DT = 0.1
-"""Seconds a step."""
-AGENT_RADIUS = 0.06
-PUCK_RADIUS = 0.09
-CONTACT = AGENT_RADIUS + PUCK_RADIUS
-"""Metres between the centres when the discs touch."""
-START = 0.3
-"""Metres: the puck starts in the square [-START, START]²."""
-AGENT_AWAY = (0.2, 0.5)
-"""Metres between puck and agent at the start."""
-GOAL_AWAY = (0.3, 0.6)
-"""Metres between puck and goal at the start."""
+SPEED = 1.0  # metres a second at action 1, along each axis
+DT = 0.1  # seconds a step
+AGENT_RADIUS, PUCK_RADIUS = 0.06, 0.09
+CONTACT = AGENT_RADIUS + PUCK_RADIUS  # metres between the centres when the discs touch
+START = 0.3  # metres: the puck starts in the square [-START, START]²
+AGENT_AWAY = (0.2, 0.5)  # metres between puck and agent at the start
+GOAL_AWAY = (0.3, 0.6)  # metres between puck and goal at the start
+#: of the observation: agent, puck, the puck's velocity, puck minus agent
 LIMITS = np.repeat([1.0, 1.5, 2.0, 2.5], 2)
-"""Bounds of the observation: agent, puck, the puck's velocity, puck minus agent."""
 
 
 class _Layout:
@@ -135,13 +126,12 @@ def _ring(rng, n, inner, outer):
 class PushEnv(_Layout, GoalEnv):
     """Push the puck to the goal and leave it there.
 
-    Observation, (8,) float32: agent position, puck position, puck velocity over the last step, and puck minus
-    agent; metres and metres a second, at the slices `agent_position`, `object_position`, `object_velocity`
-    and `relative_position`. Achieved goal: the puck's position, (2,). Action: the agent's velocity as a share
-    of `SPEED` along each axis, (2,) in [-1, 1]. The agent stays in [-1, 1]²; the puck can be pushed over that
-    edge, where it is out of reach. The goal is 0.3 to 0.6 m from the puck's start. The reward is 0.0 when the
-    puck is closer to it than `threshold` metres and -1.0 elsewhere; an episode lasts `horizon` steps of `DT`
-    seconds.
+    Observation, (8,) float32: agent position, puck position, puck velocity over the last step, and puck minus agent, in
+    metres (a second), at the slices `agent_position`, `object_position`, `object_velocity`, `relative_position`.
+    Achieved goal: the puck's position, (2,). Action: the agent's velocity as a share of `SPEED` along each axis, (2,)
+    in [-1, 1]. The agent stays in [-1, 1]²; the puck can be pushed out of its reach. The goal is 0.3 to 0.6 m from the
+    puck's start. The reward is 0.0 when the puck is closer to it than `threshold` metres and -1.0 elsewhere; an episode
+    lasts `horizon` steps of `DT` seconds.
     """
 
     Task = Push

@@ -1,7 +1,5 @@
 """Reach: a point must find the gap in a wall to get to a goal on the other side."""
 
-from __future__ import annotations
-
 import numpy as np
 from gymnasium import spaces
 
@@ -10,17 +8,12 @@ from her.envs.drawing import BLUE, GREEN, INK, WHITE, floor
 from her.rewards import sparse_reward
 from her.validation import check_number, check_positive_integer
 
-SPEED = 1.2
-"""Metres a second at action 1, along each axis."""
-DT = 0.1
-"""Seconds a step."""
-# Sums of powers of two are exact in float32: an observation on the face of the wall is on it, not just inside.
-RADIUS = 1 / 16
-"""Metres: the agent is drawn as a disc of this radius, and its centre keeps this far from the wall."""
-WALL = 1 / 32
-"""Metres: half the thickness of the wall, which stands along x = 0."""
-GAP = 7 / 32
-"""Metres: half the width of the opening in the wall, which is around y = 0."""
+SPEED = 1.2  # metres a second at action 1, along each axis
+DT = 0.1  # seconds a step
+# Metres. Sums of powers of two are exact in float32: an observation on the face of the wall is on it, not just inside.
+RADIUS = 1 / 16  # the agent is drawn as a disc of this radius, and its centre keeps this far from the wall
+WALL = 1 / 32  # half the thickness of the wall, which stands along x = 0
+GAP = 7 / 32  # half the width of the opening in the wall, which is around y = 0
 
 
 class Reach(GoalTask):
@@ -47,12 +40,6 @@ class Reach(GoalTask):
 
     def move(self, state, action):
         return np.clip(slide(state, action * (SPEED * DT), self.low, self.high), -1.0, 1.0)
-
-    def observe(self, state):
-        return state
-
-    def achieved(self, state):
-        return state
 
     def success(self, achieved, desired):
         return sparse_reward(achieved, desired, self.threshold) == 0.0
@@ -85,10 +72,9 @@ class Reach(GoalTask):
 def slide(position: np.ndarray, motion: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Move points in a straight line; one that meets a box loses the motion into it and slides along its face.
 
-    `position` and `motion` (n, 2), metres; `low` and `high` (boxes, 2), the boxes' corners. Exact for any
-    length of motion: a point cannot pass through a box however thin. Faces can be touched, so a point on a
-    face is not inside. After the first contact the point slides for the rest of the step: boxes must not meet
-    at an inner corner.
+    `position` and `motion` (n, 2), metres; `low` and `high` (boxes, 2), the boxes' corners. Exact for any length of
+    motion: a point cannot pass through a box however thin. A point on a face is not inside. After the first contact it
+    slides for the rest of the step: boxes must not meet at an inner corner.
     """
     heading = np.where(motion == 0.0, 1e-300, motion)  # a standstill is a motion too small to see
     with np.errstate(over="ignore"):

@@ -5,8 +5,6 @@ FetchReach-v4, FetchPush-v4, FetchPickAndPlace-v4, FetchSlide-v4 (from v4 on, a 
 before and begins where the documentation says) and PointMaze_*-v3.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os
@@ -38,22 +36,18 @@ def register(env_id: str) -> None:
         with contextlib.redirect_stderr(io.StringIO()):  # the package prints a notice about Adroit hands
             import gymnasium_robotics
     except (ImportError, metadata.PackageNotFoundError) as error:
-        raise ValueError(
-            f"env_id: {env_id} needs Gymnasium-Robotics ({error}): pip install 'her-course[robotics]'"
-        ) from None
+        install = "pip install 'her-course[robotics]'"
+        raise ValueError(f"env_id: {env_id} needs Gymnasium-Robotics ({error}): {install}") from None
     if env_id.startswith(NEED_MUJOCO) and not found.startswith(MUJOCO):
-        raise ValueError(
-            f"env_id: {env_id} needs mujoco {MUJOCO}x, got {found}, with which its resets fail or its physics differ: "
-            "pip install mujoco==3.10.0"
-        )
+        why = f"got {found}, with which its resets fail or its physics differ"
+        raise ValueError(f"env_id: {env_id} needs mujoco {MUJOCO}x, {why}: pip install mujoco==3.10.0")
     gym.register_envs(gymnasium_robotics)
 
 
 def make_robot(env_id: str, env_kwargs: Mapping[str, Any]) -> gym.Env:
-    """One environment. A Fetch robot is told to look at two of its joints only.
+    """One environment. A Fetch robot is told to look at its fingers, the last two joints, which are all that it uses.
 
-    Fetch asks every joint for its position and velocity, by name, and then uses the last two, the fingers: a quarter
-    of a step's time. The observations are the same to the last bit.
+    That saves a quarter of a step's time; the observations are the same to the last bit.
     """
     register(env_id)
     env = gym.make(env_id, disable_env_checker=True, **env_kwargs)
@@ -90,10 +84,9 @@ def make_filmed(env_id: str, env_kwargs: Mapping[str, Any], width: int, height: 
 class GraspedStarts(gym.Wrapper):
     """A robot that can begin with the block in its fingers: ``reset(options={"grasped_share": 0.5})``.
 
-    Grasping by chance is rare, and as long as nothing was ever lifted, no goal in hindsight is in the air. The HER
-    paper therefore began half of its training episodes on this task from one recorded state in which the block is
-    grasped (Andrychowicz et al. 2017). So does this, for the share of episodes that is asked for; the goal is drawn as
-    always. Without the option, and so in every evaluation, the environment is the plain one.
+    As long as nothing was ever lifted, no goal in hindsight is in the air. The HER paper therefore began half of its
+    training episodes on this task from one recorded state in which the block is grasped (Andrychowicz et al. 2017). So
+    does this, for the share that is asked for. Without the option, as in evaluations, it is the plain environment.
     """
 
     def __init__(self, env: gym.Env):

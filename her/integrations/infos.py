@@ -1,7 +1,5 @@
 """Rewards that depend on what the environment said of a transition, and not on its goals alone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How the parts of a goal observation lie in one vector."""
 
-from __future__ import annotations
-
 import numpy as np
 from gymnasium import spaces
 
@@ -11,12 +9,7 @@ GOAL_KEYS = ("observation", "achieved_goal", "desired_goal")
 class ObservationLayout:
     """The parts of an observation but its desired goal, one after the other: "observation" first, then by name.
 
-    Args:
-        shapes: of the parts by their keys; those of the goals are among them.
-
-    Attributes:
-        columns: of each part.
-        size: of the vector.
+    From the ``shapes`` of the parts by their keys come the ``columns`` of each, and the ``size`` of the vector.
     """
 
     def __init__(self, shapes: dict[str, tuple[int, ...]]):
@@ -47,19 +40,22 @@ def rows_of(name: str, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray
     return values.reshape(shape)
 
 
-def check_goal_space(space: spaces.Space) -> None:
-    """Raise a ValueError unless a space is a Dict of vectors and numbers with the keys of GOAL_KEYS."""
+def check_goal_space(space: spaces.Space, vectors: tuple[type[spaces.Space], ...] = ()) -> None:
+    """Raise a ValueError unless a space is a Dict, with the keys of GOAL_KEYS, of vectors and numbers.
+
+    Where there are ``vectors``, kinds of spaces, its parts have to be vectors of these kinds.
+    """
     keys = sorted(space) if isinstance(space, spaces.Dict) else space
     if not isinstance(space, spaces.Dict) or not set(GOAL_KEYS) <= set(space):
         raise ValueError(f"observation_space: expected a Dict with the keys {', '.join(GOAL_KEYS)}, got {keys}")
     for key, part in space.items():
-        if part.shape is None or len(part.shape) > 1:
+        if part.shape is None or len(part.shape) > 1 or (vectors and not (part.shape and isinstance(part, vectors))):
+            expected = " or ".join(kind.__name__ for kind in vectors) or "any space of vectors or numbers"
             raise ValueError(
-                f"observation_space: expected vectors, got {part} as {key!r}; images and other arrays are not "
-                "supported, flatten or encode them first"
+                f"observation_space: expected vectors, {expected}, got {part} as {key}; images and other arrays are "
+                "not supported, flatten or encode them first"
             )
     achieved, desired = space["achieved_goal"].shape, space["desired_goal"].shape
     if achieved != desired:
-        raise ValueError(
-            f"observation_space: expected goals of one shape, got achieved_goal {achieved}, desired_goal {desired}"
-        )
+        got = f"achieved_goal {achieved}, desired_goal {desired}"
+        raise ValueError(f"observation_space: expected goals of one shape, got {got}")

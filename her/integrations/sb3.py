@@ -8,8 +8,6 @@ Processes of their own have not imported this package, and need the name of the 
 >>> env = make_vec_env("her.envs:her/Reach-v0", 8, vec_env_cls=SubprocVecEnv)                  # doctest: +SKIP
 """
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Callable
@@ -50,16 +48,15 @@ class HindsightReplayBuffer(HerReplayBuffer):
       (``info["TimeLimit.truncated"]``) is never a done;
     - episodes in progress are sampled like the others, so that ``learning_starts`` may lie before the first end, and
       are kept by ``save_replay_buffer`` as well as by `save`;
-    - all of a batch but every (k+1)-th transition, counted from a random one on, are relabelled; in SB3's the share is
-      rounded down, and the real transitions come first;
-    - when the environments were reset without a word to the buffer, as by a second ``learn``, the episode that was
-      interrupted ends there. It shows: a step then does not begin where the step before has led;
+    - all of a batch but every (k+1)-th transition, counted from a random one on, are relabelled;
+    - an episode also ends where a step does not begin where the step before has led: the environments were reset
+      without a word to the buffer, as by a second ``learn``;
     - the goals of a step's two observations are one: the first's;
     - observations and rewards are float32 whatever the space says; goals keep the dtype of their space;
     - ``observations``, ``next_observations``, ``actions``, ``rewards``, ``dones``, ``ep_start`` and ``ep_length`` are
-      read-only views, with ``buffer_size`` rows of each environment as in SB3's; there are no ``timeouts`` (a time
-      limit is no done to begin with), and ``infos`` only with ``copy_info_dict``;
-    - the buffer has a generator of its own. Without a ``seed`` it is seeded from numpy's global generator, so
+      read-only views, with ``buffer_size`` rows of each environment as in SB3's; there are no ``timeouts``, and
+      ``infos`` only with ``copy_info_dict``;
+    - the buffer has a generator of its own, seeded from numpy's global one unless there is a ``seed``, so
       ``SAC(…, seed=0)`` is reproducible.
 
     SB3's algorithms neither report TD errors nor use importance weights: priorities by energy work with them as they
@@ -72,8 +69,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         action_space: Box or Discrete (MultiBinary and MultiDiscrete too, should an algorithm want them).
         env: its ``compute_reward(achieved, desired, info)`` rewards relabelled transitions; the first environment
             answers for all. SB3 passes it in. It may be written for batches or for one pair: that is found out.
-        device: of the sampled tensors.
-        n_envs: environments in ``env``.
+        device, n_envs: of the sampled tensors; how many environments are in ``env``.
         optimize_memory_usage: not supported.
         handle_timeout_termination: whether a time limit is told from a done.
         n_sampled_goal: k, substitute goals per real one.
@@ -89,9 +85,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         seed: of the buffer's own generator.
 
     Raises:
-        ValueError: an observation space that is not made of vectors under the three keys, ``optimize_memory_usage``,
-            an unknown strategy, a negative ``n_sampled_goal``, or no positive ``n_envs``.
-        TypeError: a function that cannot be called, or ``transitions`` or ``goals`` that cannot choose.
+        ValueError, TypeError: an argument that cannot be, by its name.
 
     Attributes:
         hindsight: the buffer behind this one.
@@ -159,9 +153,8 @@ class HindsightReplayBuffer(HerReplayBuffer):
             goals=goals,
         )
         self.newest: Batch | None = None
-        self._stand = np.full(
-            (self.n_envs, self._layout.size), np.nan, np.float32
-        )  # where each environment's newest step led
+        # where each environment's newest step led
+        self._stand = np.full((self.n_envs, self._layout.size), np.nan, np.float32)
         self._count()
 
     def _make_replay(self, *args: Any, **settings: Any) -> StepwiseReplay:
@@ -176,12 +169,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         done: np.ndarray,
         infos: list[dict[str, Any]],
     ) -> None:
-        """Store one step of every environment.
-
-        Raises:
-            ValueError: a wrong shape, a number that is not finite, an episode longer than ``buffer_size``, or neither
-                an environment nor a reward function.
-        """
+        """Store one step of every environment; for errors see `StepwiseReplay.add`."""
         self._check_rewards()
         n, goal_dim = self.n_envs, self.hindsight.goal_dim
         states, next_states = self._layout.join("obs", obs, n), self._layout.join("next_obs", next_obs, n)
@@ -220,16 +208,8 @@ class HindsightReplayBuffer(HerReplayBuffer):
         full, self.pos = divmod(len(self.hindsight) // self.n_envs, self.buffer_size)
         self.full = bool(full)
 
-    @property
-    def observations(self) -> dict[str, np.ndarray]:
-        """(buffer_size, n_envs, …) of each key."""
-        return self._observations(self.hindsight.states)
-
-    @property
-    def next_observations(self) -> dict[str, np.ndarray]:
-        """(buffer_size, n_envs, …) of each key; the desired goal is that of ``observations``."""
-        return self._observations(self.hindsight.next_states)
-
+    observations = property(lambda self: self._observations(self.hindsight.states))
+    next_observations = property(lambda self: self._observations(self.hindsight.next_states))
     actions = property(lambda self: self._by_step(self.hindsight.actions))
     rewards = property(lambda self: self._by_step(self.hindsight.rewards))
     dones = property(lambda self: self._by_step(self.hindsight.dones))
@@ -253,12 +233,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> DictReplayBufferSamples:
         """``batch_size`` transitions, drawn with replacement, of which a share k/(k+1) pursues a substitute goal.
 
-        Args:
-            env: normalises observations and rewards, if given.
-
-        Raises:
-            ValueError: ``batch_size`` is no positive integer, the buffer is empty, or there is neither an environment
-                nor a reward function.
+        ``env`` normalises observations and rewards, if given. A ValueError says what is missing or no positive integer.
         """
         self._check_rewards()
         batch = self.newest = self.hindsight.sample(batch_size)
@@ -308,19 +283,13 @@ class HindsightReplayBuffer(HerReplayBuffer):
     def save(self, path: str | os.PathLike) -> None:
         """Write everything stored, episodes in progress too, without pickle; see `GoalConditionedReplayBuffer.save`.
 
-        Raises:
-            ValueError: with ``copy_info_dict``: only ``model.save_replay_buffer`` can keep infos.
+        A ValueError with ``copy_info_dict``: only ``model.save_replay_buffer`` can keep infos.
         """
         self._check_no_infos()
         self.hindsight.save(path)
 
     def load(self, path: str | os.PathLike) -> None:
-        """Take back what `save` wrote; the capacity may be another one. The episodes in progress go on.
-
-        Raises:
-            FileNotFoundError: no such file.
-            ValueError: no file of a buffer, or of one with other dimensions or ``n_envs``; or ``copy_info_dict``.
-        """
+        """Take back what `save` wrote, see there and `GoalConditionedReplayBuffer.load`; open episodes go on."""
         self._check_no_infos()
         self.hindsight.load(path)
         self._stand = self.hindsight.next_states[[ring.head - 1 for ring in self.hindsight.rings]]

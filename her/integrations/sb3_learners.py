@@ -9,8 +9,6 @@ actor's loss is SB3's. Where all weights are 1, a step changes the networks exac
 >>> model = SAC("MultiInputPolicy", "her/Reach-v0", replay_buffer_kwargs=priorities)           # doctest: +SKIP
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import sb3_contrib
@@ -103,7 +101,11 @@ class TD3(Prioritized, stable_baselines3.TD3):
 
 
 class EntropyRegularized(Prioritized):
-    """The gradient steps of `SAC` and `TQC`, which differ in how their critics are read and what their loss is."""
+    """The gradient steps of `SAC` and `TQC`, which differ in how their critics are read and what their loss is.
+
+    Of observations and actions, ``_values`` gives (n, 1) of the critics and ``_next_values`` (n, 1), or (n, quantiles),
+    of the targets; ``_critic_losses`` gives (n,) losses, summed over the critics, and (n,) TD errors of a batch.
+    """
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         self._begin(self.actor.optimizer, self.critic.optimizer, self.ent_coef_optimizer)
@@ -137,18 +139,6 @@ class EntropyRegularized(Prioritized):
             self._descend("ent_coef_loss", self.ent_coef_optimizer, loss)
         self.logger.record_mean("train/ent_coef", ent_coef.item())
         return ent_coef
-
-    def _values(self, observations: dict[str, torch.Tensor], actions: torch.Tensor) -> torch.Tensor:
-        """(n, 1) of the actor's actions."""
-        raise NotImplementedError
-
-    def _next_values(self, observations: dict[str, torch.Tensor], actions: torch.Tensor) -> torch.Tensor:
-        """(n, 1), or (n, quantiles), of the target critics."""
-        raise NotImplementedError
-
-    def _critic_losses(self, data: DictReplayBufferSamples, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(n,) losses, summed over the critics, and (n,) TD errors."""
-        raise NotImplementedError
 
 
 class SAC(EntropyRegularized, stable_baselines3.SAC):

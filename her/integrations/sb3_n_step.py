@@ -1,7 +1,5 @@
 """n-step returns with hindsight in Stable-Baselines3 (2.7 or newer), whose own `HerReplayBuffer` has none."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -17,13 +15,7 @@ class NStepWithInfos(NStepReturns, ReplayWithInfos):
 
 
 class NStepHindsightReplayBuffer(HindsightReplayBuffer):
-    """`HindsightReplayBuffer` with n-step returns; see `her.n_step`.
-
-    Args:
-        n_steps: how many transitions at most.
-        gamma: that of the model.
-        args, settings: of `HindsightReplayBuffer`.
-    """
+    """`HindsightReplayBuffer` with returns of at most ``n_steps`` (`her.n_step`); ``gamma`` is that of the model."""
 
     def __init__(self, *args: Any, n_steps: int = 3, gamma: float = 0.99, **settings: Any):
         self.n_steps, self.gamma = n_steps, gamma

@@ -1,7 +1,5 @@
 """Learning curves over seeds, with their intervals."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,11 +19,7 @@ from her.sweeps.tables import RunRecord, grouped, read_table
 def draw_curve(ax: Axes, steps: Sequence[float], success: np.ndarray, label: str, style: dict | None = None) -> Axes:
     """A mean success rate over seeds and, as a band, its 95 % interval (Student's t); under four seeds, each of them.
 
-    Args:
-        steps: (n_evaluations,) environment steps.
-        success: (n_seeds, n_evaluations) success rates between 0 and 1.
-        label: of the line, for the legend.
-        style: keywords for `Axes.plot`.
+    Over (n_evaluations,) environment steps stand (n_seeds, n_evaluations) success rates; ``style`` is for `Axes.plot`.
     """
     success = np.atleast_2d(success)
     estimates = np.array([student(column, within=(0, 1)) for column in success.T])
@@ -66,10 +60,7 @@ def _together(runs: Sequence[pd.Series]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw_records(records: Sequence[RunRecord], lang: str, titles: dict[str, str] | None = None) -> Figure:
-    """A panel for each task, four in a row, and a curve for each variant: what `her plot` draws.
-
-    ``titles`` names the tasks; a task without a title keeps its name.
-    """
+    """A panel for each task, four in a row, under its title or its name, and a curve for each variant."""
     tasks = grouped(records, "task")
     columns = min(4, len(tasks))
     rows = -(-len(tasks) // columns)
@@ -102,14 +93,12 @@ def draw_records_against(records: Sequence[RunRecord], key: str, lang: str) -> F
     for variant, runs in grouped(ended, "variant").items():
         at = sorted({values[record] for record in runs})
         scores = [[record.final for record in runs if values[record] == x] for x in at]
-        estimates = np.array([student(score, within=(0, 1)) for score in scores])
-        mean, low, high = estimates.T
+        mean, low, high = np.array([student(score, within=(0, 1)) for score in scores]).T
         label, style = labels[variant]
         marker = {"marker": "os^Dv"[len(ax.containers) % 5], "capsize": 3, "markersize": 5}
         ax.errorbar(at, mean, np.maximum([mean - low, high - mean], 0), label=label, **marker, **style)
     label_success_axes(ax, lang, ended[0].config["success_at"])
-    known = {"env_kwargs.n_bits": text(lang, "比特数 n", "bits, n")}
-    ax.set_xlabel(known.get(key, key))
+    ax.set_xlabel(text(lang, "比特数 n", "bits, n") if key == "env_kwargs.n_bits" else key)
     ax.xaxis.set_major_formatter(ScalarFormatter())
     ax.legend()
     return fig

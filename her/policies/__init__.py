@@ -32,10 +32,8 @@ if TYPE_CHECKING:
     from her.training import Trainer
 
 FOLDER = Path(__file__).parent
-ABOUT = ("env_id", "env_kwargs", "clip", "made")
-"""The fields of a policy that its file has as JSON."""
-ARRAYS = ("mean", "deviation", "action_low", "action_high")
-"""Those that it has as arrays, or lacks where they are None; the layers' are numbered."""
+#: the fields of a policy that its file has as JSON, and as arrays, if they are not None; the layers' are numbered
+ABOUT, ARRAYS = ("env_id", "env_kwargs", "clip", "made"), ("mean", "deviation", "action_low", "action_high")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,26 +89,18 @@ def policy_of(trainer: Trainer, **made: Any) -> SavedPolicy:
     linear = [layer for layer in learner.network if hasattr(layer, "weight")]
     if getattr(agent.config, "inputs", "pair") != "pair":
         raise ValueError(f"inputs: only policies of [state, goal] can be stored, this one sees {agent.config.inputs!r}")
-    weights = [_halved(layer.weight.detach().numpy().T) for layer in linear]
-    biases = [_halved(layer.bias.detach().numpy()) for layer in linear]
+    weights = [layer.weight.detach().half().float().numpy().T for layer in linear]
+    biases = [layer.bias.detach().half().float().numpy() for layer in linear]
     actions = trainer.envs.single_action_space
     continuous = isinstance(actions, gym.spaces.Box)
     if continuous:  # a policy that draws its actions has their mean first, and the deviation after it
         weights[-1], biases[-1] = weights[-1][:, : actions.shape[0]], biases[-1][: actions.shape[0]]
     normalizer = getattr(agent, "normalizer", None)
-    mean, deviation = normalizer.mean_and_deviation() if normalizer else (None, None)
-    return SavedPolicy(
-        trainer.config.env_id,
-        trainer.config.env_kwargs,
-        tuple(weights),
-        tuple(biases),
-        mean,
-        deviation,
-        normalizer.clip if normalizer else np.inf,
-        actions.low.astype(np.float32) if continuous else None,
-        actions.high.astype(np.float32) if continuous else None,
-        made,
-    )
+    mean, deviation = (moment.float().numpy() for moment in normalizer.moments()) if normalizer else (None, None)
+    inputs = (mean, deviation, normalizer.clip if normalizer else np.inf)
+    limits = (actions.low.astype(np.float32), actions.high.astype(np.float32)) if continuous else (None, None)
+    env = trainer.config.env_id, trainer.config.env_kwargs
+    return SavedPolicy(*env, tuple(weights), tuple(biases), *inputs, *limits, made)
 
 
 def policy_of_run(run: Path) -> SavedPolicy:
@@ -124,12 +114,9 @@ def policy_of_run(run: Path) -> SavedPolicy:
 
 
 def export_policy(run: Path, path: Path, episodes: int = 200, seed: int = 10_000) -> SavedPolicy:
-    """Store the policy of a run's folder in ``path``, with its success rate as it is stored. Needs torch.
+    """Store the policy of the folder ``run``, as its newest checkpoint left it, in the file ``path``. Needs torch.
 
-    Args:
-        run: the folder, whose newest checkpoint is taken.
-        path: the ``.npz`` file to write.
-        episodes, seed: of the evaluation; starts and goals are drawn for it alone.
+    The file also says how often the policy as it is stored succeeds in ``episodes`` that ``seed`` draws for this alone.
     """
     from her.training.evaluation import evaluate
     from her.training.runs import load_trainer
@@ -156,17 +143,12 @@ def export_policy(run: Path, path: Path, episodes: int = 200, seed: int = 10_000
 def load_policy(name: str | os.PathLike) -> SavedPolicy:
     """A policy from a file, or the one that comes with the package for an environment of this name.
 
-    Raises:
-        FileNotFoundError: there is neither; the message lists what comes with the package.
-        ValueError: no file of a policy, or a damaged one.
+    A FileNotFoundError lists what comes with the package; a damaged file is a ValueError.
     """
-    path = FOLDER / f"{name}.npz"
+    path = FOLDER / f"{name}.npz" if str(name) in shipped() else Path(name)
     if not path.exists():
-        path = Path(name)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"name: no file {str(name)!r}, and no policy of that name; there are {', '.join(shipped())}"
-        )
+        known = ", ".join(shipped())
+        raise FileNotFoundError(f"name: no file {str(name)!r}, and no policy of that name; there are {known}")
     try:
         with np.load(path, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
@@ -196,12 +178,14 @@ class Film:
         success: (T + 1,) bool, in each frame; of the first it is False.
         achieved_goals: (T + 1, goal_dim).
         goal: (goal_dim,).
+        fps: frames a second, what the environment asks for and not more than 25.
     """
 
     frames: np.ndarray
     success: np.ndarray
     achieved_goals: np.ndarray
     goal: np.ndarray
+    fps: float
 
 
 def play(policy: SavedPolicy, seed: int, width: int = 240, height: int = 240) -> Film:
@@ -226,25 +210,14 @@ def play(policy: SavedPolicy, seed: int, width: int = 240, height: int = 240) ->
             achieved.append(observation["achieved_goal"])
             ended = terminated or truncated
     goal = np.asarray(observation["desired_goal"], np.float32)
-    return Film(np.stack(frames), np.array(success), np.array(achieved, np.float32), goal)
+    fps = min(25.0, float(env.metadata.get("render_fps", 15)))
+    return Film(np.stack(frames), np.array(success), np.array(achieved, np.float32), goal, fps)
 
 
-def frames_a_second(policy: SavedPolicy) -> float:
-    """What the environment asks for, and not more than 25."""
-    if robotics.is_robotic(policy.env_id):
-        return 25.0
-    entry = gym.envs.registration.load_env_creator(gym.spec(policy.env_id).entry_point)
-    return min(25.0, float(getattr(entry, "metadata", {}).get("render_fps", 15)))
+def save_films(films: Sequence[Film], path: Path, fps: float | None = None, hold: float = 0.7) -> None:
+    """Write episodes one after the other as a looping animation: .gif, .png or .webp, else a ValueError.
 
-
-def save_films(films: Sequence[Film], path: Path, fps: float, hold: float = 0.7) -> None:
-    """Write episodes one after the other as a looping animation; the last frame of each stays ``hold`` seconds.
-
-    Args:
-        films: the episodes.
-        path: what its ending says: .gif, .png (animated) or .webp; a ValueError for another.
-        fps: frames a second.
-        hold: seconds.
+    Frames follow each other at ``fps``, or as the films say; the last one of each stays ``hold`` seconds.
     """
     if path.suffix not in (".gif", ".png", ".webp"):
         raise ValueError(f"path: expected a name that ends in .gif, .png or .webp, got {path.name!r}")
@@ -253,11 +226,7 @@ def save_films(films: Sequence[Film], path: Path, fps: float, hold: float = 0.7)
     images = [Image.fromarray(np.ascontiguousarray(frame)) for film in films for frame in film.frames]
     durations: list[int] = []
     for film in films:
-        durations += [round(1000 / fps)] * len(film.frames)
+        durations += [round(1000 / (fps or film.fps))] * len(film.frames)
         durations[-1] += round(1000 * hold)
     path.parent.mkdir(parents=True, exist_ok=True)
     images[0].save(path, append_images=images[1:], save_all=True, duration=durations, loop=0)
-
-
-def _halved(array: np.ndarray) -> np.ndarray:
-    return array.astype(np.float16).astype(np.float32)

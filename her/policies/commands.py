@@ -1,7 +1,5 @@
 """``her play`` and ``her export``: how often a policy succeeds, a film of it, and a small file that holds it."""
 
-from __future__ import annotations
-
 from contextlib import closing
 from pathlib import Path
 
@@ -31,7 +29,7 @@ def play(run: str, episodes: int, seed: int, gif: Path | None, films: int, fps: 
     """
     with needs("train"):
         from her.envs.robotics import is_robotic
-        from her.policies import frames_a_second, load_policy, policy_of_run, save_films
+        from her.policies import load_policy, policy_of_run, save_films
         from her.policies import play as film
         from her.training.evaluation import evaluate, make_envs
     with told(ValueError, FileNotFoundError):
@@ -44,7 +42,7 @@ def play(run: str, episodes: int, seed: int, gif: Path | None, films: int, fps: 
         click.echo(f"success {where}: {rate:.2f} [{low:.2f}, {high:.2f}] of {episodes} episodes")
     if gif:
         with needs("course"), told(RuntimeError, ValueError):
-            save_films([film(policy, seed + i) for i in range(films)], gif, fps or frames_a_second(policy))
+            save_films([film(policy, seed + i) for i in range(films)], gif, fps)
         click.echo(f"filmed: {gif}")
 
 

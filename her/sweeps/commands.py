@@ -23,14 +23,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("what", metavar="FILE|ENV_ID")
-@click.option(
-    "--grid", multiple=True, metavar="KEY=V1,V2,…", callback=grids, help="Of a setting, or of env_kwargs.KEY."
-)
+@click.option("--grid", multiple=True, metavar="KEY=V1,V2,…", callback=grids, help="Of settings, env_kwargs.KEY too.")
 @click.option("--seeds", metavar="0-4", callback=numbers, help="Of each combination.  [default: 0-4]")
 @click.option("--env-kwargs", multiple=True, metavar="KEY=VALUE", callback=key_values, help="Of the environment.")
-@click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", callback=key_values, help="Settings of all runs."
-)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", callback=key_values, help="Of all runs.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the runs.  [default: runs/NAME]")
 @click.option("--results", type=click.Path(path_type=Path), help="For the tables.  [default: FILE's folder, or --out]")
 @click.option("--jobs", "n_jobs", type=int, default=-1, show_default=True, help="Runs at a time; -1 is one per core.")
@@ -59,8 +55,7 @@ def sweep(what, grid, seeds, env_kwargs, settings, out, results, n_jobs, backend
     with needs("cluster"):
         if backend == "dask":
             import_module("distributed")
-    file = Path(what)
-    from_file = file.suffix == ".toml"
+    file, from_file = Path(what), what.endswith(".toml")
     if from_file and (grid or seeds or env_kwargs or settings):
         raise click.ClickException("a sweep's file says all: --grid, --seeds, --env-kwargs and --set go with an ENV_ID")
     if scheduler and backend != "dask":
@@ -97,10 +92,9 @@ def sweep(what, grid, seeds, env_kwargs, settings, out, results, n_jobs, backend
             bar.set_postfix(runs=f"{len(records) - len(kept)}/{len(todo)}", refresh=False)
             said = record.status if record.final is None else f"{record.final:.2f}"
             bar.write(f"{record.name}: {said}", file=sys.stderr)
-    failed = sum(record.result is None for record in records)
-    kept_too = f" ({len(kept)} kept)" if kept else ""
-    click.echo(f"{len(records) - failed} of {len(records)} runs done{kept_too}; tables in {results}")
-    if failed:
+    done, kept_too = sum(record.result is not None for record in records), f" ({len(kept)} kept)" if kept else ""
+    click.echo(f"{done} of {len(records)} runs done{kept_too}; tables in {results}")
+    if done < len(records):
         sys.exit(1)
 
 

@@ -1,7 +1,5 @@
 """What the variants of a sweep come to: steps until they succeed, success in the end, with intervals over seeds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,18 +46,10 @@ def compare(folder: Path, threshold: float = 0.9) -> list[Comparison]:
         budget = max(float(record.result["env_steps"]) for record in records)
         steps = [budget if at is None else at for at in reached]
         first.setdefault(task, steps)
-        found.append(
-            Comparison(
-                task,
-                variant,
-                runs=len(records),
-                reached=len(records) - reached.count(None),
-                steps=bootstrap(steps, np.mean),
-                times=Estimate(1.0, 1.0, 1.0) if steps is first[task] else ratio(steps, first[task]),
-                final=bootstrap([record.final for record in records], iqm),
-                success_at=records[0].result["success_at"],
-            )
-        )
+        times = Estimate(1.0, 1.0, 1.0) if steps is first[task] else ratio(steps, first[task])
+        counts = len(records), len(records) - reached.count(None)
+        estimates = bootstrap(steps, np.mean), times, bootstrap([record.final for record in records], iqm)
+        found.append(Comparison(task, variant, *counts, *estimates, records[0].result["success_at"]))
     return found
 
 

@@ -1,7 +1,5 @@
 """What a sweep runs: every variant on every task with every seed, as one small file says."""
 
-from __future__ import annotations
-
 import itertools
 import tomllib
 from collections.abc import Iterator
@@ -34,14 +32,11 @@ def read_sweep(path: Path) -> list[Job]:
     The file is TOML: ``seeds``, a list; ``[settings]`` for all runs; a ``[[task]]`` with ``name``, ``env_id`` and, if
     wanted, ``env_kwargs`` and ``settings``; a ``[[variant]]`` with ``name`` and, if wanted, ``settings``, the ``tasks``
     that it makes sense on, and ``seeds`` of its own. Settings are fields of `TrainingConfig`; a variant's go before a
-    task's, a task's before those for all.
+    task's, a task's before those for all. ``[grid]`` makes variants of every combination of lists of settings,
+    ``strategy = ["final", "future"]`` and ``k = [1, 4]``, with each ``[[variant]]``, if there are any. A dot leads into
+    a dictionary, ``"agent_settings.tau" = [0.05, 0.1]``, and ``"env_kwargs.n_bits" = [10, 20]`` makes tasks.
 
-    ``[grid]`` makes variants of every combination of lists of settings, ``strategy = ["final", "future"]`` and
-    ``k = [1, 4]``, each of them in combination with each ``[[variant]]``, if there are any. A dot leads into a
-    dictionary, ``"agent_settings.learning_rate" = [1e-3, 2e-3]``, and ``"env_kwargs.n_bits" = [10, 20]`` makes tasks.
-
-    Raises:
-        ValueError: something missing, doubled or unknown, with the file's name.
+    A ValueError tells what is missing, doubled or unknown, with the file's name.
     """
     try:
         return plan(tomllib.loads(path.read_text(encoding="utf-8")))

@@ -1,7 +1,5 @@
 """Running a sweep: resumable, and a run that fails or dies ends no other."""
 
-from __future__ import annotations
-
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -30,13 +28,11 @@ def sweep(
     """Run all jobs but those of ``kept``, and write the tables anew with every run that ends.
 
     Runs that have ended are not run again, interrupted ones go on. A run that raises, or whose process dies, is told
-    like any other. With joblib's dask backend runs are told when all have come; what ran on a cluster is found again
-    only in a folder that all its machines share.
+    like any other. With dask runs are told when all have come; on a cluster ``out`` has to be shared by its machines.
 
     Args:
         jobs: the whole sweep, in the order of its tables.
-        out: folder of the runs' folders.
-        results: folder of the tables.
+        out, results: folders of the runs' folders, and of the tables.
         command: that makes them; they say so.
         kept: runs of the sweep that need not be run, see `in_tables`.
         n_jobs: runs at a time, -1 is one per core (or all the cluster's workers).

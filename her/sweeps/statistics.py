@@ -1,10 +1,7 @@
-"""What a handful of seeds can say: interquartile means, bootstrap intervals, steps to a threshold.
+"""What a handful of seeds can say: interquartile means, bootstrap intervals (scipy's), steps to a threshold.
 
-The bootstrap is scipy's. See Agarwal et al. 2021, *Deep Reinforcement Learning at the Edge of the Statistical
-Precipice*.
+See Agarwal et al. 2021, *Deep Reinforcement Learning at the Edge of the Statistical Precipice*.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -29,12 +26,7 @@ def student(
 ) -> Estimate:
     """The mean of one score per seed with Student's t interval, which covers at small n what a bootstrap does not.
 
-    A single score has no interval: its ends are NaN.
-
-    Args:
-        scores: (n_seeds,) numbers.
-        level: of the interval.
-        within: what scores can be, (0, 1) for rates: the interval ends there at the latest.
+    A single score has no interval: its ends are NaN. The interval ends where scores do: ``within`` (0, 1) for rates.
     """
     scores = np.asarray(scores, float)
     if scores.ndim != 1 or not len(scores) or not np.isfinite(scores).all():
@@ -57,11 +49,8 @@ def iqm(scores: Sequence[float] | np.ndarray, axis: int | None = None) -> float 
 def bootstrap(scores: Sequence[float] | np.ndarray, statistic: Callable = iqm) -> Estimate:
     """A statistic of one score per seed with its 95 % percentile bootstrap interval (Efron).
 
-    With five seeds an interval is rough; a single score, or scores that are all alike, get an interval of width 0.
-
-    Args:
-        scores: (n_seeds,) numbers.
-        statistic: takes ``axis``, like `iqm` and ``numpy.mean``.
+    With five seeds an interval is rough; a single score, or scores that are all alike, get an interval of width 0. The
+    ``scores`` are (n_seeds,) numbers; ``statistic`` takes ``axis``, like `iqm` and ``numpy.mean``.
     """
     return _bootstrap({"scores": scores}, statistic)
 

@@ -4,8 +4,6 @@ A sweep leaves ``runs.csv`` (a row per run), ``curves.csv`` (a row per evaluatio
 versions and settings), which tell everything that a figure needs, without the folders of the runs.
 """
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -114,20 +112,12 @@ def read_tables(folder: Path) -> list[RunRecord]:
     made_with = {name: made for made in how["made_with"] for name in made.pop("runs")}
     records = []
     for row in runs.to_dict("records"):
-        identity = tuple(row[column] for column in IDENTITY)
-        name = "-".join(identity)
-        done = row["status"] == "done"
-        records.append(
-            RunRecord(
-                row["task"],
-                row["variant"],
-                how["configs"][name],
-                curves.get(identity, NO_CURVE),
-                result={column: row[column] for column in RESULT} if done else None,
-                error=None if done else row["status"].removeprefix("failed: "),
-                made_with=made_with.get(name, {}),
-            )
-        )
+        task, variant, _ = identity = tuple(row[column] for column in IDENTITY)
+        name, done = "-".join(identity), row["status"] == "done"
+        result = {column: row[column] for column in RESULT} if done else None
+        error = None if done else row["status"].removeprefix("failed: ")
+        curve, made = curves.get(identity, NO_CURVE), made_with.get(name, {})
+        records.append(RunRecord(task, variant, how["configs"][name], curve, result, error, made))
     return records
 
 

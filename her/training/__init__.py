@@ -10,12 +10,7 @@ These names are imported when they are asked for: evaluating a policy takes no t
 from importlib import import_module
 from typing import Any
 
-_MODULES = {
-    "Progress": "loop",
-    "Trainer": "loop",
-    "TrainingConfig": "config",
-    "settings_for": "config",
-}
+_MODULES = {"Progress": "loop", "Trainer": "loop", "TrainingConfig": "config", "settings_for": "config"}
 __all__ = ["Progress", "Trainer", "TrainingConfig", "settings_for", "use_one_thread"]
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -32,24 +32,16 @@ def strategy(ctx: click.Context, param: click.Parameter, given: str) -> str:
 
 PRIORITIES = click.Choice(["none", "td", "rank", "energy", "moved"])
 CURRICULA = click.Choice(["none", "reach", "cher"])
+STRATEGY = "Of hindsight: final, future, episode, random, shares of several, or none."
+PRIORITY = "Which transitions come oftener.  [default: by environment; none without hindsight]"
 
 
 @click.command()
 @click.argument("env_id")
 @click.option("--env-kwargs", multiple=True, metavar="KEY=VALUE", callback=key_values, help="Of the environment.")
-@click.option(
-    "--strategy",
-    callback=strategy,
-    default="future",
-    show_default=True,
-    help="Of hindsight: final, future, episode, random, shares of several, or none.",
-)
+@click.option("--strategy", callback=strategy, default="future", show_default=True, help=STRATEGY)
 @click.option("--k", type=click.IntRange(0), default=4, show_default=True, help="Substitute goals per real one.")
-@click.option(
-    "--priority",
-    type=PRIORITIES,
-    help="Which transitions come oftener.  [default: by environment; none without hindsight]",
-)
+@click.option("--priority", type=PRIORITIES, help=PRIORITY)
 @click.option("--curriculum", type=CURRICULA, default="none", show_default=True, help="Which goals come when.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--max-steps", type=click.IntRange(1), help="Environment steps, at most.  [default: by environment]")
@@ -107,9 +99,7 @@ def train(env_id, env_kwargs, settings, out, resume, checkpoint_seconds, tensorb
     )
 
 
-def _name(
-    env_id: str, env_kwargs: dict[str, Any], strategy: str, priority: str | None, curriculum: str, seed: int, **_: Any
-) -> str:
+def _name(env_id: str, env_kwargs: dict, strategy: str, priority: str | None, curriculum: str, seed: int, **_) -> str:
     """Of a run's folder: what it trains on, and how."""
     arguments = [f"{key}={value}" for key, value in env_kwargs.items()]
     variant = [strategy, priority, curriculum if curriculum != "none" else None]
@@ -155,10 +145,7 @@ def _with_progress_bar(run: Run, quiet: bool, tensorboard: bool) -> Summary:
 
 @contextmanager
 def tensorboard_log(run: Run) -> Iterator[Callable[[], None]]:
-    """What writes the evaluations that have come since the last time, as points over environment steps.
-
-    A run that goes on from a checkpoint repeats the evaluations that came after it. The log is therefore written anew.
-    """
+    """What writes the evaluations that have come since the last time; after a checkpoint, the log begins anew."""
     with needs("tensorboard"):
         from tensorboardX import SummaryWriter
     shutil.rmtree(run.folder / "tensorboard", ignore_errors=True)

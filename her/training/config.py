@@ -44,15 +44,12 @@ class TrainingConfig:
         k: substitute goals per real one.
         priority: which transitions are drawn more often: "td", "rank", "energy", "moved" (see `her.prioritized`), or
             "none".
-        priority_settings: arguments of that sampler that differ from the defaults. ``beta_batches`` is, unless it is
-            set, the number of updates until ``max_steps``.
         curriculum: which goals come when: "reach", "cher" (see `her.curriculum`), or "none".
-        curriculum_settings: arguments of that curriculum that differ from the defaults. ``growth_batches`` of "cher"
-            is, unless it is set, the number of updates until ``max_steps``.
+        priority_settings, curriculum_settings: arguments of these that differ from the defaults. ``beta_batches`` and
+            ``growth_batches`` of "cher" are, unless they are set, the number of updates until ``max_steps``.
         success_ends: store transitions that reach their goal as ends, where bootstrapping stops, although the episode
             goes on; relabelled ones follow (see `HindsightExperienceReplay`). The HER paper bootstraps through.
-        capacity: of the buffer, in transitions.
-        batch_size: transitions per update.
+        capacity, batch_size: of the buffer and of an update, in transitions.
         n_envs: environments, each of which plays one episode a round.
         updates_per_round: gradient steps after each round; 0 learns nothing.
         max_steps: environment steps, over all environments, after which the run ends (it finishes its round).

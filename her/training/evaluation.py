@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from her.envs import robotics
 from her.episodes import Episode
+from her.integrations.observations import GOAL_KEYS, check_goal_space
 from her.rewards import BatchedReward, RewardFunction
 
 Policy = Callable[[np.ndarray], np.ndarray]
@@ -26,13 +27,9 @@ def make_envs(env_id: str, n_envs: int, **env_kwargs: Any) -> VectorEnv:
 
     Args:
         env_id: a registered environment, one of Gymnasium-Robotics, or ``module:Name-v0``: one that this module
-            registers when it is imported.
+            registers when it is imported. A ValueError says why it cannot be made or learned in.
         n_envs: how many copies.
         env_kwargs: of the environment; and ``max_episode_steps``, its time limit.
-
-    Raises:
-        ValueError: an unknown environment, arguments it does not take, no goal environment, spaces that cannot be
-            learned in, or a robot without the extra ``robotics`` or with a mujoco that breaks it.
     """
     module, _, name = env_id.rpartition(":")
     try:
@@ -42,9 +39,8 @@ def make_envs(env_id: str, n_envs: int, **env_kwargs: Any) -> VectorEnv:
             envs = robotics.make_robots(name, n_envs, **env_kwargs)
         else:
             native = gym.spec(name).vector_entry_point is not None
-            mode = "vector_entry_point" if native else "sync"
             extra = {} if native else {"vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP}}
-            envs = gym.make_vec(name, num_envs=n_envs, vectorization_mode=mode, **extra, **env_kwargs)
+            envs = gym.make_vec(name, num_envs=n_envs, **extra, **env_kwargs)
     except (gym.error.Error, ImportError, TypeError) as error:
         raise ValueError(f"env_id: cannot make {env_id!r} with {env_kwargs}: {error}") from error
     check_spaces(env_id, envs.single_observation_space, envs.single_action_space)
@@ -53,21 +49,12 @@ def make_envs(env_id: str, n_envs: int, **env_kwargs: Any) -> VectorEnv:
 
 def check_spaces(env_id: str, observations: gym.Space, actions: gym.Space) -> None:
     """A ValueError that names the space, if no agent can learn in these of a single environment."""
-    keys = ("observation", "achieved_goal", "desired_goal")
-    if not isinstance(observations, gym.spaces.Dict) or not set(keys) <= set(observations.keys()):
-        raise ValueError(f"env_id: {env_id!r} is no goal environment: expected observations with {sorted(keys)}")
-    for key in keys:
-        space = observations[key]
-        if not isinstance(space, gym.spaces.Box | gym.spaces.MultiBinary) or len(space.shape) != 1:
-            raise ValueError(
-                f"env_id: {env_id!r} has the space {space} as {key}: expected a vector, a Box or MultiBinary of shape "
-                "(n,); flatten or encode it in a wrapper of the environment"
-            )
-    achieved, desired = observations["achieved_goal"].shape, observations["desired_goal"].shape
-    if achieved != desired:
-        raise ValueError(
-            f"env_id: {env_id!r} has goals of two spaces: achieved_goal {achieved}, desired_goal {desired}"
-        )
+    if isinstance(observations, gym.spaces.Dict):  # others than these three are left out
+        observations = gym.spaces.Dict({key: observations[key] for key in GOAL_KEYS if key in observations.spaces})
+    try:
+        check_goal_space(observations, (gym.spaces.Box, gym.spaces.MultiBinary))
+    except ValueError as error:
+        raise ValueError(f"env_id: {env_id!r} is no goal environment to learn in: {error}") from None
     discrete = isinstance(actions, gym.spaces.Discrete) and actions.start == 0
     box = isinstance(actions, gym.spaces.Box) and len(actions.shape) == 1 and actions.is_bounded()
     if not discrete and not box:
@@ -85,10 +72,8 @@ def horizon(envs: VectorEnv) -> int:
     limited = hasattr(first, "has_wrapper_attr") and first.has_wrapper_attr("_max_episode_steps")
     steps = first.get_wrapper_attr("_max_episode_steps") if limited else envs.spec and envs.spec.max_episode_steps
     if not steps:
-        raise ValueError(
-            "env_id: the environment has no time limit; give one: max_episode_steps=100 among env_kwargs (her train "
-            "--env-kwargs max_episode_steps=100), or register it with one"
-        )
+        give = "max_episode_steps=100 among env_kwargs (her train --env-kwargs max_episode_steps=100)"
+        raise ValueError(f"env_id: the environment has no time limit; give one: {give}, or register it with one")
     return int(steps)
 
 
@@ -116,8 +101,7 @@ class Rollout:
     """T steps of N environments, time first. ``achieved_goals`` are reached after the action.
 
     Attributes:
-        states, next_states: (T, N, state_dim) float32.
-        actions: (T, N, action_dim) float32.
+        states, actions, next_states: (T, N, size) float32.
         rewards: (T, N) float32.
         terminated, ended: (T, N) bool; ended says terminated or truncated.
         goals, achieved_goals: (T, N, goal_dim) of the dtype that goals have in their space.

@@ -1,7 +1,5 @@
 """One episode of random actions, before anything is trained: what rewards there are, and what a step costs."""
 
-from __future__ import annotations
-
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,9 +17,8 @@ class RewardScale:
     """Rewards as the learner sees them: ``best`` becomes 0 and ``worst`` -1, so that -1/0 stays as it is.
 
     Without ends that changes no optimal policy. An end means a reward of 0 ever after; so that it goes on meaning that,
-    the reward of a transition that is done also gets γ/(1-γ) times what 0 becomes. Only where the end came with the
-    best reward it counts as staying at the goal: with rewards of 0 and 1 that makes no difference to what is best, and
-    the values of policies lie farther apart.
+    the reward of a transition that is done also gets γ/(1-γ) times what 0 becomes. Only an end with the best reward
+    counts as staying at the goal: what is best stays so, and the values of policies lie farther apart.
 
     Attributes:
         worst, best: of the reward function on the goals of an episode.

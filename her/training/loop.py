@@ -1,7 +1,5 @@
 """The training loop: collect a round of episodes, learn from the buffer, look how far it has come. No logging here."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import time
@@ -52,17 +50,11 @@ class Progress:
 class Trainer(ExitStack):
     """A run as a generator: every step of it yields a `Progress`; nothing is printed and nothing is written.
 
-    ``close`` closes the environments; the agent and the buffer stay usable.
-
     A round resets every environment with a seed of its own, plays one episode in each, and then takes
     ``updates_per_round`` gradient steps. So a run that goes on from `state`, between two rounds, goes on exactly as it
-    would have. Torch computes with as many threads as the program has set; see `her.training.use_one_thread`.
+    would have. ``close`` closes the environments; the agent and the buffer stay usable.
 
-    Args:
-        config: what to train.
-
-    Raises:
-        ValueError: settings that do not fit the environment.
+    Settings that do not fit the environment are a ValueError.
 
     Attributes:
         look: what one episode of random actions told of the environment.
@@ -90,11 +82,14 @@ class Trainer(ExitStack):
                 self.evaluation_envs = opened.enter_context(closing(envs))
             self.horizon = horizon(self.envs)
             if config.capacity < self.horizon:
-                raise ValueError(
-                    f"capacity: an episode of {self.horizon} transitions does not fit into capacity={config.capacity}"
-                )
+                episode = f"an episode of {self.horizon} transitions"
+                raise ValueError(f"capacity: {episode} does not fit into capacity={config.capacity}")
             if config.reset_options:
-                _check_reset_options(self.envs, config.reset_options)
+                try:  # a round resets them once more, with a seed
+                    self.envs.reset(seed=0, options=dict(config.reset_options))
+                except (TypeError, ValueError) as error:
+                    refused = f"{config.reset_options} are not for this environment ({error})"
+                    raise ValueError(f"reset_options: {refused}") from None
             self.agent, self.scale = make_agent(self.envs, config, self.look.rewards)
             self.buffer = make_buffer(self.envs, config)
             self._sets_goals = isinstance(self.buffer, CurriculumHER) and takes_goals(self.envs)
@@ -138,21 +133,12 @@ class Trainer(ExitStack):
             if config.until_success is not None and success_rate >= config.until_success:
                 solved = self.final_evaluation().success_rate(config.success_at) >= config.until_success
         explored = steps.success.max(axis=0) if config.success_at == "any" else steps.success[-1]
-        return Progress(
-            env_steps=self.env_steps,
-            episodes=self.episodes,
-            updates=self.updates,
-            exploring_success=float(explored.mean()),
-            success_rate=success_rate,
-            td_error=td_error,
-            solved=solved,
-            cpu_seconds=self.cpu_seconds,
-        )
+        counts, explored = (self.env_steps, self.episodes, self.updates), float(explored.mean())
+        return Progress(*counts, success_rate, explored, td_error, self.cpu_seconds, solved)
 
     def _explore(self) -> Rollout:
         """One episode in each environment, with goals from the curriculum if it sets them."""
-        config, seed = self.config, self._seed(0)
-        options = dict(config.reset_options)
+        config, seed, options = self.config, self._seed(0), dict(self.config.reset_options)
         if self._sets_goals:
             start, _ = self.envs.reset(seed=seed)  # where the seed lets the episodes start
             options["goal"] = self.buffer.rollout_goals(start["achieved_goal"], start["desired_goal"])
@@ -163,10 +149,7 @@ class Trainer(ExitStack):
         return steps
 
     def _observations(self, steps: Rollout) -> np.ndarray:
-        """(n, state_dim + goal_dim) of a round: each state with the goal pursued and, under hindsight, that achieved.
-
-        So the normaliser sees both kinds of goals that a batch has, each round once, and no batch is drawn for it.
-        """
+        """(n, state_dim + goal_dim) of a round: each state with the goal pursued and, as in batches, that achieved."""
         goals = [steps.goals] if self.config.strategy == "none" else [steps.goals, steps.achieved_goals]
         rows = np.concatenate([np.concatenate([steps.states, goal], axis=-1, dtype=np.float32) for goal in goals])
         return rows.reshape(-1, rows.shape[-1])
@@ -245,11 +228,8 @@ def make_agent(
 def make_buffer(envs: gym.vector.VectorEnv, config: TrainingConfig) -> GoalConditionedReplayBuffer:
     """The replay buffer of a config; "none" is replay without hindsight."""
     spaces, actions = envs.single_observation_space, envs.single_action_space
-    dims = (
-        spaces["observation"].shape[0],
-        1 if isinstance(actions, gym.spaces.Discrete) else actions.shape[0],
-        spaces["desired_goal"].shape[0],
-    )
+    action_dim = 1 if isinstance(actions, gym.spaces.Discrete) else actions.shape[0]
+    dims = spaces["observation"].shape[0], action_dim, spaces["desired_goal"].shape[0]
     common = {"seed": config.seed, "transitions": make_priority(envs, config)}
     common["goal_dtype"] = spaces["desired_goal"].dtype
     if config.strategy == "none":
@@ -269,22 +249,13 @@ def make_priority(envs: gym.vector.VectorEnv, config: TrainingConfig) -> Transit
     sampler = SAMPLERS[config.priority]
     if hasattr(sampler, "of"):  # it looks at an object, and the environment says where that is
         return sampler.of(envs, **config.priority_settings)
-    settings = {"beta_batches": updates_of(envs, config)} | config.priority_settings
-    return sampler(**settings)
+    return sampler(**{"beta_batches": updates_of(envs, config)} | config.priority_settings)
 
 
 def updates_of(envs: gym.vector.VectorEnv, config: TrainingConfig) -> int:
     """How many updates a run makes that goes on until ``max_steps``, at least 1: so long are schedules, unless set."""
     rounds = math.ceil(config.max_steps / (config.n_envs * horizon(envs)))
     return max(1, rounds * config.updates_per_round)
-
-
-def _check_reset_options(envs: gym.vector.VectorEnv, options: dict[str, Any]) -> None:
-    """A ValueError if the environments refuse them; a round resets them once more, with a seed."""
-    try:
-        envs.reset(seed=0, options=dict(options))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"reset_options: {options} are not for this environment ({error})") from None
 
 
 def takes_goals(envs: gym.vector.VectorEnv) -> bool:

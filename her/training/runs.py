@@ -5,8 +5,6 @@ A run's folder holds ``config.json``, ``made_with.json`` (versions and commit), 
 place and then moved there, so that the folder is whole at whatever moment a run is killed.
 """
 
-from __future__ import annotations
-
 import csv
 import os
 import pickle
@@ -43,8 +41,8 @@ class Summary:
     """What became of a run.
 
     Attributes:
-        success_rate: of the final evaluation, whose goals were drawn for it alone. If the run was ``solved``, it is
-            this evaluation that ended it. None if nothing tells of success.
+        success_rate: of the final evaluation, which ended the run if it was ``solved``; None if nothing tells of
+            success.
         success_interval: 95 % Wilson interval of ``success_rate``, or None.
         success_at: whether success means at the "end" of the episode or at "any" step.
         solved: whether ``until_success`` was reached; None if the run had no such aim.
@@ -77,18 +75,13 @@ class Run(ExitStack):
             them has taken less than a twentieth of the time.
 
     Raises:
-        FileExistsError: ``folder`` holds a run and ``resume`` is off.
-        FileNotFoundError: ``resume`` is on and there is no run in ``folder``.
-        ValueError: ``resume`` is on and the run in ``folder`` has another config or a damaged file, or a setting that
-            cannot be trained. Nothing is written then.
+        FileExistsError, FileNotFoundError: there is a run in ``folder`` and ``resume`` is off, or none and it is on.
+        ValueError: the run in ``folder`` has another config or a damaged file, or a setting that cannot be trained.
+            Nothing is written then.
     """
 
     def __init__(
-        self,
-        config: TrainingConfig,
-        folder: str | os.PathLike,
-        resume: bool = False,
-        checkpoint_seconds: float = 10.0,
+        self, config: TrainingConfig, folder: str | os.PathLike, resume: bool = False, checkpoint_seconds: float = 10.0
     ):
         super().__init__()
         self.folder = Path(folder)
@@ -136,17 +129,12 @@ class Run(ExitStack):
         trainer, config = self.trainer, self.config
         evaluation = trainer.final_evaluation()
         success, known = evaluation.success_rate(config.success_at), trainer.look.tells_success
+        same = {name: getattr(config, name) for name in ("env_id", "env_kwargs", "seed", "strategy", "success_at")}
+        same |= {name: getattr(trainer, name) for name in ("env_steps", "episodes", "updates")}
         return Summary(
-            env_id=config.env_id,
-            env_kwargs=config.env_kwargs,
-            seed=config.seed,
-            strategy=config.strategy,
-            env_steps=trainer.env_steps,
-            episodes=trainer.episodes,
-            updates=trainer.updates,
+            **same,
             success_rate=success if known else None,
             success_interval=evaluation.success_interval(config.success_at) if known else None,
-            success_at=config.success_at,
             solved=None if config.until_success is None else self._solved,
             cpu_seconds=round(trainer.cpu_seconds, 3),
             wall_seconds=round(self.wall_seconds, 3),
@@ -217,21 +205,17 @@ def load_agent(trainer: Trainer, checkpoint: Path) -> dict[str, Any]:
 def load_trainer(folder: str | os.PathLike) -> Trainer:
     """The trainer of a run on disk, with the agent as its newest checkpoint left it and an empty buffer.
 
-    Raises:
-        FileNotFoundError: there is no run, or no checkpoint yet.
-        ValueError: a damaged file, by its name.
+    A FileNotFoundError says that there is no run, or no checkpoint yet; a ValueError names a damaged file.
     """
     config, found = read_json(Path(folder) / "config.json"), checkpoints(Path(folder))
     if not config:
         raise FileNotFoundError(f"folder: there is no run in {str(folder)!r}")
     if not found:
         raise FileNotFoundError(f"folder: the run in {str(folder)!r} has no checkpoint yet")
-    trainer = Trainer(TrainingConfig(**config))
-    try:
+    with ExitStack() as opened:  # which closes the trainer if its agent cannot be loaded
+        trainer = opened.enter_context(Trainer(TrainingConfig(**config)))
         load_agent(trainer, found[-1])
-    except BaseException:
-        trainer.close()
-        raise
+        opened.pop_all()
     return trainer
 
 
