@@ -339,8 +339,8 @@ def harmonic_share(length):
 
 far = abs(counted - exact).max()
 assert far < 0.02
-print(f"farthest apart {far:.3f}; mean of the diagonal {exact.diagonal().mean():.4f}")
-print(f"H₈/8 = {harmonic_share(8):.4f}")
+print(f"farthest apart {far:.3f}")
+print(f"mean of the diagonal {exact.diagonal().mean():.4f}, H₈/8 = {harmonic_share(8):.4f}")
 
 
 # %% [markdown]
