@@ -836,9 +836,9 @@ pd.Series(shares, name="share of the batch").to_frame().round(3)
 #
 # ### Your turn
 #
-# This chapter has three exercises: `sparse_reward`, `random_success_probability`, `success_rate`. The second is the most fun to begin with: it differs from `hit_probability` in 1.3 by one question only. If everything is right *before the first flip*, is that a hit?
+# Open [`exercises/en/ch1.ipynb`](../../exercises/en/ch1.ipynb): `sparse_reward`, `random_success_probability`, `success_rate`, `pose_reward`, `fresh_flips_probability`, and a bug to find, `mended_score`. The open task at the end is “At how many bits does practice stop helping?” The second is the most fun to begin with: it differs from `hit_probability` in 1.3 by one question only. If everything is right *before the first flip*, is that a hit?
 #
-# They are in [`exercises/en/ch1.ipynb`](../../exercises/en/ch1.ipynb). To go further, give `practise_push` a hint of your own. Write down your prediction first, then run it.
+# To go further, give `practise_push` a hint of your own. Write down your prediction first, then run it.
 #
 # ### The question for the next chapter
 #

@@ -786,7 +786,7 @@ pd.Series(shares, name="actions that are not best").to_frame().map("{:.0%}".form
 #
 # ### Your turn
 #
-# Open [`exercises/en/ch2.ipynb`](../../exercises/en/ch2.ipynb). There are three: `relabel_transition`, `relabel_final`, `expected_success_share`. The first is the shortest and the easiest to get wrong: the check will ask whether you *really* left the old transition alone.
+# Open [`exercises/en/ch2.ipynb`](../../exercises/en/ch2.ipynb): `relabel_transition`, `relabel_final`, `expected_success_share`, `relabel_ending`, `share_when_it_stops`, and a bug to find, `mended_batch`. The open task at the end is “What is one line of `relabel_final` worth?” The first is the shortest and the easiest to get wrong: the check will ask whether you *really* left the old transition alone.
 #
 # To go further, shorten the strolls of 2.6 from 6 steps to 2, and then to 1, as many strolls as before. Guess first: will all 81 numbers still be right? Then think: why?
 #

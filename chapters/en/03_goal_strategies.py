@@ -647,7 +647,7 @@ animate(named_panels(films), "goal_strategies.film", fps=8)
 #
 # ### Your turn
 #
-# Open [`exercises/en/ch3.ipynb`](../../exercises/en/ch3.ipynb). There are three: `future_indices`, `candidate_goals`, `substitute_goals`. The first is the easiest to get wrong by one: the check counts what both ends get.
+# Open [`exercises/en/ch3.ipynb`](../../exercises/en/ch3.ipynb): `future_indices`, `candidate_goals`, `substitute_goals`, `discounted_future_indices`, and a bug to find, `mended_future_rows`. The open task at the end is “A race of four strategies” The first is the easiest to get wrong by one: the check counts what both ends get.
 #
 # To go further, give the `episode` of 3.7 a chance. Train it three times as long; or write a strategy that draws only goals "behind", and mix it into `future`: how much of it takes before nobody touches the puck? Write down your guess first.
 #

@@ -877,7 +877,7 @@ pd.DataFrame({"success": sb3}, index=[f"seed {seed}" for seed in SEEDS]).T
 #
 # ### Your turn
 #
-# This chapter's exercises ([`solutions/ch4`](../../solutions), handed out as `exercises/ch4.ipynb`), easiest first: `epsilon_greedy`, `polyak_update`, `td_target`, `sample_her_batch`. If you do only one, do `td_target`: the pitfalls of 4.7 and 4.10 are waiting in it.
+# Open [`exercises/en/ch4.ipynb`](../../exercises/en/ch4.ipynb): `epsilon_greedy`, `polyak_update`, `td_target`, `sample_her_batch`, and a bug to find, `mended_inputs`. The open task at the end is “A DQN with HER of your own” If you do only one, do `td_target`: the pitfalls of 4.7 and 4.10 are waiting in it.
 #
 # ### The question for the next chapter
 #

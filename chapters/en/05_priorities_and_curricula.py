@@ -824,7 +824,7 @@ pd.DataFrame([compare_in(betas, "bit_flip_30")]).round(3)
 #
 # ### Your turn
 #
-# Open `exercises/ch5.ipynb` ([`solutions/ch5`](../../solutions)); its five exercises are `priority_probabilities`, `importance_weights`, `sum_tree_find`, `trajectory_energy` and `curriculum_weights`. `sum_tree_find` vectorises `find` of 5.3: ten thousand targets walk down together, without a loop.
+# Open [`exercises/en/ch5.ipynb`](../../exercises/en/ch5.ipynb): `priority_probabilities`, `importance_weights`, `sum_tree_find`, `trajectory_energy`, `curriculum_weights`, `rank_probabilities`, and a bug to find, `mended_energies`. The open task at the end is “Do priorities help at all?” `sum_tree_find` vectorises `find` of 5.3: ten thousand targets walk down together, without a loop.
 #
 # To go one step further: give `half_way` of 5.4 the setting `priority_settings={"smoothing": 0.9}`, guess first whether the third row of 5.5 goes up or down, then run it.
 #

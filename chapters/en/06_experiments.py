@@ -816,7 +816,7 @@ pd.DataFrame([check(env_id) for env_id in ids], index=ids, columns=checks)
 #
 # ### Your turn
 #
-# Open `exercises/ch6.ipynb` ([`solutions/ch6`](../../solutions)); its four exercises: `steps_to_threshold`, `iqm`, `bootstrap_interval`, `speed_up`. The last one is the most like real research: some seeds never arrived, what do you report?
+# Open [`exercises/en/ch6.ipynb`](../../exercises/en/ch6.ipynb): `steps_to_threshold`, `iqm`, `bootstrap_interval`, `speed_up`, and a bug to find, `mended_network_inputs`. The open task at the end is “How many times faster is HER?” `speed_up` is the most like real research: some seeds never arrived, what do you report?
 #
 # To go one step further: turn the wheel of 6.5 into a bit of noise, "nine times in ten the right way, once anywhere", and guess first whether $k=4$ is still fooled.
 #

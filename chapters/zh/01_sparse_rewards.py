@@ -836,9 +836,9 @@ pd.Series(shares, name="share of the batch").to_frame().round(3)
 #
 # ### 动手
 #
-# 本章的练习有三个：`sparse_reward`、`random_success_probability`、`success_rate`。从第二个开始最有意思：它和 1.3 节的 `hit_probability` 只差一个问题，*还没翻就已经对了*，算不算命中？
+# 打开 [`exercises/zh/ch1.ipynb`](../../exercises/zh/ch1.ipynb)：`sparse_reward`、`random_success_probability`、`success_rate`、`pose_reward`、`fresh_flips_probability`，还有找错题 `mended_score`；末尾的开放任务是“多少位以后，练习就没用了？”。热身过后，从 `random_success_probability` 开始最有意思：它和 1.3 节的 `hit_probability` 只差一个问题，*还没翻就已经对了*，算不算命中？
 #
-# 练习在 [`exercises/zh/ch1.ipynb`](../../exercises/zh/ch1.ipynb)。想多走一步：给 `practise_push` 换一个你自己想的提示。先写下你的预测，再跑。
+# 想多走一步：给 `practise_push` 换一个你自己想的提示。先写下你的预测，再跑。
 #
 # ### 下一章的问题
 #

@@ -786,7 +786,7 @@ pd.Series(shares, name="actions that are not best").to_frame().map("{:.0%}".form
 #
 # ### 动手
 #
-# 打开 [`exercises/zh/ch2.ipynb`](../../exercises/zh/ch2.ipynb)，练习有三个：`relabel_transition`、`relabel_final`、`expected_success_share`。第一个最短，也最容易错：检查会问，旧的那条转移*真的*没被你碰过吗？
+# 打开 [`exercises/zh/ch2.ipynb`](../../exercises/zh/ch2.ipynb)：`relabel_transition`、`relabel_final`、`expected_success_share`、`relabel_ending`、`share_when_it_stops`，还有找错题 `mended_batch`；末尾的开放任务是“一行 `relabel_final` 值多少？”。第一个最短，也最容易错：检查会问，旧的那条转移*真的*没被你碰过吗？
 #
 # 想多走一步：把 2.6 的散步从 6 步减到 2 步，再减到 1 步，趟数不变。先猜：81 个数还能全对吗？再想：为什么。
 #

@@ -647,7 +647,7 @@ animate(named_panels(films), "goal_strategies.film", fps=8)
 #
 # ### 动手
 #
-# 打开 [`exercises/zh/ch3.ipynb`](../../exercises/zh/ch3.ipynb)，练习有三个：`future_indices`、`candidate_goals`、`substitute_goals`。第一个最容易差一：检查会数两头的份额。
+# 打开 [`exercises/zh/ch3.ipynb`](../../exercises/zh/ch3.ipynb)：`future_indices`、`candidate_goals`、`substitute_goals`、`discounted_future_indices`，还有找错题 `mended_future_rows`；末尾的开放任务是“四种策略赛跑”。第一个最容易差一：检查会数两头的份额。
 #
 # 想多走一步：给 3.7 的 `episode` 一个机会。把它的训练加长三倍，或者自己写一个只抽“背后”目标的策略掺进 `future`，掺多少冰球就没人碰了？先写下你的猜测。
 #

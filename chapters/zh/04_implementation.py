@@ -877,7 +877,7 @@ pd.DataFrame({"success": sb3}, index=[f"seed {seed}" for seed in SEEDS]).T
 #
 # ### 动手
 #
-# 本章的练习（[`solutions/ch4`](../../solutions)，发到手里是 `exercises/ch4.ipynb`）由易到难：`epsilon_greedy`、`polyak_update`、`td_target`、`sample_her_batch`。只做一个，就做 `td_target`：4.7 和 4.10 的坑都在里面。
+# 打开 [`exercises/zh/ch4.ipynb`](../../exercises/zh/ch4.ipynb)：`epsilon_greedy`、`polyak_update`、`td_target`、`sample_her_batch`，还有找错题 `mended_inputs`；末尾的开放任务是“你自己的 DQN + HER”。只做一个，就做 `td_target`：4.7 和 4.10 的坑都在里面。
 #
 # ### 下一章的问题
 #

@@ -824,7 +824,7 @@ pd.DataFrame([compare_in(betas, "bit_flip_30")]).round(3)
 #
 # ### 动手
 #
-# 打开 `exercises/ch5.ipynb`（[`solutions/ch5`](../../solutions)），练习有五个：`priority_probabilities`、`importance_weights`、`sum_tree_find`、`trajectory_energy`、`curriculum_weights`。`sum_tree_find` 是把 5.3 的 `find` 向量化：一万个目标一起走，没有循环。
+# 打开 [`exercises/zh/ch5.ipynb`](../../exercises/zh/ch5.ipynb)：`priority_probabilities`、`importance_weights`、`sum_tree_find`、`trajectory_energy`、`curriculum_weights`、`rank_probabilities`，还有找错题 `mended_energies`；末尾的开放任务是“优先级到底有没有用？”。`sum_tree_find` 是把 5.3 的 `find` 向量化：一万个目标一起走，没有循环。
 #
 # 想多走一步：给 5.4 的 `half_way` 加上 `priority_settings={"smoothing": 0.9}`，先猜 5.5 的第三行会高还是低，再跑。
 #

@@ -816,7 +816,7 @@ pd.DataFrame([check(env_id) for env_id in ids], index=ids, columns=checks)
 #
 # ### 动手
 #
-# 打开 `exercises/ch6.ipynb`（[`solutions/ch6`](../../solutions)），练习有四个：`steps_to_threshold`、`iqm`、`bootstrap_interval`、`speed_up`。最后一个最像真实的科研：有的种子未达到，你报什么？
+# 打开 [`exercises/zh/ch6.ipynb`](../../exercises/zh/ch6.ipynb)：`steps_to_threshold`、`iqm`、`bootstrap_interval`、`speed_up`，还有找错题 `mended_network_inputs`；末尾的开放任务是“HER 快了几倍？”。`speed_up` 最像真实的科研：有的种子未达到，你报什么？
 #
 # 想多走一步：把 6.5 的转盘改成“九成走对，一成乱扔”的小噪声，先猜 $k=4$ 还上不上当。
 #
