@@ -697,7 +697,7 @@ settings = pd.concat([schedules(folder) for folder in ("variants", "variants_why
 settings.groupby(level=[0, 1], sort=False).first().round(2)
 
 # %% [markdown] zh="ad6223fd"
-# $\beta$ grows from 0.4 to 1 and $\lambda$ from 1 to 100: both schedules are as long as a run (`NaN` where a table has no schedules in it). $\alpha=0.6$.
+# Today's runs schedule $\beta$ (0.4 to 1) and $\lambda$ (1 to 100) over their whole length, and so do those of `variants_why`. The runs in `variants` are older. Their tables recorded no schedule (`NaN`), and it was made for 100,000 batches where a run has 5,640 or 8,400: $\beta$ only got from 0.4 to 0.43 or 0.45, $\lambda$ from 1 to 1.8 or 2.3. What follows about `td` and `cher` is about the *beginning* of their schedules. $\alpha=0.6$.
 #
 # The curves are means of five seeds; beside them stand the steps at which each seed first reached 0.9, a dot each. Which method's dots are clear of those of uniform?
 

@@ -697,7 +697,7 @@ settings = pd.concat([schedules(folder) for folder in ("variants", "variants_why
 settings.groupby(level=[0, 1], sort=False).first().round(2)
 
 # %% [markdown]
-# $\beta$ 从 0.4 升到 1，$\lambda$ 从 1 升到 100：两条日程都和一次训练一样长（`NaN` 处是没有记下日程的表）。$\alpha=0.6$。
+# 现在训练时，$\beta$（0.4 升到 1）和 $\lambda$（1 升到 100）的日程都和一次训练一样长，`variants_why` 就是这样跑的。`variants` 的运行早一些，表里没有记日程（`NaN`），那时的日程按十万批来排，而一次训练只有 5,640 或 8,400 批：$\beta$ 只从 0.4 升到 0.43 或 0.45，$\lambda$ 只从 1 升到 1.8 或 2.3。所以下面 `td` 和 `cher` 的成绩，说的是日程*刚开头*的样子。$\alpha=0.6$。
 #
 # 曲线：线是五个种子的平均。右边是每个种子第一次达到 0.9 的步数，一点一个种子。哪种办法的点和 uniform 的分得开？
 
