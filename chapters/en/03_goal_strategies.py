@@ -554,7 +554,7 @@ print(f"wandering: {by_chance:.0%}")
 pd.DataFrame(rows, heads).T.round(2)
 
 # %% [markdown] zh="0870835e"
-# Every seed of `final` and `future` touches the puck more often than any of `episode` and `random`, which stay in the neighbourhood of wandering, some seeds above, some below. They do not push badly; for the most part they *do not push*. What does the critic say? Set up a thousand of the easiest positions: the agent right up against the puck, and the goal 40 cm beyond the puck in a straight line. What are two actions worth: to push straight on, and to stand still?
+# Every seed of `final` and `future` touches the puck more often than any of `episode` and `random`, all of whose seeds touch it less often than wandering does (40 %). They do not push badly; for the most part they *do not push*. What does the critic say? Set up a thousand of the easiest positions: the agent right up against the puck, and the goal 40 cm beyond the puck in a straight line. What are two actions worth: to push straight on, and to stand still?
 
 # %%
 rng = np.random.default_rng(0)
@@ -636,7 +636,7 @@ animate(named_panels(films), "goal_strategies.film", fps=8)
 # 2. **They draw different things.** Where no two places are alike, the share of successes is $1/T$, $H_T/T$, $1/T$, next to nothing; a good part of `episode` is behind, nine tenths of `random` elsewhere (3.3).
 # 3. **$k$ is a mix.** $k/(k+1)$ get new goals, the rest keeps the real goal; the number of updates is the same (3.4).
 # 4. **Measured.** In bit flipping `future` is highest; in Push `final` is on a par with it, and `episode` and `random` are near 0; for `future`, $k$ matters much less (3.5, 3.6).
-# 5. **What it does.** In five seeds the critics of `episode` see little use in pushing, and the puck is touched about as often as by wandering (3.7).
+# 5. **What it does.** In five seeds the critics of `episode` see little use in pushing, and the puck is touched less often than by wandering (3.7).
 # 6. **Fig. 6 of the paper** agrees by and large (`future` in front, `random` last), not in every detail (3.8).
 #
 # ### Three misconceptions

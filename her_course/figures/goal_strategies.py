@@ -174,7 +174,7 @@ def draw_by_k(ax: Axes, scores: Mapping[tuple[str, int], np.ndarray], task: str,
     """
     strategies = list(dict.fromkeys(strategy for strategy, _ in scores))
     for i, strategy in enumerate(strategies):
-        by_k = {k: np.asarray(score) for (one, k), score in scores.items() if one == strategy}
+        by_k = {k: np.asarray(score) for (one, k), score in sorted(scores.items()) if one == strategy}
         at = np.log2(list(by_k)) + 0.08 * (i - 1.5)  # side by side, so that no interval hides another
         value, low, high = np.array([student(score, within=(0, 1)) for score in by_k.values()]).T
         look = strategy_style(strategy) | {"marker": MARKERS[strategy], "markersize": 6, "capsize": 3}
