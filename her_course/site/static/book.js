@@ -18,7 +18,7 @@ for (const event of ["wheel", "touchmove", "keydown", "pointerdown"])
 window.addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
   const section = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (section && !moved) section.scrollIntoView();
+  if (section && !moved) section.scrollIntoView({ behavior: "instant" });
 });
 
 // Films stop and go on at a button; they stand still from the start for readers who asked for less motion.
