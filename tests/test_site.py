@@ -79,6 +79,7 @@ def test_links_to_files_become_links_to_pages(tmp_path):
     assert turned("[`replay`](../../her/replay.py)") == "[`replay`](../api/her.replay.rst)"
     assert turned("[results](../../results/fetch/)") == "[results](../results/index.md)"
     assert turned("[a file](../../Makefile)") == "a file"
+    assert turned("# a\n\n[English](01_a.md)。正文") == "# a\n\n正文"
     for same in ("[paper](https://arxiv.org/abs/1707.01495)", "`[x](y.md)`", "```\n[x](y.md)\n```", "[up](#top)"):
         assert turned(same) == same
 

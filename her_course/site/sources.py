@@ -33,6 +33,7 @@ _CODE_OR_LINK = re.compile(
     r"|`+[^`]*`+",
     re.MULTILINE | re.DOTALL,
 )
+_OTHER_LANGUAGE = re.compile(r"^\[(?:中文|English)\]\([^()]+\)[.。]?\s*", re.MULTILINE)
 _FENCE_OR_HEADING = re.compile(r"^(?P<fence>```|~~~).*?^(?P=fence)|^(?=#{1,6} )", re.MULTILINE | re.DOTALL)
 
 
@@ -62,8 +63,7 @@ def write_sources(repository: Path, lang: str, out: Path) -> None:
 def find_pages(repository: Path, lang: str) -> dict[Path, str]:
     """Which files of the repository become pages in `lang`, each with the name of its page's source."""
     chapters = sorted((repository / "chapters" / lang).glob("[0-9][0-9]_*.ipynb"))
-    handed_out = repository / "exercises"
-    tasks = sorted((handed_out / lang).glob("ch[0-9]*.ipynb")) or sorted(handed_out.glob("ch[0-9]*.ipynb"))
+    tasks = sorted((repository / "exercises" / lang).glob("ch[0-9]*.ipynb"))
     for what, found in (("chapters", chapters), ("exercises", tasks)):
         if not found:
             raise FileNotFoundError(f"no notebooks in {repository / what}")
@@ -152,10 +152,12 @@ def linked(text: str, source: Path, pages: Mapping[Path, str]) -> str:
     """Markdown `text` of the file `source` with links that point at pages of the book.
 
     Links to other hosts and within the page stay. One to a file that is no page becomes its label; one to a module
-    of the library points at its page in the reference.
+    of the library points at its page in the reference; one to the text in the other language goes, since every page has
+    its switch.
     """
     here = Path(pages[source]).parent
     known = {path.resolve(): page for path, page in pages.items()}
+    known |= {path.with_name(path.name.replace(".zh.md", ".md")): page for path, page in known.items()}
 
     def replace(found: re.Match) -> str:
         target = found["target"]
@@ -167,7 +169,7 @@ def linked(text: str, source: Path, pages: Mapping[Path, str]) -> str:
             return found["label"]
         return f"[{found['label']}]({os.path.relpath(page, here)}{'#' if fragment else ''}{fragment})"
 
-    return _CODE_OR_LINK.sub(replace, text)
+    return _CODE_OR_LINK.sub(replace, _OTHER_LANGUAGE.sub("", text))
 
 
 def _page_of(path: Path, source: Path) -> str | None:

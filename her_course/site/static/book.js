@@ -11,15 +11,15 @@ for (const link of language)
   for (const event of ["pointerdown", "click", "auxclick"])
     link.addEventListener(event, () => (link.hash = window.scrollY > 0 ? sectionInView() : ""));
 
-// Formulas move what is below them when they are set: go to the section asked for once more, unless the reader has moved.
-let moved = false;
+// Formulas and films that come late move what is below them: the section asked for stays in view until the reader moves.
+let asked = null;
+const ask = () => (asked = document.getElementById(decodeURIComponent(location.hash.slice(1))));
+window.addEventListener("hashchange", ask);
 for (const event of ["wheel", "touchmove", "keydown", "pointerdown"])
-  window.addEventListener(event, () => (moved = true), { once: true, passive: true });
-window.addEventListener("load", async () => {
-  await window.MathJax?.startup?.promise;
-  const section = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (section && !moved) section.scrollIntoView();
-});
+  window.addEventListener(event, () => (asked = null), { passive: true });
+ask();
+const article = document.querySelector("article.bd-article");
+if (article) new ResizeObserver(() => asked?.scrollIntoView()).observe(article);
 
 // Films stop and go on at a button; they stand still from the start for readers who asked for less motion.
 const words = document.documentElement.lang.startsWith("zh") ? ["暂停", "播放"] : ["Pause", "Play"];
