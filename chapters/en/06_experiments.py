@@ -282,7 +282,7 @@ pd.DataFrame(hits | {"of": 200, "p": p} | pooled, index=["FetchSlide"]).round(3)
 # %% [markdown] zh="e875f2e4"
 # $p$ is about 0.06: nothing says that the two evaluations measure different things, and together they come to about 0.64. 95 % is a long way off. Others find it hardest too: rl-baselines3-zoo published 0.87 after three million steps, and that at any step.
 #
-# Watch them at work. These are films of the real policy, four episodes side by side, each with a goal of its own (the small red dot); each begins with its last frame, which is how it ends. They were made by `python -m her_course.films FetchReach-v4 results/fetch/films/FetchReach-v4.png --steps 15 --size 140`; with `her-course[robotics]` installed you can film other seeds yourself:
+# Watch them at work. These are films of the real policy, four numbered episodes, each with a goal of its own (the small red dot); each begins with its last frame, which is how it ends. They were made by `python -m her_course.films FetchReach-v4 results/fetch/films/FetchReach-v4.png`; with `her-course[robotics]` installed you can film other seeds yourself:
 
 # %%
 from IPython.display import Markdown, display

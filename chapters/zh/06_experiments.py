@@ -282,7 +282,7 @@ pd.DataFrame(hits | {"of": 200, "p": p} | pooled, index=["FetchSlide"]).round(3)
 # %% [markdown]
 # $p$ 在 0.06 上下：说不上两次评估测的是两样东西，合在一起大约 0.64。95 % 还远。别人也是它最难：rl-baselines3-zoo 公布的是三百万步 0.87，还是按任意一步算。
 #
-# 看它们干活。下面是真策略录的像，四个回合并排，各有各的目标（小红点）；每段录像先放最后一帧，也就是结局。录的命令是 `python -m her_course.films FetchReach-v4 results/fetch/films/FetchReach-v4.png --steps 15 --size 140`，装了 `her-course[robotics]` 就能自己再录，换几个种子：
+# 看它们干活。下面是真策略录的像，四个回合，编了号，各有各的目标（小红点）；每段录像先放最后一帧，也就是结局。录的命令是 `python -m her_course.films FetchReach-v4 results/fetch/films/FetchReach-v4.png`，装了 `her-course[robotics]` 就能自己再录，换几个种子：
 
 # %%
 from IPython.display import Markdown, display
