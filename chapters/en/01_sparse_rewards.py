@@ -726,7 +726,7 @@ for how in pushes:
 heads = [f"seed {seed}" for seed in SEEDS] + ["mean", "low", "high", "median distance (m)"]
 pd.DataFrame(rows, heads).T.rename_axis(["reward", "replay"]).round(2)
 
-# %% [markdown] zh="735e110a"
+# %% [markdown] zh="de56e8d3"
 # The three seeds come first, then their mean and its 95 % interval (Student's t with three seeds, hence wide), then the median of the final distance. Look at the seeds: with one and the same shaping, they can be far apart.
 #
 # It is not as black and white as in the paper. Our puck is easier than a robot arm, and shaping by $d$ *does* teach something: pucks end up clearly nearer to their goals, and the three seeds push in 6 % to 16 % of them; with $d^2$ or a potential none goes in. In the same number of steps both contestants with HER get at least 24 %. The one without any hint has the highest mean (0.50), but whether it is better than $d$ with HER (0.44) three seeds cannot say.
@@ -737,7 +737,7 @@ if PROFILE == "full":
     assert means["sparse", "none"] < 0.05
     assert means["sparse", "future"] > max(means["−d", "none"], means["−d²", "none"]) + 0.3
 
-# %% [markdown] zh="3992087f"
+# %% [markdown] zh="8f6fb7d3"
 # Why does closer not count? The paper has two reasons (§4.4):
 #
 # - **What is optimised is not what is evaluated.** The shaped reward wants distances to be small *on average*, the evaluation wants the puck *in the ring*. The episodes that came nearer and did not get in are those to the right of the line.
@@ -818,7 +818,7 @@ pd.Series(shares, name="share of the batch").to_frame().round(3)
 # %% [markdown] zh="4b300e64"
 # The share of "own step" agrees with the formula that chapter 2 derives (last row), which is for episodes whose patterns are *all different*. The rest is retracing: the stuck agent keeps flipping the same bits there and back, passes far fewer than 15 patterns in its 15 steps, and often draws another visit to the very pattern it is at.
 
-# %% [markdown] zh="4b4cd054"
+# %% [markdown] zh="88de6995"
 # ## 1.7　Looking back
 #
 # 1. **The goal becomes an input.** In goal-conditioned RL, policy, reward and value all see $g$. One network, 8 goals, 8 different actions (1.1, 1.4).

@@ -768,7 +768,7 @@ pd.Series(shares, name="actions that are not best").to_frame().map("{:.0%}".form
 # %% [markdown] zh="5196b1ae"
 # More than a quarter go the wrong way (more among the rows that were not relabelled), and the table learned every number all the same. Wrong moves are good for something too: they tell the table what is *bad*.
 
-# %% [markdown] zh="86eabf5c"
+# %% [markdown] zh="68458c05"
 # ## 2.9　Looking back
 #
 # 1. **Two things changed, three did not.** The goal becomes $g'$, the reward is computed for $g'$; state, action and next state stay as they were, and so does all that is stored (2.1, 2.3).

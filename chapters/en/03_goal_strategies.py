@@ -553,7 +553,7 @@ if PROFILE == "full":
 print(f"wandering: {by_chance:.0%}")
 pd.DataFrame(rows, heads).T.round(2)
 
-# %% [markdown] zh="0870835e"
+# %% [markdown] zh="f1921291"
 # Every seed of `final` and `future` touches the puck more often than any of `episode` and `random`, all of whose seeds touch it less often than wandering does (40 %). They do not push badly; for the most part they *do not push*. What does the critic say? Set up a thousand of the easiest positions: the agent right up against the puck, and the goal 40 cm beyond the puck in a straight line. What are two actions worth: to push straight on, and to stand still?
 
 # %%
@@ -629,7 +629,7 @@ animate(named_panels(films), "goal_strategies.film", fps=8)
 # 5. **Take $k=4$ and do not tune it;** get the strategy right first. Another $k$ matters far less than another strategy.
 # 6. **Another task? Look at the bars again.** A few hundred random episodes, less than a minute, and you see how much is "ahead", "behind", "already there". You know what to worry about before you train.
 
-# %% [markdown] zh="9a8dd60b"
+# %% [markdown] zh="03981679"
 # ## 3.10　Looking back
 #
 # 1. **Three intervals and a buffer.** `final` is a point, `future` goes from $t$ to the end, `episode` is all of it, `random` does not ask which episode; the library draws exactly those (3.1, 3.2).

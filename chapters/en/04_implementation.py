@@ -857,7 +857,7 @@ sb3 = on_all_cores([partial(sb3_success, seed) for seed in SEEDS])
 assert min(sb3) > 0.8
 pd.DataFrame({"success": sb3}, index=[f"seed {seed}" for seed in SEEDS]).T
 
-# %% [markdown] zh="36772de6"
+# %% [markdown] zh="4d33e93c"
 # SB3's own class was not run here, so this compares no scores. The differences are in the details, and the details are what this chapter was about: there (version 2.9.2), the stored `done` stays under a new goal, here it follows the goal (4.7); there, nothing can be sampled before the first episode ends, here an episode can be sampled before it is over (4.6); saving loses no episode in progress; and there are the `random` strategy, priorities and curricula (chapter 5).
 #
 # ## 4.14　Looking back

@@ -696,7 +696,7 @@ def schedules(folder):
 settings = pd.concat([schedules(folder) for folder in ("variants", "variants_why")])
 settings.groupby(level=[0, 1], sort=False).first().round(2)
 
-# %% [markdown] zh="ad6223fd"
+# %% [markdown] zh="bcd76c11"
 # Today's runs schedule $\beta$ (0.4 to 1) and $\lambda$ (1 to 100) over their whole length, and so do those of `variants_why`. The runs in `variants` are older. Their tables recorded no schedule (`NaN`), and it was made for 100,000 batches where a run has 5,640 or 8,400: $\beta$ only got from 0.4 to 0.43 or 0.45, $\lambda$ from 1 to 1.8 or 2.3. What follows about `td` and `cher` is about the *beginning* of their schedules. $\alpha=0.6$.
 #
 # The curves are means of five seeds; beside them stand the steps at which each seed first reached 0.9, a dot each. Which method's dots are clear of those of uniform?
@@ -800,7 +800,7 @@ def compare_in(rows, task):
 betas = [v for v in variants if v.startswith("td_beta")] + ["uniform"]
 pd.DataFrame([compare_in(betas, "bit_flip_30")]).round(3)
 
-# %% [markdown] zh="1e6814b6"
+# %% [markdown] zh="922f09c1"
 # The first column is the order, fastest first. If $p$ is small, the steps follow $\beta$: divided by the largest weight, a larger $\beta$ makes the steps of most transitions smaller. Then the weights may have a part in it that TD error is no faster in bit flipping, and it is not staleness alone; if $p$ is not small, neither can be told. To separate them one would have to fix $\beta$ and vary how stale priorities are; that was not done here.
 #
 # The ranking in Push is that of 5.4, left: who avoids the idle puck is fast. That TD error is faster at all, as stale as its numbers are, is most likely because it, too, knows whether the puck moved, and that *does not depend on the goal*. This is our explanation, no proof.

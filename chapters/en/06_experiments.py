@@ -279,7 +279,7 @@ both = stats.binomtest(sum(hits.values()), 400).proportion_ci(method="wilson")
 pooled = {"both together": sum(hits.values()) / 400, "low": both.low, "high": both.high}
 pd.DataFrame(hits | {"of": 200, "p": p} | pooled, index=["FetchSlide"]).round(3)
 
-# %% [markdown] zh="e875f2e4"
+# %% [markdown] zh="4c480e1d"
 # $p$ is about 0.06: nothing says that the two evaluations measure different things, and together they come to about 0.64. 95 % is a long way off. Others find it hardest too: rl-baselines3-zoo published 0.87 after three million steps, and that at any step.
 #
 # Watch them at work. These are films of the real policy, four numbered episodes, each with a goal of its own (the small red dot); each begins with its last frame, which is how it ends. They were made by `python -m her_course.films FetchReach-v4 results/fetch/films/FetchReach-v4.png`; with `her-course[robotics]` installed you can film other seeds yourself:
@@ -758,7 +758,7 @@ checks = ["steps", "rewards that differ", "change with the goal", "change with t
 ids = ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0")
 pd.DataFrame([check(env_id) for env_id in ids], index=ids, columns=checks)
 
-# %% [markdown] zh="236fc7e7"
+# %% [markdown] zh="9d4b3e44"
 # Three zeros: go ahead. If not, or in one of the following cases, leave it, or think first:
 #
 # | case | why | instead |
