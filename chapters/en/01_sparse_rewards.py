@@ -107,7 +107,7 @@ ENVS = ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0")
 pd.DataFrame(map(sizes, ENVS), ENVS, ["state", "goal", "actions", "steps"])
 
 
-# %% [markdown] zh="39e64e91"
+# %% [markdown] zh="a5f67d97"
 # ## 1.2　Only two rewards
 #
 # What is the least work when it comes to scoring? Reached: 0. Not reached: −1. "Reached" means closer to the goal than $\varepsilon$, the **tolerance**:

@@ -114,7 +114,7 @@ pd.DataFrame(map(sizes, ENVS), ENVS, ["state", "goal", "actions", "steps"])
 #
 # $$r_g(s,a,s')=\begin{cases}0,&\lVert m(s')-g\rVert<\varepsilon\\-1,&\text{没到}\end{cases}$$
 #
-# 注意是 $s'$：这一步的分，看*动作之后*到了哪里。（论文写作 $r_g(s,a)$；它的环境是确定的，$s'$ 由 $s$、$a$ 决定。）每步扣分，所以越早到亏得越少。写出来两行：
+# 注意是 $s'$：这一步的分，看*动作之后*到了哪里。（论文写作 $r_g(s,a)$；它的环境是确定的，$s$ 和 $a$ 定了，$s'$ 也就定了。）每步扣分，所以越早到亏得越少。写出来两行：
 
 # %%
 def sparse_reward(achieved_goal, desired_goal, threshold):
