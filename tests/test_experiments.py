@@ -320,7 +320,7 @@ def test_runs_in_any_folder_are_told_apart_by_what_differs(tmp_path):
     assert "no setting 'colour'" in result.output
 
 
-@pytest.mark.parametrize("folder", sorted(RESULTS.glob("*/how.json")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("folder", sorted(RESULTS.glob("*/runs.csv")), ids=lambda path: path.parent.name)
 def test_tables_that_are_read_and_written_are_the_same_to_the_byte(folder, tmp_path):
     folder = folder.parent
     write_tables(read_tables(folder), tmp_path, json.loads((folder / "how.json").read_text())["command"])
