@@ -232,7 +232,7 @@ def hit_probability(n_bits, horizon):
 # %% [markdown] zh="6215ad6e"
 # Now check it against data: fifty thousand random episodes for each $n$. The columns are $2^{-n}$, the chain's exact value, the bound $n\cdot 2^{-n}$, and then the measured success rate with its 95 % Wilson interval (a confidence interval for a share, dependable near 0 and 1 too). Row by row: does the exact value lie in the interval?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 from her.training.evaluation import wilson_interval
 
 EPISODES = 50_000 if PROFILE == "full" else 10_000
@@ -284,7 +284,7 @@ pd.DataFrame(waits, pd.Index(n, name="n")).map("{:.3g}".format)
 #
 # For the other two environments there is no formula, so measure: twenty thousand episodes, "any step" and "last step":
 
-# %%
+# %% tags=["nbval-ignore-output"]
 EPISODES = 20_000 if PROFILE == "full" else 5_000
 wanderers = {env_id: wander(env_id, EPISODES) for env_id in ENVS[1:]}
 rows = {}
@@ -465,7 +465,7 @@ if PROFILE == "full":
 # %% [markdown] zh="988fca37"
 # The same code learned 8 bits and not 15. So the code is not broken. The 8-bit network also shows what 1.1 said of UVFAs: give it one pattern with 8 different goals, each of which differs in one bit, and ask which to flip. Can one network give 8 answers?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 same = np.ones((8, 8), np.float32)
 goals = np.where(np.eye(8), -same, same).astype(np.float32)
 agent = runs[8][0][0].agent
@@ -538,7 +538,7 @@ show(fig, "sparse_rewards.distance")
 #
 # In numbers. The first column is the difference in value between one wrong bit and all wrong (last row: a perfect policy); the second is how far the share of right flips is from a blind flip's $d/n$, on average:
 
-# %%
+# %% tags=["nbval-ignore-output"]
 rows = {}
 for n in values:
     blind = np.arange(1, n + 1) / n
@@ -794,7 +794,7 @@ show(fig, "sparse_rewards.glasses")
 # %% [markdown] zh="563ff1bc"
 # A second bar has grown. Not one step more was taken, not one line of the environment changed. In numbers:
 
-# %%
+# %% tags=["nbval-ignore-output"]
 counts = {"as played": (failed.rewards == 0, 0 * failed.rewards)}
 counts["relabelled"] = batch.rewards == 0, batch.relabelled
 rows = {name: (zeros.sum(), zeros.mean(), new.mean()) for name, (zeros, new) in counts.items()}
@@ -806,7 +806,7 @@ pd.DataFrame(rows, heads).T.round(3)
 # %% [markdown] zh="b4ebef1e"
 # Wait. Eight rows in ten have a new goal, yet far fewer than half succeed. How can you fail with a goal that was chosen in hindsight? Chapter 2 derives this share. For now, look at the rows that succeed: was their goal reached by *this very step*, or is it the same pattern, visited again *later*?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 own = batch.goal_indices == batch.indices
 later = (batch.rewards == 0) & batch.relabelled & ~own
 patterns = [len(np.unique(episode.achieved_goals, axis=0)) for episode in failed.episodes()]

@@ -232,7 +232,7 @@ def hit_probability(n_bits, horizon):
 # %% [markdown]
 # 对账：每个 $n$ 乱翻五万个回合。各列是 $2^{-n}$、链给的精确值、上界 $n\cdot 2^{-n}$，然后是实测的成功率和 95 % Wilson 区间（比例的置信区间，接近 0 或 1 时也靠得住）。逐行看：精确值在区间里吗？
 
-# %%
+# %% tags=["nbval-ignore-output"]
 from her.training.evaluation import wilson_interval
 
 EPISODES = 50_000 if PROFILE == "full" else 10_000
@@ -284,7 +284,7 @@ pd.DataFrame(waits, pd.Index(n, name="n")).map("{:.3g}".format)
 #
 # 另外两个环境没有公式，只能量。两万个回合，分“任意一步”和“最后一步”：
 
-# %%
+# %% tags=["nbval-ignore-output"]
 EPISODES = 20_000 if PROFILE == "full" else 5_000
 wanderers = {env_id: wander(env_id, EPISODES) for env_id in ENVS[1:]}
 rows = {}
@@ -465,7 +465,7 @@ if PROFILE == "full":
 # %% [markdown]
 # 同一份代码，8 位学会了，15 位没有。所以代码没坏。8 位的网络还顺手演示了 1.1 节关于 UVFA 的话：给它同一个图案配上 8 个不同的目标，每个目标只改一位，问它翻哪位。一个网络，答得出 8 个答案吗？
 
-# %%
+# %% tags=["nbval-ignore-output"]
 same = np.ones((8, 8), np.float32)
 goals = np.where(np.eye(8), -same, same).astype(np.float32)
 agent = runs[8][0][0].agent
@@ -538,7 +538,7 @@ show(fig, "sparse_rewards.distance")
 #
 # 用数核对。第一列是差 1 位与全错的价值相差多少（末一行是完美策略）；第二列是翻对的比例离“闭着眼翻”的 $d/n$ 平均多远：
 
-# %%
+# %% tags=["nbval-ignore-output"]
 rows = {}
 for n in values:
     blind = np.arange(1, n + 1) / n
@@ -794,7 +794,7 @@ show(fig, "sparse_rewards.glasses")
 # %% [markdown]
 # 长出了第二根柱子。没有多走一步，没有改一行环境。数一数：
 
-# %%
+# %% tags=["nbval-ignore-output"]
 counts = {"as played": (failed.rewards == 0, 0 * failed.rewards)}
 counts["relabelled"] = batch.rewards == 0, batch.relabelled
 rows = {name: (zeros.sum(), zeros.mean(), new.mean()) for name, (zeros, new) in counts.items()}
@@ -806,7 +806,7 @@ pd.DataFrame(rows, heads).T.round(3)
 # %% [markdown]
 # 等等。八成的行换了目标，可是成功的远不到一半。换了目标，怎么还会失败？第 2 章会推出这个份额。先看成功的那些行里，抽到的目标是哪一步到的：*这一步自己*，还是*后来*又一次到了同一个图案？
 
-# %%
+# %% tags=["nbval-ignore-output"]
 own = batch.goal_indices == batch.indices
 later = (batch.rewards == 0) & batch.relabelled & ~own
 patterns = [len(np.unique(episode.achieved_goals, axis=0)) for episode in failed.episodes()]

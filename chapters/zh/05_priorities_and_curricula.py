@@ -233,7 +233,7 @@ pushes = [half_way("her/Push-v0", push_rounds, seed) for seed in SEEDS]
 # %% [markdown]
 # 一个回合 50 步，所以缓冲区里每 50 行是一个回合。冰球动过的回合占多少？一行一个种子：
 
-# %%
+# %% tags=["nbval-ignore-output"]
 def moved_in(buffer):
     rows = buffer.live_rows().reshape(-1, 50)
     return np.ptp(buffer.achieved_goals[rows], axis=1).any(axis=-1)
@@ -282,7 +282,7 @@ def refill(old, seed, buffer=HindsightExperienceReplay, **settings):
     return new
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 trainer, _ = pushes[0]
 position = {"position": slice(2, 4), "dt": 0.1}
 by_energy = refill(trainer.buffer, 0, PrioritizedHER, priority="energy", **position)

@@ -641,7 +641,7 @@ def learn_bits(rows, seed):
     return curve
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 from her_course.figures.experiments import draw_mixture
 
 jobs = [partial(learn_bits, rows, seed) for rows in MIXTURES.values() for seed in SEEDS]
