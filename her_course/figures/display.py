@@ -1,6 +1,7 @@
 """Put figures and animations into a notebook: small files, the same bytes every time, with a text alternative."""
 
 import io
+import re
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -15,6 +16,10 @@ SCREEN_DPI = 96  # CSS pixels per inch
 PIXEL_RATIO = 1.5  # drawn finer than shown, so that text is crisp on a dense screen
 
 
+#: of a figure of the course: "chapter.figure"
+NAME = re.compile(r"[a-z_]+\.\w+")
+
+
 def show(fig: Figure, name: str = "", *, alt: str = "") -> None:
     """Display a figure as a PNG and close it.
 
@@ -23,8 +28,9 @@ def show(fig: Figure, name: str = "", *, alt: str = "") -> None:
 
     Args:
         fig: what to display.
-        name: of one of the course's own figures, as "relabelling.steps": ``alternatives.toml`` has its text.
-        alt: the text itself, for any other figure.
+        name: of one of the course's own figures, as "relabelling.steps": ``alternatives.toml`` has its text. Any other
+            words are the text itself.
+        alt: the text itself.
 
     Raises:
         KeyError: there is no text for ``name``.
@@ -91,7 +97,9 @@ def _display(png: bytes, alt: str, width: int) -> None:
 
 
 def _described(name: str, alt: str) -> str:
-    alt = alternative(*name.split(".", 1)) if name else alt
+    if NAME.fullmatch(name):
+        alt = alternative(*name.split("."))
+    alt = alt or name
     if not alt.strip():
         raise ValueError("alt: expected a description of the figure, got an empty text")
     return alt
