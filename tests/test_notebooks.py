@@ -48,7 +48,7 @@ class TestExecuteToCommitted:
         assert check_outputs(committed) == []
         stored = json.loads(first)
         assert [len(c["outputs"]) for c in stored["cells"] if c["cell_type"] == "code"] == [0, 1]
-        assert set(stored["metadata"]["language_info"]) == {"name"}
+        assert set(stored["metadata"]["language_info"]) > {"name", "version"}
 
     def test_uses_the_full_profile_and_the_chapters_own_language(self, tmp_path, monkeypatch):
         monkeypatch.setenv("HER_LANG", "fr")

@@ -60,7 +60,9 @@ PARTS = ("observations", "next_observations", "rewards")
 
 def same_inputs(got: Any, expected: Any) -> bool:
     """Do all three parts agree? Other keys do no harm."""
-    return type(got) is dict and all(part in got and is_array()(got[part], expected[part]) for part in PARTS)
+    if not type(got) is type(expected) is dict:
+        return False
+    return all(part in got and is_array()(got[part], expected[part]) for part in PARTS)
 
 
 def which_part(right: Any, got: Any, compare: Compare) -> tuple[Text | str, Text | str]:
