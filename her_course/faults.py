@@ -20,8 +20,8 @@ import pandas as pd
 
 from her_course.exercises import reference
 from her_course.exercises.from_the_start import future_rows
+from her_course.exercises.goal_left_out import network_inputs
 from her_course.exercises.half_swapped import hindsight_inputs
-from her_course.exercises.hidden_goal import network_inputs
 from her_course.exercises.overwritten import hindsight_batch
 from her_course.exercises.scored_early import score_again
 from her_course.exercises.whose_energy import episode_energies

@@ -650,6 +650,7 @@ fig, ax = plt.subplots(figsize=(6.4, 3.3))
 steps = 64 * 15 * np.arange(1, curves.shape[2] + 1)
 draw_mixture(ax, steps, dict(zip(MIXTURES, curves, strict=True)))
 show(fig, "experiments.mixture")
+columns = [f"seed {seed}" for seed in SEEDS]
 pd.DataFrame(curves.mean(axis=2), index=list(MIXTURES), columns=columns).round(2)
 
 # %% [markdown] zh="0a21087c"

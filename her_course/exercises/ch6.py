@@ -10,7 +10,7 @@ import numpy as np
 
 from her_course.exercises import reference
 from her_course.exercises.bootstrap import BOOTSTRAP, bootstrap_cases
-from her_course.exercises.hidden_goal import HIDDEN_GOAL, states_cases
+from her_course.exercises.goal_left_out import HIDDEN_GOAL, states_cases
 from her_course.exercises.judging import declare, is_number_or_none, listed, maker, number, seen, value_case
 from her_course.exercises.model import Case, Evidence, Text, behaves_as
 

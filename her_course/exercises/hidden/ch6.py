@@ -7,7 +7,7 @@ import numpy as np
 from her_course.exercises import ch6
 from her_course.exercises.bootstrap import interval_case, statistics_case
 from her_course.exercises.drawing import generators
-from her_course.exercises.hidden_goal import states_case
+from her_course.exercises.goal_left_out import states_case
 from her_course.exercises.model import Case, Text
 
 RANDOM = Text("随机的输入", "random inputs")
