@@ -210,7 +210,7 @@ draws = {"A": loop, "B": np.stack([row, goal_row], axis=1), "C": rounded, "D": l
 # Four pictures. Down: the row of the transition. Across: the row its goal comes from. Darker: drawn more often. The three stairs are the three episodes, and everything else is blank: no goal ever crossed into another episode. Use your eyes first: which picture differs from the other three? (Hint: look at both ends of each row.)
 
 # %%
-from her_course.figures.implementation import draw_pairs
+from her_course.figures.goal_strategies import draw_pairs
 
 fig, axes = plt.subplots(1, 4, figsize=(9, 3), sharey=True)
 for ax, name in zip(axes, draws, strict=True):

@@ -210,7 +210,7 @@ draws = {"A": loop, "B": np.stack([row, goal_row], axis=1), "C": rounded, "D": l
 # 四幅图，纵向是转移所在的行，横向是目标出自的行，颜色越深抽到得越多。三级台阶是三个回合，台阶之外一片空白：没有一个目标跨了回合。请先用眼睛找：哪一幅和另外三幅不一样？（提示：只看每一行的头和尾。）
 
 # %%
-from her_course.figures.implementation import draw_pairs
+from her_course.figures.goal_strategies import draw_pairs
 
 fig, axes = plt.subplots(1, 4, figsize=(9, 3), sharey=True)
 for ax, name in zip(axes, draws, strict=True):

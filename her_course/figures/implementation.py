@@ -50,25 +50,6 @@ def draw_episodes(ax: Axes, episodes: Sequence[Episode], threshold: float = 0.06
     return ax
 
 
-def draw_pairs(ax: Axes, counts: np.ndarray, title: str, most: float | None = None) -> Axes:
-    """How often transition i (down) was given the goal that transition j achieved (across).
-
-    Args:
-        counts: (n, n).
-        most: the share, of all draws, that gets the darkest colour; by default the largest there is.
-    """
-    shares = np.ma.masked_equal(counts / counts.sum(), 0)
-    ax.imshow(shares, cmap="viridis_r", vmin=0, vmax=most)
-    ticks = np.arange(0, len(counts), 6)
-    ax.set(title=title, xticks=ticks, yticks=ticks)
-    ax.set_xlabel(words("目标出自第 j 行", "goal from row j"))
-    if ax.get_subplotspec().is_first_col():
-        ax.set_ylabel(words("转移在第 i 行", "transition in row i"))
-    ax.grid(False)
-    ax.spines[:].set_visible(True)
-    return ax
-
-
 def draw_ring(ax: Axes, buffer: GoalConditionedReplayBuffer, oldest: int = 1, is_open: bool = False) -> Axes:
     """The rows of a small buffer as a ring: which episode lies where, and the position of each row in its episode.
 
