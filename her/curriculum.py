@@ -8,6 +8,7 @@ from her.cher import Cher
 from her.goals import GoalSampler
 from her.hindsight import HERConfig, HindsightExperienceReplay
 from her.reach import ReachGoals
+from her.replay import TransitionSampler
 from her.validation import as_array, check_finite, check_instance
 
 CURRICULA: dict[str, type[GoalSampler]] = {"reach": ReachGoals, "cher": Cher}
@@ -29,12 +30,25 @@ class CurriculumHER(HindsightExperienceReplay):
 
     goals: ReachGoals | Cher
 
-    def __init__(self, capacity, state_dim, action_dim, goal_dim, config, *, curriculum="reach", **settings):
+    def __init__(
+        self,
+        capacity: int,
+        state_dim: int,
+        action_dim: int,
+        goal_dim: int,
+        config: HERConfig,
+        *,
+        curriculum: str = "reach",
+        goal_dtype: type = np.float32,
+        seed: int | np.random.SeedSequence | None = None,
+        transitions: TransitionSampler | None = None,
+        **settings: Any,
+    ):
         if curriculum not in CURRICULA:
             raise ValueError(f"curriculum: expected one of {', '.join(map(repr, CURRICULA))}, got {curriculum!r}")
-        of_buffer = {name: settings.pop(name) for name in ("goal_dtype", "seed", "transitions") if name in settings}
-        of_buffer["goals"] = CURRICULA[curriculum](check_instance("config", config, HERConfig).strategy, **settings)
-        super().__init__(capacity, state_dim, action_dim, goal_dim, config, **of_buffer)
+        goals = CURRICULA[curriculum](check_instance("config", config, HERConfig).strategy, **settings)
+        dims = capacity, state_dim, action_dim, goal_dim
+        super().__init__(*dims, config, goal_dtype=goal_dtype, seed=seed, transitions=transitions, goals=goals)
 
     def rollout_goals(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
         """Goals for n episodes about to begin: see `ReachGoals.propose`. With "cher" they are the environment's own.

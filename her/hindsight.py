@@ -8,7 +8,7 @@ import numpy as np
 
 from her.batch import Batch
 from her.goals import GoalSampler, GoalSelectionStrategy, Strategy, as_goal_sampler, read_strategy
-from her.replay import GoalConditionedReplayBuffer
+from her.replay import GoalConditionedReplayBuffer, TransitionSampler
 from her.rewards import BatchedReward, RewardFunction
 from her.successes import Successes
 from her.validation import as_flags, check_count, check_instance
@@ -76,11 +76,24 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
     Args:
         config: strategy, k and reward function; another one may be assigned later, and counts from the next batch on.
         goals: which substitute goal, in place of the strategy of ``config``.
-        capacity, state_dim, action_dim, goal_dim, settings: see `GoalConditionedReplayBuffer`.
+        capacity, state_dim, action_dim, goal_dim, goal_dtype, seed, transitions: see `GoalConditionedReplayBuffer`.
     """
 
-    def __init__(self, capacity, state_dim, action_dim, goal_dim, config, *, goals=None, **settings):
-        super().__init__(capacity, state_dim, action_dim, goal_dim, **settings)
+    def __init__(
+        self,
+        capacity: int,
+        state_dim: int,
+        action_dim: int,
+        goal_dim: int,
+        config: HERConfig,
+        *,
+        goal_dtype: type = np.float32,
+        seed: int | np.random.SeedSequence | None = None,
+        transitions: TransitionSampler | None = None,
+        goals: GoalSampler | None = None,
+    ):
+        dims = capacity, state_dim, action_dim, goal_dim
+        super().__init__(*dims, goal_dtype=goal_dtype, seed=seed, transitions=transitions)
         self.config = config
         if goals is not None:
             self.goals = check_instance("goals", goals, GoalSampler)

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from her.energy import EnergyTransitions, MovedTransitions
-from her.hindsight import HindsightExperienceReplay
+from her.goals import GoalSampler
+from her.hindsight import HERConfig, HindsightExperienceReplay
 from her.replay import TransitionSampler
 from her.td_error import ProportionalTransitions, RankTransitions
 
@@ -38,10 +41,22 @@ class PrioritizedHER(HindsightExperienceReplay):
     >>> buffer.update_priorities(batch.indices, td_errors)                                    # doctest: +SKIP
     """
 
-    def __init__(self, capacity, state_dim, action_dim, goal_dim, config, *, priority="td", **settings):
-        of_buffer = {name: settings.pop(name) for name in ("goal_dtype", "seed", "goals") if name in settings}
-        of_buffer["transitions"] = transition_sampler(priority, **settings)
-        super().__init__(capacity, state_dim, action_dim, goal_dim, config, **of_buffer)
+    def __init__(
+        self,
+        capacity: int,
+        state_dim: int,
+        action_dim: int,
+        goal_dim: int,
+        config: HERConfig,
+        *,
+        priority: str = "td",
+        goal_dtype: type = np.float32,
+        seed: int | np.random.SeedSequence | None = None,
+        goals: GoalSampler | None = None,
+        **settings: Any,
+    ):
+        transitions, dims = transition_sampler(priority, **settings), (capacity, state_dim, action_dim, goal_dim)
+        super().__init__(*dims, config, goal_dtype=goal_dtype, seed=seed, transitions=transitions, goals=goals)
 
     def report(self) -> dict[str, float]:
         """How the priorities stand; see the sampler's ``report``."""
