@@ -88,9 +88,14 @@ class ProportionalTransitions(TransitionSampler):
         That is (Σp)² / (N·Σp²), p raised to α: 1 under uniform sampling, ½ where half of the transitions share it all.
         """
         rows = buffer.live_rows()
-        p, unseen = self.priorities(rows), np.isnan(self.errors[rows])
-        shares = (float(unseen.mean()), float(p.sum() ** 2 / (len(p) * (p @ p)))) if len(rows) else (0.0, 1.0)
-        return {"beta": self.beta, "unseen_share": shares[0], "effective_share": shares[1]}
+        if not len(rows):
+            return {"beta": self.beta, "unseen_share": 0.0, "effective_share": 1.0}
+        p = self.priorities(rows)
+        return {
+            "beta": self.beta,
+            "unseen_share": float(np.isnan(self.errors[rows]).mean()),
+            "effective_share": float(p.sum() ** 2 / (len(p) * (p @ p))),
+        }
 
     def state(self, buffer):
         rows = buffer.live_rows()
