@@ -230,8 +230,8 @@ class GoalConditionedReplayBuffer:
             indices: (n,) ``batch.indices``. The error of a transition that has been dropped since is ignored.
             td_errors: (n,) target minus Q; the sign does not matter.
 
-        A ValueError names what is wrong: no stored rows, a shape, an unknown index, a number that is not finite. Then no
-        priority is changed.
+        A ValueError names what is wrong: no stored rows, a shape, an unknown index, a number that is not finite. No
+        priority is changed then.
         """
         stop = (1 + max(ring.lap for ring in self.rings)) * self.capacity
         numbers, errors = check_td_errors(indices, td_errors, stop)

@@ -41,7 +41,8 @@ def test_a_run_that_never_got_there_counts_with_all_its_steps(sweep):
     assert (slow.reached, slow.runs) == (2, 3)
     assert plain.steps.value == 200
     assert slow.steps.value == pytest.approx((200 + 400 + 1000) / 3)
-    assert slow.times.value == pytest.approx(slow.steps.value / 200)
+    assert slow.times.value == pytest.approx((200 * 400 * 1000 / (100 * 200 * 300)) ** (1 / 3))
+    assert slow.times.high == np.inf  # a run was there at the first evaluation
     assert slow.steps.low <= slow.steps.value <= slow.steps.high
     assert slow.times.low < slow.times.value < slow.times.high
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from her.sweeps.statistics import Estimate, bootstrap, iqm, ratio, steps_to_threshold
+from her.sweeps.statistics import Estimate, ratio, steps_to_threshold, student
 from her.sweeps.tables import grouped, read_tables
 
 
@@ -18,8 +18,8 @@ class Comparison:
         runs, reached: how many runs there are, and how many of them came up to the threshold in an evaluation.
         steps: the mean of the environment steps until then. A run that never got there counts with all its steps, so
             that this is a lower bound, and a fair one between runs of the same length.
-        times: this mean divided by that of the first variant.
-        final: success rate of the final evaluation, fresh goals, the IQM over seeds.
+        times: how many times the steps of the first variant these are, see `ratio`.
+        final: success rate of the final evaluation, fresh goals, the mean over seeds.
         success_at: "end" of the episode or "any" of its steps.
     """
 
@@ -36,7 +36,8 @@ class Comparison:
 def compare(folder: Path, threshold: float = 0.9) -> list[Comparison]:
     """Every variant of every task in a sweep's tables, beside the first variant of its task.
 
-    Intervals are those of `bootstrap`, over seeds; for ``times``, those of `ratio`. For errors see `read_tables`.
+    Intervals are Student's t over seeds, those of ``times`` with room for the steps between two evaluations. For errors
+    see `read_tables`.
     """
     ended = [record for record in read_tables(folder) if record.result]
     found: list[Comparison] = []
@@ -46,9 +47,11 @@ def compare(folder: Path, threshold: float = 0.9) -> list[Comparison]:
         budget = max(float(record.result["env_steps"]) for record in records)
         steps = [budget if at is None else at for at in reached]
         first.setdefault(task, steps)
-        times = Estimate(1.0, 1.0, 1.0) if steps is first[task] else ratio(steps, first[task])
+        grid = max(np.diff(record.success.index, prepend=0).max(initial=0) for record in records)
+        times = Estimate(1.0, 1.0, 1.0) if steps is first[task] else ratio(steps, first[task], grid)
         counts = len(records), len(records) - reached.count(None)
-        estimates = bootstrap(steps, np.mean), times, bootstrap([record.final for record in records], iqm)
+        final = student([record.final for record in records], within=(0, 1))
+        estimates = student(steps, within=(0, budget)), times, final
         found.append(Comparison(task, variant, *counts, *estimates, records[0].result["success_at"]))
     return found
 
@@ -60,13 +63,13 @@ def as_markdown(comparisons: list[Comparison], threshold: float = 0.9) -> str:
         at = {"end": "at the end", "any": "at any step"}[of_task[0].success_at]
         lines = [
             f"| {task} | reached {threshold:g} | steps until then, thousands | times {of_task[0].variant} "
-            f"| final success {at}, IQM |",
+            f"| final success {at}, mean |",
             "|---|---:|---:|---:|---:|",
         ]
         for c in of_task:
             more = "≥ " if c.reached < c.runs else ""
             steps = "{:.0f} [{:.0f}, {:.0f}]".format(*(number / 1000 for number in c.steps))
-            times = "1" if c is of_task[0] else f"{more}{c.times}"
+            times = "1" if c is of_task[0] else f"at least {c.times.low:.2f}" if more else f"{c.times}"
             lines.append(f"| {c.variant} | {c.reached} of {c.runs} | {more}{steps} | {times} | {c.final} |")
         tables.append("\n".join(lines))
     return "\n\n".join(tables) + "\n"
