@@ -64,6 +64,7 @@ def test_the_command_writes_the_table_and_marks_lower_bounds(sweep):
     assert table.strip() == result.output.strip() == as_markdown(compare(sweep)).strip()
     assert "| plain | 3 of 3 | 0 [" in table
     assert "| slow | 2 of 3 | ≥ 1 [" in table
+    assert "| at least " in table
 
 
 def test_a_folder_without_a_sweep_is_refused_by_name(tmp_path):
