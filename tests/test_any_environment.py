@@ -282,6 +282,7 @@ def test_a_module_is_imported_and_a_time_limit_given(tmp_path, monkeypatch):
     )
     assert done.returncode == 0, done.stderr
     assert "16 episodes of 25 steps" in done.stderr
+    monkeypatch.delitem(sys.modules, "my_module", raising=False)  # another test's
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     for env_id, more, message in (

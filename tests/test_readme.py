@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -54,7 +55,10 @@ def test_the_conda_environment_has_the_name_that_is_activated():
 
 #: commands that take minutes, a cluster or a class: they are read as the command line would, and not started
 ONLY_READ = ("her sweep", "her run", "her grade", "her lab")
-SHORT = {"train": ["--max-steps", "300", "--quiet"]}
+SHORT = {
+    "train": ["--max-steps", "300", "--quiet", "--set", "evaluation_episodes=10", "--set", "updates_per_round=2"],
+    "play": ["--episodes", "10"],
+}
 
 
 def commands(name="README.md"):
@@ -107,6 +111,7 @@ def test_every_command_runs_in_short(tmp_path, monkeypatch):
     module += '\ngym.register("MyEnv-v0", entry_point=Point, max_episode_steps=25)\n'
     module += "\ndef reached(achieved, desired):\n    return np.linalg.norm(achieved - desired, axis=-1) < 0.1\n"
     (tmp_path / "my_module.py").write_text(module)
+    monkeypatch.delitem(sys.modules, "my_module", raising=False)  # another test's
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     ran = []
