@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 #: modules that are no API: commands, and what only the library itself uses
-INTERNAL = {"her.cli", "her.dotted", "her.files", "her.options", "her.ring", "her.validation"}
+INTERNAL = {"her.cli", "her.dotted", "her.files", "her.options", "her.validation"}
 COURSE = ("her_course.checks", "her_course.figures.display", "her_course.figures.style")
 TEXTS = {
     "zh": {
