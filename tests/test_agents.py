@@ -238,3 +238,23 @@ def test_a_network_fed_differences_cannot_tell_patterns_apart_and_still_learns()
     assert not np.array_equal(q["difference"].q_values(ours), before)
     with pytest.raises(ValueError, match="inputs: expected one of pair, difference, agreement, both, got 'xor'"):
         DQNConfig(inputs="xor")
+
+
+def test_a_network_shared_over_bits_values_them_alike():
+    """Bits in another order have the same values in that order."""
+    rng = np.random.default_rng(0)
+    bits = rng.choice([-1.0, 1.0], (20, 2, 7)).astype(np.float32)  # rows, state and goal, bits
+    dqn = DQN(14, 7, DQNConfig(shared=True, hidden=(16,)), seed=0)
+    order = rng.permutation(7)
+    values = dqn.q_values(bits.reshape(20, 14))
+    np.testing.assert_allclose(dqn.q_values(bits[:, :, order].reshape(20, 14)), values[:, order], atol=1e-5)
+    assert np.ptp(values, axis=1).max() > 1e-3
+    dqn.update(random_batch(observation_dim=14, action_dim=1, n_actions=7))
+    assert not np.allclose(dqn.q_values(bits.reshape(20, 14)), values)
+
+
+def test_a_network_shared_over_bits_needs_an_action_for_each():
+    with pytest.raises(ValueError, match="shared: expected an action for each of 7 bits, got 6"):
+        DQN(14, 6, DQNConfig(shared=True))
+    with pytest.raises(ValueError, match="shared: expected inputs to be 'pair', got 'both'"):
+        DQNConfig(shared=True, inputs="both")

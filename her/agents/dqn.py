@@ -1,6 +1,8 @@
 """Double DQN with universal value functions: Q(s, g, a), one output per action."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,23 @@ class Comparison(nn.Module):
         return torch.cat([state, differ], dim=1) if self.inputs == "both" else differ
 
 
+class SharedOverBits(nn.Module):
+    """(n, 2·d) [state, goal] → (n, d) Q: one network values the flip of each bit, by that bit's state and goal and by
+    the mean over all bits of what a second network makes of them (Deep Sets; Zaheer et al. 2017, §3.1).
+    """
+
+    def __init__(self, hidden: Sequence[int]):
+        super().__init__()
+        self.embed = nn.Sequential(mlp(2, hidden, hidden[-1]), nn.ReLU())
+        self.value = mlp(2 * hidden[-1], hidden, 1)
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        state, goal = observations.chunk(2, dim=1)
+        each = self.embed(torch.stack([state, goal], dim=2))  # (n, d, width)
+        mean = each.mean(dim=1, keepdim=True).expand_as(each)
+        return self.value(torch.cat([each, mean], dim=2)).squeeze(2)
+
+
 @dataclass(frozen=True)
 class DQNConfig(LearnerConfig):
     """Settings of `DQN`; one hidden layer of 256 as in the paper's bit flipping (Andrychowicz et al. 2017, §3.1).
@@ -42,6 +61,8 @@ class DQNConfig(LearnerConfig):
         inputs: what the network is fed, for states and goals of the same bits: "pair" is [state, goal], "difference"
             only which entries differ (state XOR goal), as 0 and 1, "agreement" only which do not, "both" is
             [state, which differ].
+        shared: whether all bits share their weights (`SharedOverBits`), for actions that each flip one entry. Such a
+            network knows beforehand that bits are alike, which a plain one has to learn for each.
     """
 
     hidden: tuple[int, ...] = (256,)
@@ -49,6 +70,7 @@ class DQNConfig(LearnerConfig):
     loss: str = "huber"
     double: bool = True
     inputs: str = "pair"
+    shared: bool = False
 
     def __post_init__(self):
         super().__post_init__()
@@ -56,6 +78,8 @@ class DQNConfig(LearnerConfig):
         for name, known in (("inputs", INPUTS), ("loss", LOSSES)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
+        if self.shared and self.inputs != "pair":
+            raise ValueError(f"shared: expected inputs to be 'pair', got {self.inputs!r}")
 
 
 class DQN:
@@ -68,10 +92,13 @@ class DQN:
         self.config = config = config or DQNConfig()
         self.n_actions = n_actions
         self.rng = np.random.default_rng(seed)
+        if config.shared and observation_dim != 2 * n_actions:
+            raise ValueError(f"shared: expected an action for each of {observation_dim // 2} bits, got {n_actions}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             width = observation_dim // (2 if config.inputs in ("difference", "agreement") else 1)
-            network, target = (mlp(width, config.hidden, n_actions) for _ in range(2))
+            make = SharedOverBits if config.shared else partial(mlp, width, output_dim=n_actions)
+            network, target = make(hidden=config.hidden), make(hidden=config.hidden)
         if config.inputs != "pair":
             network, target = (nn.Sequential(Comparison(config.inputs), *one) for one in (network, target))
         self.q = Learner(network, target, config.learning_rate, config.tau)
