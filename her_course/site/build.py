@@ -76,7 +76,8 @@ def build_language(repository: Path, lang: str, out: Path, work: Path) -> list[s
         sphinx.build()
     for page in made.rglob("*.html"):
         page.write_text(with_image_sizes(page.read_text(encoding="utf-8"), page.parent), encoding="utf-8")
-    not_read = ("searchindex.js", "objects.inv", ".buildinfo*", "*.map")  # pagefind's index takes their place
+    # pagefind's index takes the place of the first; the last is a template that the theme leaves behind
+    not_read = ("searchindex.js", "objects.inv", ".buildinfo*", "*.map", "webpack-macros.html")
     shutil.copytree(made, out, ignore=shutil.ignore_patterns(*not_read))
     return said.read_text(encoding="utf-8").splitlines()
 
