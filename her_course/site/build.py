@@ -75,7 +75,10 @@ def build_language(repository: Path, lang: str, out: Path, work: Path) -> list[s
         sphinx.connect("autodoc-process-docstring", keep_bars)
         sphinx.build()
     for page in made.rglob("*.html"):
-        page.write_text(with_image_sizes(page.read_text(encoding="utf-8"), page.parent), encoding="utf-8")
+        html = with_image_sizes(page.read_text(encoding="utf-8"), page.parent)
+        if page.parent.name == "api":  # found after the pages that explain the same words
+            html = html.replace('<article class="bd-article"', '<article data-pagefind-weight="0.2" class="bd-article"')
+        page.write_text(html, encoding="utf-8")
     # pagefind's index takes the place of the first; the last is a template that the theme leaves behind
     not_read = ("searchindex.js", "objects.inv", ".buildinfo*", "*.map", "webpack-macros.html")
     shutil.copytree(made, out, ignore=shutil.ignore_patterns(*not_read))
