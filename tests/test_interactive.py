@@ -144,7 +144,7 @@ def test_the_game_is_played_with_buttons(watched, shown):
         button[arrow].click()
     assert shown == []
     button[ATTEMPT[-1]].click()
-    assert "step 50 / 50, sum of rewards -50" in table.value
+    assert "step 50 / 50, sum of rewards −50" in table.value
     assert len(shown) == 1
     assert all(arrow.disabled for arrow in arrows)
     again.click()

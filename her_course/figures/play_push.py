@@ -139,8 +139,8 @@ def picture_of(game: PushGame) -> str:
     """HTML: the table as it is now, and how the episode goes."""
     buffer = io.BytesIO()
     Image.fromarray(game.env.render()).save(buffer, format="png")
-    score = sum(reward for _, _, reward, *_ in game.rows)
+    score = f"{sum(reward for _, _, reward, *_ in game.rows):.0f}".replace("-", "−")
     steps = f"{len(game.rows)} / {game.env.horizon}"
-    said = words(f"第 {steps} 步，总分 {score:.0f}", f"step {steps}, sum of rewards {score:.0f}")
+    said = words(f"第 {steps} 步，总分 {score}", f"step {steps}, sum of rewards {score}")
     source = f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
     return f'<img src="{source}" alt="{alternative("relabelling", "table")}"><p>{said}</p>'
