@@ -204,17 +204,17 @@ check(sample_her_batch).score
 # %% [markdown]
 # ## 找错：代码和曲线
 #
-# 4.13 节有六种“写错了还能学一点”的 HER。下面是另一个人写的：缓冲区里状态和目标本来就拼在一起，[状态, 目标] 和 [下一个状态, 目标]；抽出一批之后，把 `relabelled` 的行换成 `new_goals` 里的目标，奖励重新算。
+# 4.12 节有六种“写错了还能学一点”的 HER。下面是另一个人写的：缓冲区里状态和目标本来就拼在一起，[状态, 目标] 和 [下一个状态, 目标]；抽出一批之后，把 `relabelled` 的行换成 `new_goals` 里的目标，奖励重新算。
 #
-# *它犯了那六种错里的一种。* 曲线是量出来的（`python -m her_course.faults results/faults/curves.csv`，翻 15 个比特，每种三个种子）。先别看代码：光看曲线，和 4.13 的图比，能排除哪几种？
+# *它犯了那六种错里的一种。* 曲线是量出来的（`python -m her_course.faults results/faults/curves.csv`，翻 15 个比特，每种三个种子）。先别看代码：光看曲线，和 4.12 的图比，能排除哪几种？
 #
 # ---
 #
 # ## Find the bug: code and curve
 #
-# Section 4.13 has six mistakes with which HER still learns a bit. Here is somebody else's code. The buffer holds states and goals side by side, [state, goal] and [next state, goal]; of a batch that was drawn, the rows that are `relabelled` get their goal from `new_goals`, and rewards are computed anew.
+# Section 4.12 has six mistakes with which HER still learns a bit. Here is somebody else's code. The buffer holds states and goals side by side, [state, goal] and [next state, goal]; of a batch that was drawn, the rows that are `relabelled` get their goal from `new_goals`, and rewards are computed anew.
 #
-# *It makes one of those six mistakes.* The curves were measured (`python -m her_course.faults results/faults/curves.csv`; 15 bits, three seeds each). Do not look at the code yet: which of the six can you rule out by the curve, beside the figure of 4.13?
+# *It makes one of those six mistakes.* The curves were measured (`python -m her_course.faults results/faults/curves.csv`; 15 bits, three seeds each). Do not look at the code yet: which of the six can you rule out by the curve, beside the figure of 4.12?
 
 # %%
 from her_course.figures.faults import draw_fault

@@ -154,7 +154,7 @@ check(bootstrap_interval).score
 #
 # 输入是每个种子达到阈值的步数，没达到的是 None。没达到算*无穷久*，不许扔掉：扔掉失败的种子，越差的方法看着越快。返回中位数之比：基线 / 新方法。只有基线的中位数没达到，是 `math.inf`；只有新方法的没达到，是 0.0；两边都没达到，什么也说不了，是 None。
 #
-# 6.2 节的倍数是同一句话的另一半：均值躲不开没达到的，只好按打满的回合数算，所以只能说“至少”。中位数不用编数：半数以上达到了，它就是一个数；不到半数，它就老老实实是 ∞。
+# 倍数的定义同 6.2 节：典型的步数之比，基线 / 新方法。那里的典型后来取几何平均，没达到的按打满的回合数算，所以只能说“至少”；这里取中位数，不用编数：半数以上达到了，它就是一个数；不到半数，它就老老实实是 ∞。
 #
 # ---
 #
@@ -164,7 +164,7 @@ check(bootstrap_interval).score
 #
 # The input: for each seed the steps to a threshold, None where it never got there. A seed that never got there counts as *infinitely long* and must not be dropped: without its failures, the worse a method is, the faster it looks. Return the ratio of medians, baseline over treatment. If only the baseline's median never got there, that is `math.inf`; if only the treatment's, 0.0; if neither did, nothing can be said: None.
 #
-# The factor of section 6.2 is the other half of the story: a mean cannot do without those that never got there, and takes all the episodes they played, so that it can only say "at least". A median needs no such number: if more than half got there it is one, and if not it is honestly infinite.
+# The factor is that of section 6.2: the typical number of steps of the baseline over that of the treatment. There, typical came to mean the geometric mean, in which a seed that never got there counts with all it played, and the factor can only say "at least". Here it is the median, which needs no such number: if more than half got there it is one, and if not it is honestly infinite.
 
 # %% nbgrader={"grade": false, "grade_id": "speed_up", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def speed_up(baseline: Sequence[float | None], treatment: Sequence[float | None]) -> float | None:
@@ -221,7 +221,7 @@ show(fig, alt=text(LANG, "成功率随环境步数：改好的三条线不到四
 #
 # ★★★☆　20 分钟
 #
-# 先写下来：*6.6 节的三项检查，它过不了哪一项；走的时候没有错，学的时候为什么错了。* 然后改好它。输入的宽度不变：还是 [状态, 目标]。
+# 先写下来：*6.7 节的三项检查，它过不了哪一项；走的时候没有错，学的时候为什么错了。* 然后改好它。输入的宽度不变：还是 [状态, 目标]。
 #
 # ---
 #
@@ -229,7 +229,7 @@ show(fig, alt=text(LANG, "成功率随环境步数：改好的三条线不到四
 #
 # ★★★☆　20 minutes
 #
-# Before you change anything, write down *which of the three check-ups of section 6.6 it fails, and why it is right when the agent acts and wrong when it learns.* Then mend it. The width stays: it is still [state, goal].
+# Before you change anything, write down *which of the three checks of section 6.7 it fails, and why it is right when the agent acts and wrong when it learns.* Then mend it. The width stays: it is still [state, goal].
 
 # %% nbgrader={"grade": false, "grade_id": "mended_network_inputs", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def mended_network_inputs(states: np.ndarray, goals: np.ndarray) -> np.ndarray:

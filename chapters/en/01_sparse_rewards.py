@@ -292,16 +292,13 @@ for env_id, play in wanderers.items():
     for at, success in (("any step", play.success.any(axis=0)), ("last step", play.success[-1])):
         rows[env_id, at] = success.mean(), *wilson_interval(int(success.sum()), EPISODES)
 touched = np.ptp(wanderers["her/Push-v0"].achieved_goals, axis=0).any(axis=-1).mean()
-print(f"{touched:.0%}")
+by_area = np.pi * 0.06**2 / (2 * 0.9)
+print(f"{touched:.0%}  {by_area:.2%}")
 pd.DataFrame(rows, ["success", "low", "high"]).T.map("{:.2%}".format)
 
-# %% [markdown] zh="24775a79"
-# A few in a thousand, or in ten thousand. The number above the table says in how many episodes of Push *the puck moved at all*: about four in ten. Most of the time the agent does not even touch it, as you saw in the animation. For Reach there is something to compare with: even if somebody dropped you at random somewhere right of the wall, your chance to land in the ring would only be the ratio of two areas (right of the wall, the part that the agent's centre can get to is about 0.9 m wide and 2 m high):
-
-# %%
-print(f"{np.pi * 0.06**2 / (2 * 0.9):.2%}")
-
-# %% [markdown] zh="4bafb033"
+# %% [markdown] zh="72216eab"
+# A few in a thousand, or in ten thousand. Two numbers stand above the table. The first says in how many episodes of Push *the puck moved at all*: about four in ten. Most of the time the agent does not even touch it, as you saw in the animation. The second is something to compare Reach with: even if somebody dropped you at random somewhere right of the wall, your chance to land in the ring would only be the ratio of two areas, six in a thousand (right of the wall, the part that the agent's centre can get to is about 0.9 m wide and 2 m high).
+#
 # ## 1.4　A world of −1
 #
 # So luck does not come. And then? Suppose that experience holds *nothing but* −1. Then the Bellman update says the same to every entry, $Q\leftarrow -1+\gamma Q$, and all states, actions and goals slide to one number:
@@ -330,16 +327,18 @@ def pairs_at(d, n_bits, n=400):
     return np.hstack([np.where(is_wrong, -goals, goals), goals])
 
 
-# %% [markdown] zh="c67b8c54"
+# %% [markdown] zh="02d8ddd0"
 # ### The learner, whole
 #
-# Before we ask it anything, see how it learns. This is one update of a deep Q-network (DQN; Mnih et al. 2015), with nothing left out. `network` learns; its shadow `target`, the **target network**, moves by a small step $\tau$ only, so that the target value $y$ does not jump about with the network. The next action is chosen by `network` and valued by `target`, which is double DQN (van Hasselt et al. 2016). The error $y-Q$ goes through the Huber loss: squared while small, linear beyond 1.
+# Before we ask it anything, see how it learns; in the schematic it is the box on the right. This is one update of a deep Q-network (DQN; Mnih et al. 2015), with nothing left out. `network` learns; its shadow `target`, the **target network**, moves by a small step $\tau$ only, so that the target value $y$ does not jump about with the network. The next action is chosen by `network` and valued by `target`, which is double DQN (van Hasselt et al. 2016). The error $y-Q$ goes through the Huber loss: squared while small, linear beyond 1.
 #
 # $$y=\operatorname{clip}\Big(r_g+\gamma\,Q_{\text{target}}\big(s',\arg\max_{a'}Q(s',a',g),g\big),\;-\tfrac{1}{1-\gamma},\;0\Big)$$
 
 # %%
 import torch
 from torch.nn.functional import smooth_l1_loss
+
+schematic("learner")
 
 
 def learn(network, target, adam, batch, tau=0.05):
@@ -393,26 +392,20 @@ for name in ("network", "target"):
 assert all(difference == 0 for difference, _ in rows.values())
 pd.DataFrame(rows, ["ours − library's", "moved in 100 updates"]).T
 
-# %% [markdown] zh="e26d3998"
-# The first column is 0: equal to the last digit. (The second says that they did learn.) From here on `DQN` is no black box to you. In the schematic it is the box on the right:
-
-# %%
-schematic("learner")
-
-
-# %% [markdown] zh="bacd6ae5"
+# %% [markdown] zh="4e8d4900"
+# The first column is 0: equal to the last digit. (The second says that they did learn.) From here on `DQN` is no black box to you.
+#
 # One round of `Trainer`: play some episodes, store them in the replay buffer, update, and evaluate without exploration. `strategy="none"` is plain replay, no tricks. The target network follows a little faster than by default (`tau`), so that 8 bits are learned in time. Five numbers are noted down per round: updates, success in the evaluation, $\max_a Q$ with half of the bits wrong, successful episodes while practising, and the TD error, which is $y-Q$ (noted as the mean of its absolute value).
 
 # %%
+from her.training import Trainer, settings_for, use_one_thread
+
+
 def note(trainer, done):
     n_bits = trainer.config.env_kwargs["n_bits"]
     value = trainer.agent.q_values(pairs_at(n_bits // 2, n_bits)).max(axis=1).mean()
     success = np.nan if done.success_rate is None else done.success_rate
     return done.updates, success, value, 64 * done.exploring_success, done.td_error
-
-
-# %%
-from her.training import Trainer, settings_for, use_one_thread
 
 
 def practise(n_bits, seed, rounds, **changes):
@@ -587,12 +580,11 @@ draw_reward_counts(axes[0], failed.rewards)
 draw_targets(axes[1], targets, -50)
 show(fig, "sparse_rewards.targets")
 
-# %% [markdown] zh="6d231b11"
+# %% [markdown] zh="54fe257a"
 # On the left, one; on the right, one narrow clump. Wherever you are, whatever you do, wherever you want to go, the answer is much the same.
 #
 # To be exact: that DQN does not solve 15 bits is said of *this budget* (three seeds of 6,400 episodes and 96,000 steps each), and of *this way of feeding it*: state and goal side by side, 15 bits of ±1 each. Feed it only which bits differ (1 where they do, 0 where they agree), and DQN without HER learns 15 bits in fewer than four thousand steps. Turn that round, 1 where they agree, and after thirty thousand steps it still never gets one right (`results/encoding`, five seeds each). So it is not that it never could.
-
-# %% [markdown] zh="1bf65cbc"
+#
 # ### What is missing: three things
 #
 # "Too few successes" is a third of the answer. All of it is this:
@@ -628,10 +620,9 @@ if PROFILE == "full":
 parts.rename_axis(["change", "seed"])
 
 
-# %% [markdown] zh="ff0a7a4e"
+# %% [markdown] zh="1f3d10de"
 # Look at the first column: "as above" and "ends, squared" start from hits that are about as rare, and the latter learns. So "too few hits" is not all of it: when a hit is worth 50 points and not 1, some dozens are enough. With another input, too, no HER is needed. Either way has its price: the first changes what happens after a success (the paper's Appendix A uses $\gamma=0.98$ for all transitions, those that end an episode included), and with 15 bits it is no longer enough (`results/ends`); the second has to know beforehand that comparing two strings of bits is the heart of the task. HER works on the rarity, and changes neither.
-
-# %% [markdown] zh="8de119f2"
+#
 # ## 1.5　So give it a hint?
 #
 # You have been wanting to say it for a while: the reward is just too stingy. Make it the distance, less to pay the nearer you get, and there is a slope everywhere. That is **reward shaping**.
@@ -724,20 +715,17 @@ for how in pushes:
     middle = np.median(final[how], axis=1)
     rows[how] = *success[how], *student(success[how], within=(0, 1)), middle.mean()
 heads = [f"seed {seed}" for seed in SEEDS] + ["mean", "low", "high", "median distance (m)"]
-pd.DataFrame(rows, heads).T.rename_axis(["reward", "replay"]).round(2)
-
-# %% [markdown] zh="de56e8d3"
-# The three seeds come first, then their mean and its 95 % interval (Student's t with three seeds, hence wide), then the median of the final distance. Look at the seeds: with one and the same shaping, they can be far apart.
-#
-# It is not as black and white as in the paper. Our puck is easier than a robot arm, and shaping by $d$ *does* teach something: pucks end up clearly nearer to their goals, and the three seeds push in 6 % to 16 % of them; with $d^2$ or a potential none goes in. In the same number of steps both contestants with HER get at least 24 %. The one without any hint has the highest mean (0.50), but whether it is better than $d$ with HER (0.44) three seeds cannot say.
-
-# %%
 if PROFILE == "full":
     means = {how: np.mean(rates) for how, rates in success.items()}
     assert means["sparse", "none"] < 0.05
     assert means["sparse", "future"] > max(means["−d", "none"], means["−d²", "none"]) + 0.3
+pd.DataFrame(rows, heads).T.rename_axis(["reward", "replay"]).round(2)
 
-# %% [markdown] zh="8f6fb7d3"
+# %% [markdown] zh="71be52f8"
+# The three seeds come first, then their mean and its 95 % interval (Student's t with three seeds, hence wide), then the median of the final distance. Look at the seeds: with one and the same shaping, they can be far apart.
+#
+# It is not as black and white as in the paper. Our puck is easier than a robot arm, and shaping by $d$ *does* teach something: pucks end up clearly nearer to their goals, and the three seeds push in 6 % to 16 % of them; with $d^2$ or a potential none goes in. In the same number of steps both contestants with HER get at least 24 %. The one without any hint has the highest mean (0.50), but whether it is better than $d$ with HER (0.44) three seeds cannot say.
+#
 # Why does closer not count? The paper has two reasons (§4.4):
 #
 # - **What is optimised is not what is evaluated.** The shaped reward wants distances to be small *on average*, the evaluation wants the puck *in the ring*. The episodes that came nearer and did not get in are those to the right of the line.
@@ -746,8 +734,7 @@ if PROFILE == "full":
 # And our data add another: **hints that are much the same give results that are not.** Replacing $d$ by $d^2$ sounds like nothing, and the results differ. (Think of the slope: that of $d$ is 1 everywhere, that of $d^2$ is $2d$, flatter the nearer you get.) Potential-based shaping leaves the best policy alone, but it does not promise that it is learned soon; $\Phi$ and its size still have to be guessed, anew for each task. Take Reach: the place left of the wall that is nearest to the goal as the crow flies is, more often than not, the face of the wall and not the gap.
 #
 # What can be said is this: shaping works where there is a *good* hint, as in bit flipping; on this task, in these forms, it falls far behind without HER, and with HER nothing shows that it adds to it.
-
-# %% [markdown] zh="d1245b16"
+#
 # ## 1.6　The same failures through different glasses
 #
 # Back to bit flipping and its lonely bar: ten thousand steps, and hardly a 0.
@@ -815,10 +802,9 @@ shares["4/5 · H₁₅/15"] = 0.8 * (1 / np.arange(1, 16)).mean()
 print(f"{np.mean(patterns):.1f} different patterns in an episode of 15 steps")
 pd.Series(shares, name="share of the batch").to_frame().round(3)
 
-# %% [markdown] zh="4b300e64"
+# %% [markdown] zh="60c64879"
 # The share of "own step" agrees with the formula that chapter 2 derives (last row), which is for episodes whose patterns are *all different*. The rest is retracing: the stuck agent keeps flipping the same bits there and back, passes far fewer than 15 patterns in its 15 steps, and often draws another visit to the very pattern it is at.
-
-# %% [markdown] zh="88de6995"
+#
 # ## 1.7　Looking back
 #
 # 1. **The goal becomes an input.** In goal-conditioned RL, policy, reward and value all see $g$. One network, 8 goals, 8 different actions (1.1, 1.4).

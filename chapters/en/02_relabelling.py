@@ -64,7 +64,6 @@ def reward(achieved, desired):
     return sparse_reward(achieved, desired, threshold=0.06)
 
 
-# %%
 def wander(env_id, n, **kwargs):
     envs = make_envs(env_id, n, **kwargs)
     envs.action_space.seed(1)
@@ -172,7 +171,15 @@ from her_course.figures.relabelling import explore
 
 explore(episode, lambda t, k: list(future(t, k, np.random.default_rng(0))), 0.06)
 
-# %% [markdown] zh="8418d517"
+# %% [markdown] zh="ace9e24e"
+# Now a real episode, of Push, and you do the pushing. You are blue, the puck is orange, the green ring is the goal; there are 50 steps, and an arrow moves you for two of them. You will probably miss, and that is fine. When time is up two pictures appear. On the left is the goal as it was; on the right it has moved to where the puck stopped (chapter 3 calls this choice `final`), the rewards are computed again, and *nothing you did* has changed. Guess first: in how many steps is the reward 0? Then play again and leave the puck alone. In how many now, and what are they worth? (Section 2.5 comes back to this. A static page shows one episode, played for you.)
+
+# %%
+from her_course.figures.play_push import play_push
+
+play_push()
+
+# %% [markdown] zh="14a04723"
 # ### The whole algorithm in a box
 #
 # > **Algorithm 1　Hindsight experience replay** ([Andrychowicz et al. 2017](https://arxiv.org/abs/1707.01495), Algorithm 1), as this library runs it
@@ -190,8 +197,7 @@ explore(episode, lambda t, k: list(future(t, k, np.random.default_rng(0))), 0.06
 # > 9. 　　　　update the learner once (`learn` of chapter 1)
 #
 # It differs from the paper in one place: the paper writes $k$ copies when it stores; here the goal changes in line 7. The mix is the same in expectation, memory is smaller by the factor $k$, and every draw can meet a new goal. Lines 6 to 8 are `sample` in [`her/hindsight.py`](../../her/hindsight.py).
-
-# %% [markdown] zh="253dfb05"
+#
 # ## 2.3　Why should it be true?
 #
 # That was the question at the end of chapter 1: swapping goals afterwards sounds like cheating, so why should anything learned from it be true?
@@ -203,7 +209,6 @@ step = np.repeat(np.arange(8), 4)
 goals = episode.achieved_goals[np.concatenate(chosen)]
 claimed = [relabel(episode[t], goal).reward for t, goal in zip(step, goals, strict=True)]
 
-# %%
 envs = make_envs("her/Reach-v0", 32, horizon=8)
 envs.reset(seed=0, options={"state": episode.states[0], "goal": goals})
 rewards, places = [], []
@@ -291,12 +296,11 @@ zeros = (play.rewards == 0).sum()
 print(f"as played: {zeros} of {play.rewards.size:,}")
 print(f"relabelled: {(many.sample(100_000).rewards == 0).mean():.0%}")
 
-# %% [markdown] zh="e9dc54c6"
+# %% [markdown] zh="3c7a725a"
 # From none at all to more than one in ten. Beside the lonely bar of chapter 1 a second one has stood up.
 #
 # **The third matters most: it learns to get *anywhere*.** The original experience is about one goal, and all it has is bad news. Relabelled experience is about every place on the way, and how many steps it takes. Get here, get there, and before long you can get where you wanted. Section 2.6 shows it, number by number, in a table.
-
-# %% [markdown] zh="a9356267"
+#
 # ## 2.5　How much of it succeeds?
 #
 # Chapter 1 left a riddle: four fifths of the rows had a new goal, and fewer than half succeeded. Here it was not even a fifth. A claim goes around that relabelling makes "a share $k/(k+1)$ of the samples succeed". Its likely source is a sentence of the paper's §3.1, that "at least half of the replayed *trajectories*" contain a reward other than −1; which is about trajectories, not transitions. Let us derive it.
@@ -314,15 +318,14 @@ print(f"relabelled: {(many.sample(100_000).rewards == 0).mean():.0%}")
 # Look at it on our eight steps: on the left the probabilities as derived, with frames (the diagonal) around what is sure to succeed; on the right the shares *counted* in a hundred thousand draws from the library. The two tables should be the same, and there is a lot outside the frames, nearly all of it no success. ("Nearly", because the places of this episode are not all different: those of steps 0 and 2 are 3 cm apart, so cell (0, 2) counts as reached as well. Mind only the frames here.)
 
 # %%
+from her_course.figures.relabelling import draw_triangles
+
 T = len(episode)
 exact = np.array([[(j >= t) / (T - t) for j in range(T)] for t in range(T)])
 counted = np.zeros((T, T))
 new = batch.relabelled
 np.add.at(counted, (rows[new], batch.goal_indices[new]), 1)
 counted /= counted.sum(axis=1, keepdims=True)
-
-# %%
-from her_course.figures.relabelling import draw_triangles
 
 fig, axes = plt.subplots(1, 2, figsize=(7.8, 4.7), sharey=True)
 draw_triangles(axes, exact, counted)
@@ -412,12 +415,11 @@ draw_share_by_length(axes[0], formula, counted, found)
 draw_share_by_k(axes[1], ks, by_k[:, 1], by_k[:, 2], 50)
 show(fig, "relabelling.shares")
 
-# %% [markdown] zh="08c16165"
+# %% [markdown] zh="5255efa4"
 # The red crosses follow the claim, since $k/(k+1)$ is the share that *has a new goal*; the black dots lie at the bottom, and those are the successes. No $k$ gets beyond $H_T/T$.
 #
 # Is 7 % enough? It is. A −1 is news as well: "this way you are *not there yet*". Once there is a 0 to stand on, the −1 around it can tell near from far. The next section shows it.
-
-# %% [markdown] zh="363298dc"
+#
 # ## 2.6　A table in which you can see every number
 #
 # The network of chapter 1 has more than ten thousand weights for 15 bits, and nobody sees who learns what. So take the smallest of worlds: a corridor of 9 cells and three actions, left, stay, right. Then $Q(s,a,g)$ is a table of $9\times 9\times 3=243$ numbers.
@@ -434,7 +436,6 @@ def same_cell(achieved, desired):
     return sparse_reward(achieved, desired, threshold=0.5)
 
 
-# %%
 def as_episode(rows, goal):
     before, action, after = np.array(rows, np.float32).T[..., None]
     rewards, never = same_cell(after, [[goal]]), np.zeros(len(after))
@@ -572,13 +573,16 @@ for _ in range(300):
 right = np.isclose(only_new.max(axis=2), perfect(distance)).sum()
 print(f"{right} of 81 right; from cell 0: {only_new.max(axis=2)[0].round(1) + 0.0}")
 
-
 # %% [markdown] zh="bc06b2be"
 # Only some sixty. The row of numbers is the value of standing in cell 0 for goals 0 to 8: far goals are still at −10, the chain ends where no stroll could reach. That is why a batch always keeps some rows as they were: their goals are those of the evaluation, and they carry values from near to far.
 #
 # Where there is a slope one can walk along it. Nine agents, one per row, all start in cell 4, in the middle; the green ring is the goal of the row. The policy is the same left and right: take the action with the largest $Q$, and roll dice where they are equal.
 
 # %%
+from her_course.figures import animate
+from her_course.figures.relabelling import corridor_film
+
+
 def walk_all(q, rng, steps=9):
     position, goals = [np.full(CELLS, 4)], np.arange(CELLS)
     for _ in range(steps):
@@ -586,10 +590,6 @@ def walk_all(q, rng, steps=9):
         position.append(move(position[-1], action))
     return np.array(position)
 
-
-# %%
-from her_course.figures import animate
-from her_course.figures.relabelling import corridor_film
 
 paths = {k: walk_all(q, np.random.default_rng(0)) for k, q in tables.items()}
 animate(corridor_film(values, paths, -10), "relabelling.film", fps=2.5, hold=2)
@@ -691,10 +691,9 @@ for name, start in starts.items():
     counts[name] = [episodes_needed(9, 0, seed, LIMIT, start) for seed in few]
 pd.DataFrame(counts, pd.Index(few, name="seed"))
 
-# %% [markdown] zh="1bed29de"
+# %% [markdown] zh="4c5fc5c8"
 # The optimist is much faster; set it beside the blue dots at nine cells above, and it beats even HER. Then what is HER for? The trick lives and dies with the table: it needs a note *for each cell* that says "not been here". The networks of chapter 1 started near 0 too, which is optimistic enough; but bad news about one place is bad news about all of them, and after a few dozen rounds they had slid below −40 together. A network ties neighbours together. That is what it is good at, and why optimism does not last in it. HER does not rely on optimism. It relies on real 0s.
-
-# %% [markdown] zh="4aa44905"
+#
 # ## 2.8　Why it must be off-policy
 #
 # There is something odd about relabelled data: the actions were taken on the way *to other goals*. The strollers did not even look at theirs. Who can learn from this "how to get to $g'$"?
@@ -765,10 +764,9 @@ wrong, new = ~best[s, g, a], drawn.relabelled
 shares = {"relabelled": wrong[new].mean(), "not relabelled": wrong[~new].mean()}
 pd.Series(shares, name="actions that are not best").to_frame().map("{:.0%}".format)
 
-# %% [markdown] zh="5196b1ae"
+# %% [markdown] zh="d5d33abb"
 # More than a quarter go the wrong way (more among the rows that were not relabelled), and the table learned every number all the same. Wrong moves are good for something too: they tell the table what is *bad*.
-
-# %% [markdown] zh="68458c05"
+#
 # ## 2.9　Looking back
 #
 # 1. **Two things changed, three did not.** The goal becomes $g'$, the reward is computed for $g'$; state, action and next state stay as they were, and so does all that is stored (2.1, 2.3).

@@ -42,13 +42,11 @@ import pandas as pd
 
 from her_course.figures import animate, schematic, show
 
-# %% [markdown] zh="61251655"
-# This chapter is about the last three boxes: how the buffer stores, how goals are replaced, and what the learner does with it.
-
-# %%
 schematic("buffer", "relabel", "learner")
 
-# %% [markdown] zh="976539f1"
+# %% [markdown] zh="6199754b"
+# The boxes that are lit are what this chapter is about: how the buffer stores, how goals are replaced, and what the learner does with it.
+#
 # ## 4.1　A loop anyone understands
 #
 # HER has a single idea: you may not have got where you wanted, but you did get *somewhere*. Take the places you reached as goals, and a failed episode contains successes ([Andrychowicz et al. 2017](https://arxiv.org/abs/1707.01495), section 3).
@@ -91,8 +89,8 @@ draw_episodes(ax, episodes)
 show(fig, "implementation.episodes")
 
 
-# %% [markdown] zh="583a4b7e"
-# Now swap the goals. The rule of the `future` strategy: the new goal of step $t$ is drawn uniformly from the places reached **by this step and later**. Draw $k$ times and you have $k$ extra copies. Written down as it stands, it takes seven lines, not counting `def`:
+# %% [markdown] zh="d7f52cbd"
+# Now swap the goals. The rule of the `future` strategy: the new goal of step $t$ is drawn uniformly from the places reached **by this step and later**. Draw $k$ times and you have $k$ extra copies. Written down as it stands, it takes seven lines, not counting `def`. The table has the first four copies of the first episode, and the last four:
 
 # %%
 def store_copies(episode, k, rng):
@@ -105,17 +103,13 @@ def store_copies(episode, k, rng):
     return copies
 
 
-# %% [markdown] zh="10162821"
-# Two spots deserve a pause. First, `rng.integers(t, len(episode))` includes its left end and excludes its right, so $j$ may equal $t$. Second, `reward(...)`: another goal is another task, so the reward is *computed again*, not copied.
-#
-# Here are the first four copies of the first episode, and the last four:
-
-# %%
 copies = store_copies(episodes[0], k=4, rng=np.random.default_rng(0))
 rows = [(t, j, *goal, r) for t, j, goal, r in copies[:4] + copies[-4:]]
 pd.DataFrame(rows, columns=["t", "j", "goal x", "goal y", "reward"]).round(2)
 
-# %% [markdown] zh="6fe7bc32"
+# %% [markdown] zh="8ab1c227"
+# Two spots deserve a pause. First, `rng.integers(t, len(episode))` includes its left end and excludes its right, so $j$ may equal $t$. Second, `reward(...)`: another goal is another task, so the reward is *computed again*, not copied.
+#
 # The last four are all alike, with reward 0: after the final step there is no "later", the only goal left is the place just reached, and of course one step reaches it. The first four depend on luck: only a goal that happens to be near enough is reached in one step. That is why "80 % succeed at $k=4$" is wrong: 80 % is the share that is *relabelled*, and far fewer succeed. Section 2.5 has the formula.
 #
 # ## 4.2　Why wait until sampling
@@ -334,14 +328,19 @@ shapes = {name: [tuple(tensor.shape)] for name, tensor in tensors._asdict().item
 differ = tensors.observations[:, 2:] != tensors.next_observations[:, 2:]
 pd.DataFrame(shapes | {"goals differ": [int(differ.any(dim=1).sum())]}, index=["shape"]).T
 
-# %% [markdown] zh="a8aea9ed"
+# %% [markdown] zh="6cdd05b3"
 # ## 4.6　The ring: who has to leave when it is full
 #
 # The buffer is a ring of `capacity` rows, one for each real transition ([`her/ring.py`](../../her/ring.py)). When there is no room the oldest episode goes, and goes *as a whole*: half an episode would send `future` to the wrong goals. This ring has a mere 20 rows; in go three episodes, of length 7, 6 and 5, each somebody who walks to the right from 0. (`StepwiseReplay` is the same kind of buffer, but it can also store step by step, which we will need shortly.)
+#
+# Now a fourth one, of 4 steps, but the ring has only 2 rows left at its end. An episode never runs over the end of the ring: it is one piece of memory, so `row + …` in the three lines never has to wrap around. An episode that does not fit begins at row 0, and the rows left over at the end stay empty. So somewhat fewer than `capacity` transitions may be stored.
+#
+# After it comes an episode that is still going on, stored step by step with `add`. Read from left to right (row 0 is at twelve o'clock, counting clockwise): who disappeared? Which two cells stay empty? The arrow shows how far the ring has been written.
 
 # %%
 from her import Episode
 from her.stepwise import StepwiseReplay
+from her_course.figures.implementation import draw_ring
 
 
 def walk(n):
@@ -349,14 +348,6 @@ def walk(n):
     arrays = x[:-1], np.ones(n), -np.ones(n), x[1:], np.zeros(n), x[1:]
     return Episode.from_arrays(*arrays, goal=[99.0])
 
-
-# %% [markdown] zh="b07a2c78"
-# Now a fourth one, of 4 steps, but the ring has only 2 rows left at its end. An episode never runs over the end of the ring: it is one piece of memory, so `row + …` in the three lines never has to wrap around. An episode that does not fit begins at row 0, and the rows left over at the end stay empty. So somewhat fewer than `capacity` transitions may be stored.
-#
-# After it comes an episode that is still going on, stored step by step with `add`. Read from left to right (row 0 is at twelve o'clock, counting clockwise): who disappeared? Which two cells stay empty? The arrow shows how far the ring has been written.
-
-# %%
-from her_course.figures.implementation import draw_ring
 
 line_config = HERConfig("future", 4, lambda a, d: sparse_reward(a, d, threshold=0.5))
 ring = StepwiseReplay(20, 1, 1, 1, line_config, seed=0)
@@ -494,17 +485,14 @@ def learn_bits(seed):
         yield evaluate(agent.act, test_envs, seed=10_000 + i).success_rate("any")
 
 
-# %% [markdown] zh="00b609d7"
-# A row is a seed, a column a round, named after its environment steps:
-
 # %% tags=["nbval-ignore-output"]
 curves = {seed: list(learn_bits(seed)) for seed in SEEDS}
 steps = 64 * 15 * np.arange(1, ROUNDS + 1)
 assert min(curve[-1] for curve in curves.values()) > 0.6
 pd.DataFrame(curves, index=steps).T.rename_axis("seed").iloc[:, 1::2]
 
-# %% [markdown] zh="f9afd45d"
-# It climbs from 0 to nearly 1. Fifteen thousand steps for over thirty thousand patterns is less than half a step for each, and yet almost any pattern asked for is reached. What happens without HER was measured in chapter 1, and chapter 6 compares in earnest. `her.training.Trainer` is the loop above plus a schedule of evaluations and checkpoints ([`her/training/loop.py`](../../her/training/loop.py)); `her train her/BitFlip-v0 --env-kwargs n_bits=15` runs the same thing.
+# %% [markdown] zh="ce71f6c1"
+# A row is a seed, a column a round, its name the environment steps. It climbs from 0 to nearly 1. Fifteen thousand steps for over thirty thousand patterns is less than half a step for each, and yet almost any pattern asked for is reached. What happens without HER was measured in chapter 1, and chapter 6 compares in earnest. `her.training.Trainer` is the loop above plus a schedule of evaluations and checkpoints ([`her/training/loop.py`](../../her/training/loop.py)); `her train her/BitFlip-v0 --env-kwargs n_bits=15` runs the same thing.
 #
 # ## 4.10　DDPG's update, on the page
 #
@@ -645,42 +633,38 @@ if PROFILE == "full":
     assert min(final["all"]) > 0.5
 pd.DataFrame(final, index=[f"seed {seed}" for seed in SEEDS]).T.round(2)
 
-# %% [markdown] zh="7a817579"
+# %% [markdown] zh="0bd7e05b"
 # A column is a seed. Compare the differences between seeds with those between settings before you believe in a ranking: three seeds on one task show large effects alone. Appendix A of the paper uses both tools, and the cells above show why (a quarter of the goals turned into one number; targets out of range); what they are worth on another task has to be measured there.
 #
 # ### The critic's map
 #
 # The goal is part of the input, so we may fix one and ask the critic about standing *anywhere*: how does it look from there? Put the goal top right, behind the wall, and ask about 81 × 81 positions.
+#
+# Brighter is better, numbers on the contours are $Q$, arrows are where the actor wants to go, the star is the goal; the point's centre cannot get into the light grey along the wall. Look at M first: close to the star as the crow flies, and yet dark. Then start from the star and follow the bright colours: where does the bright path get through the wall?
+#
+# In JupyterLab two sliders above the map move the goal: its `x` and its `y`. Drag `x` to −0.5: which side of the wall is bright now? Then drag the goal little by little into the gap: which of M and N gets brighter? (A static page has one map, for the goal at (0.4, 0.75).)
 
 # %%
+from her_course.figures.implementation import explore_values
+
 agent, *_ = reached["all"][0]
-goal = np.array([0.4, 0.75], np.float32)
+goal, spots = (0.4, 0.75), {"M": (-0.2, 0.75), "N": (0.6, -0.65)}
 
 
-def ask(positions):
-    observations = np.hstack([positions, np.tile(goal, (len(positions), 1))])
+def ask(positions, goal):
+    observations = np.hstack([positions, np.tile(goal, (len(positions), 1))]).astype(np.float32)
     actions = agent.act(observations)
     return agent.q_values(observations, actions), actions
 
 
-# %% [markdown] zh="67426e81"
-# Brighter is better, numbers on the contours are $Q$, arrows are where the actor wants to go, the star is the goal; the point's centre cannot get into the light grey along the wall. Look at M first: close to the star as the crow flies, and yet dark. Then start from the star and follow the bright colours: where does the bright path get through the wall?
-
-# %%
-from her_course.figures.implementation import arena_grid, draw_values
-
-spots = {"M": (-0.2, 0.75), "N": (0.6, -0.65)}
-positions = arena_grid(81)
-fig, ax = plt.subplots(figsize=(5.6, 4.6))
-draw_values(ax, positions, *ask(positions), goal, spots)
-show(fig, "implementation.values")
+explore_values(ask, goal, spots)
 
 # %% [markdown] zh="8d87c504"
 # A few centimetres apart, on the two sides of the wall, the value breaks in two. Nobody gave it a map; all it ever had was places it had got to, and how many steps they took. N is more than twice as far from the star as M. Which one does the critic prefer?
 
 # %% tags=["nbval-ignore-output"]
 where = np.array(list(spots.values()), np.float32)
-values, _ = ask(where)
+values, _ = ask(where, goal)
 if PROFILE == "full":
     assert values[0] < values[1]
 distance = np.linalg.norm(where - goal, axis=1)
@@ -729,8 +713,8 @@ def flatten(play):
     return [field.swapaxes(0, 1).reshape(-1, *field.shape[2:]) for field in fields]
 
 
-# %% [markdown] zh="3c87cf0d"
-# Now a sampler with six mistakes, each in its place; do read it line by line. "Rounded" is from tianshou 2.0.1; "before the action" was found in the reward of [JaxGCRL](https://github.com/MichalBortkiewicz/JaxGCRL); the others take no more than a moment's inattention. The first half picks goals and computes rewards; four of the mistakes are here:
+# %% [markdown] zh="127eaa01"
+# Now a sampler with six mistakes, each in its place; do read it line by line. "Rounded" is from tianshou 2.0.1; "before the action" was found in the reward of [JaxGCRL](https://github.com/MichalBortkiewicz/JaxGCRL); the others take no more than a moment's inattention. The first half, `mistaken_goals`, picks goals and computes rewards, and has four of the mistakes; the second, `mistaken_sample`, puts the batch together and has the other two:
 
 # %%
 def mistaken_goals(memory, n, rng, mistake):
@@ -745,9 +729,6 @@ def mistaken_goals(memory, n, rng, mistake):
     rewards = np.where(relabelled[:, 0], 0, rewards) if mistake == "all successes" else rewards
     return row, goals, rewards
 
-
-# %% [markdown] zh="3f466911"
-# The second half puts the batch together; the other two are here:
 
 # %%
 from her.batch import TorchBatch
@@ -800,7 +781,7 @@ mistaken = dict(zip(mistakes, outcomes, strict=True))
 # %%
 from her_course.figures.implementation import draw_mistakes
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(9, 4.2), sharey=True)
 draw_mistakes(axes, 64 * 15 * np.arange(1, ROUNDS + 1), mistaken)
 show(fig, "implementation.mistakes")
 
@@ -815,14 +796,14 @@ if PROFILE == "full":
     assert last["old next goal"].mean() < last["all successes"].mean() + 0.2 < last["none"].mean()
 pd.DataFrame(last, index=[f"seed {seed}" for seed in SEEDS]).T.round(2)
 
-# %% [markdown] zh="64f633ff"
+# %% [markdown] zh="0c546e38"
 # Old rewards are the easiest to catch: nothing moves. The hardest are the zeros and the forgotten `next_state`: they *do rise*, and you will tune the learning rate rather than look for a mistake. Rewards from before the action come late, no more; a time limit treated as an end costs little on this task; rounding hardly shows on the curve, and only a test like that of 4.4 will find it.
 #
 # So "it learns" does not prove "it is right". Least of all on FetchReach: [Plappert et al. (2018)](https://arxiv.org/abs/1802.09464) warned that the task is so easy that partially broken programs sometimes learn it.
 #
 # ## 4.13　Inside Stable-Baselines3
 #
-# You have your code in Stable-Baselines3 (SB3) already? Stay there. [`her.integrations.sb3.HindsightReplayBuffer`](../../her/integrations/sb3.py) takes the arguments of SB3's own HER buffer; change the name of the class and that is it. Below, the DQN, its network and its exploration are SB3's. Only the buffer is ours. Ten bits, eight thousand steps:
+# You have your code in Stable-Baselines3 (SB3) already? Stay there. [`her.integrations.sb3.HindsightReplayBuffer`](../../her/integrations/sb3.py) takes the arguments of SB3's own HER buffer; change the name of the class and that is it. Below, the DQN, its network and its exploration are SB3's. Only the buffer is ours, and the evaluation: `evaluate`, with a wrapper around SB3's `predict`. Ten bits, eight thousand steps:
 
 # %%
 from stable_baselines3 import DQN as SB3DQN
@@ -837,10 +818,7 @@ replay = {"replay_buffer_class": HindsightReplayBuffer}
 replay |= {"replay_buffer_kwargs": {"n_sampled_goal": 4}}
 
 
-# %% [markdown] zh="778cb459"
-# For the evaluation, our `evaluate` takes SB3's `predict` with a wrapper around it.
-
-# %%
+# %% tags=["nbval-ignore-output"]
 def sb3_success(seed):
     sb3_envs = make_vec_env("her/BitFlip-v0", 16, seed=seed, env_kwargs={"n_bits": 10})
     model = SB3DQN("MultiInputPolicy", sb3_envs, **settings, **replay, seed=seed).learn(8_000)
@@ -852,7 +830,6 @@ def sb3_success(seed):
     return evaluate(act, make_envs("her/BitFlip-v0", 100, n_bits=10), seed=1).success_rate("any")
 
 
-# %% tags=["nbval-ignore-output"]
 sb3 = on_all_cores([partial(sb3_success, seed) for seed in SEEDS])
 assert min(sb3) > 0.8
 pd.DataFrame({"success": sb3}, index=[f"seed {seed}" for seed in SEEDS]).T

@@ -292,16 +292,13 @@ for env_id, play in wanderers.items():
     for at, success in (("any step", play.success.any(axis=0)), ("last step", play.success[-1])):
         rows[env_id, at] = success.mean(), *wilson_interval(int(success.sum()), EPISODES)
 touched = np.ptp(wanderers["her/Push-v0"].achieved_goals, axis=0).any(axis=-1).mean()
-print(f"{touched:.0%}")
+by_area = np.pi * 0.06**2 / (2 * 0.9)
+print(f"{touched:.0%}  {by_area:.2%}")
 pd.DataFrame(rows, ["success", "low", "high"]).T.map("{:.2%}".format)
 
 # %% [markdown]
-# 千分之几，甚至万分之几。表上面那个数是推冰球时*冰球动过*的回合占多少：四成上下。多数时候智能体连球都没碰着，动画里你也看见了。绕墙还有个参照：就算有人把你随手扔到墙右边，一下扔进绿圈的机会，也只是两块面积之比（墙右边，智能体的中心到得了的那块约宽 0.9 米、高 2 米）：
-
-# %%
-print(f"{np.pi * 0.06**2 / (2 * 0.9):.2%}")
-
-# %% [markdown]
+# 千分之几，甚至万分之几。表上面有两个数。前一个是推冰球时*冰球动过*的回合占多少：四成上下。多数时候智能体连球都没碰着，动画里你也看见了。后一个给绕墙作参照：就算有人把你随手扔到墙右边，一下扔进绿圈的机会，也只是两块面积之比，千分之六（墙右边，智能体的中心到得了的那块约宽 0.9 米、高 2 米）。
+#
 # ## 1.4　全是 −1 的世界
 #
 # 碰不上，又怎样？假设经验里*只有* −1。贝尔曼更新对每一格都说同一句话，$Q\leftarrow -1+\gamma Q$，于是所有的状态、动作、目标都滑向同一个数：
@@ -333,13 +330,15 @@ def pairs_at(d, n_bits, n=400):
 # %% [markdown]
 # ### 学习器，一页写完
 #
-# 问它之前，先看它怎么学。深度 Q 网络（DQN；Mnih 等，2015）的一次更新如下，没有省略。网络 `network` 在学；它的影子 `target` 是**目标网络**（target network），每次只挪一小步 $\tau$，好让目标值 $y$ 不跟着网络乱跳。下一步的动作由 `network` 挑、由 `target` 估价，这叫双 DQN（van Hasselt 等，2016）。误差 $y-Q$ 用 Huber 损失：小的时候按平方算，超过 1 之后按绝对值算。
+# 问它之前，先看它怎么学；示意图里，它是最右边那一格。深度 Q 网络（DQN；Mnih 等，2015）的一次更新如下，没有省略。网络 `network` 在学；它的影子 `target` 是**目标网络**（target network），每次只挪一小步 $\tau$，好让目标值 $y$ 不跟着网络乱跳。下一步的动作由 `network` 挑、由 `target` 估价，这叫双 DQN（van Hasselt 等，2016）。误差 $y-Q$ 用 Huber 损失：小的时候按平方算，超过 1 之后按绝对值算。
 #
 # $$y=\operatorname{clip}\Big(r_g+\gamma\,Q_{\text{target}}\big(s',\arg\max_{a'}Q(s',a',g),g\big),\;-\tfrac{1}{1-\gamma},\;0\Big)$$
 
 # %%
 import torch
 from torch.nn.functional import smooth_l1_loss
+
+schematic("learner")
 
 
 def learn(network, target, adam, batch, tau=0.05):
@@ -394,25 +393,19 @@ assert all(difference == 0 for difference, _ in rows.values())
 pd.DataFrame(rows, ["ours − library's", "moved in 100 updates"]).T
 
 # %% [markdown]
-# 第一列是 0：一位不差。（第二列说明它们确实学了东西。）从这里起，`DQN` 对你不再是黑箱。示意图里，它是最右边那一格：
-
-# %%
-schematic("learner")
-
-
-# %% [markdown]
+# 第一列是 0：一位不差。（第二列说明它们确实学了东西。）从这里起，`DQN` 对你不再是黑箱。
+#
 # `Trainer` 的一轮（round）就是：玩一批回合，存进回放缓冲区（replay buffer），更新，然后不带探索地评估一次。`strategy="none"` 是普通的回放，没有任何花招。目标网络跟得比默认快一点（`tau`），好让 8 位也赶得及学完。每轮记下五个数：更新次数、评估的成功率、差一半位数时的 $\max_a Q$、练习中成功的回合数、TD 误差（TD error，即 $y-Q$；记的是绝对值的平均）。
 
 # %%
+from her.training import Trainer, settings_for, use_one_thread
+
+
 def note(trainer, done):
     n_bits = trainer.config.env_kwargs["n_bits"]
     value = trainer.agent.q_values(pairs_at(n_bits // 2, n_bits)).max(axis=1).mean()
     success = np.nan if done.success_rate is None else done.success_rate
     return done.updates, success, value, 64 * done.exploring_success, done.td_error
-
-
-# %%
-from her.training import Trainer, settings_for, use_one_thread
 
 
 def practise(n_bits, seed, rounds, **changes):
@@ -591,8 +584,7 @@ show(fig, "sparse_rewards.targets")
 # 左边一根，右边窄窄一撮：不管在哪儿、做什么、想去哪儿，答案都差不多。
 #
 # 话要说准：DQN 解不了 15 位，说的是*这个预算*（三个种子各 6,400 个回合、96,000 步），也是*这种喂法*：状态和目标各 15 位 ±1，并排放着。换成只喂“哪几位不同”（不同记 1，相同记 0），同样没有 HER 的 DQN 不到四千步就学会了 15 位；反过来，相同记 1，练了三万步还是一次也翻不对（`results/encoding`，各五个种子）。所以它不是永远不行。
-
-# %% [markdown]
+#
 # ### 缺的是什么：三样
 #
 # “成功太少”只是三分之一的答案。说全了是三样：
@@ -630,8 +622,7 @@ parts.rename_axis(["change", "seed"])
 
 # %% [markdown]
 # 看第一列：“as above” 和 “ends, squared” 起步时碰上的命中差不多一样稀罕，后者却学会了。所以“命中太少”不是全部：让一次命中值 50 分而不是 1 分，几十次就够用。换一种喂法，也不要 HER。可是这两条路都有代价：前一条要改“成功以后怎样算”（论文附录 A 对所有转移都用 $\gamma=0.98$，回合结束处也不例外），到 15 位又不够用了（`results/ends`）；后一条要事先知道“比较两串比特”正是任务的要害。HER 从稀罕这一头下手，两样都不用改。
-
-# %% [markdown]
+#
 # ## 1.5　那就给点提示？
 #
 # 你大概早就想说了：奖励太吝啬，改成按距离扣分不就行了，近一点少扣一点，处处有坡度。这叫**奖励塑形**（reward shaping）。
@@ -724,20 +715,17 @@ for how in pushes:
     middle = np.median(final[how], axis=1)
     rows[how] = *success[how], *student(success[how], within=(0, 1)), middle.mean()
 heads = [f"seed {seed}" for seed in SEEDS] + ["mean", "low", "high", "median distance (m)"]
+if PROFILE == "full":
+    means = {how: np.mean(rates) for how, rates in success.items()}
+    assert means["sparse", "none"] < 0.05
+    assert means["sparse", "future"] > max(means["−d", "none"], means["−d²", "none"]) + 0.3
 pd.DataFrame(rows, heads).T.rename_axis(["reward", "replay"]).round(2)
 
 # %% [markdown]
 # 先列三个种子，再给平均和它的 95 % 区间（Student t，三个种子，所以很宽），末列是结束时距离的中位数。看种子：同一种塑形，三个种子可以差很多。
 #
 # 老实说，结果没有论文那么绝对。我们的冰球比机械臂简单，按 $d$ 塑形的智能体*是*学到了东西：冰球明显靠近了目标，三个种子推进去 6 % 到 16 %；按 $d^2$ 的和势能塑形的一个也没推进去。同样的步数，加了 HER 的两位都在 24 % 以上。什么提示也不给、只加 HER 的平均最高（0.50），比按 $d$ 塑形再加 HER（0.44）好不好，三个种子分不出来。
-
-# %%
-if PROFILE == "full":
-    means = {how: np.mean(rates) for how, rates in success.items()}
-    assert means["sparse", "none"] < 0.05
-    assert means["sparse", "future"] > max(means["−d", "none"], means["−d²", "none"]) + 0.3
-
-# %% [markdown]
+#
 # 为什么靠近了却不算数？论文给了两个原因（4.4 节）：
 #
 # - **优化的和评估的不是一回事。** 塑形奖励要的是距离*平均起来*小，评估要的是*进圈*。右图里，绿线右边堆着的正是靠近了而没进圈的回合。
@@ -746,8 +734,7 @@ if PROFILE == "full":
 # 我们的数据还添了一条：**差不多的提示，差很多的结果。** $d$ 换成 $d^2$，听上去没分别，成绩却不一样。（想一想坡度：$d$ 处处是 1，$d^2$ 是 $2d$，离目标越近越平。）势能塑形不改变最优策略，可是它不保证学得快，$\Phi$ 和它的大小还是要猜；每换一个任务就要重新猜。就说绕墙：墙左边离目标直线最近的地方，多半是墙面，不是缺口。
 #
 # 所以能说的是：塑形在*有好提示*的地方管用，翻比特就是；在这个任务上、这几种形式里，不加 HER 就远远落后，加了 HER 也看不出它添了什么。
-
-# %% [markdown]
+#
 # ## 1.6　同一批失败，换一副眼镜
 #
 # 回到翻比特，回到那根孤零零的柱子。一万步，几乎没有一个 0。
@@ -817,8 +804,7 @@ pd.Series(shares, name="share of the batch").to_frame().round(3)
 
 # %% [markdown]
 # “这一步自己”的份额，和第 2 章要推的公式（末一行）对得上；公式说的是*处处不同*的回合。多出来的是回头路：卡住的智能体老在翻同一位，翻过去又翻回来，15 步里到过的图案远没有 15 个，抽到的目标往往是同一个图案的另一次出现。
-
-# %% [markdown]
+#
 # ## 1.7　回头看
 #
 # 1. **目标进了输入。** 目标条件强化学习让策略、奖励、价值都看得见 $g$。一个网络，8 个目标，8 个不同的动作（1.1、1.4）。

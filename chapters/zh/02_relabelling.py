@@ -64,7 +64,6 @@ def reward(achieved, desired):
     return sparse_reward(achieved, desired, threshold=0.06)
 
 
-# %%
 def wander(env_id, n, **kwargs):
     envs = make_envs(env_id, n, **kwargs)
     envs.action_space.seed(1)
@@ -173,6 +172,14 @@ from her_course.figures.relabelling import explore
 explore(episode, lambda t, k: list(future(t, k, np.random.default_rng(0))), 0.06)
 
 # %% [markdown]
+# 再玩一个真的回合：推冰球，你来推。蓝的是你，橙的是冰球，绿圈是目标；一共 50 步，按一次箭头走两步。多半推不进去，没关系。时间一到，下面会出现两幅图：左边是本来的目标，右边把目标挪到冰球最后停下的地方（第 3 章管这种挑法叫 `final`），奖励重新算过，你做过的事*一步没改*。先猜：右边有几步得 0？再玩一次，这回故意不碰冰球：又有几步得 0？它们值钱吗？（2.5 节再谈。静态页面上只有一个替你玩好的回合。）
+
+# %%
+from her_course.figures.play_push import play_push
+
+play_push()
+
+# %% [markdown]
 # ### 整个算法，装进一个框
 #
 # > **算法 1　事后经验回放**（[Andrychowicz 等，2017](https://arxiv.org/abs/1707.01495)，算法 1），按本库的写法
@@ -190,8 +197,7 @@ explore(episode, lambda t, k: list(future(t, k, np.random.default_rng(0))), 0.06
 # > 9. 　　　　学习器更新一步（第 1 章的 `learn`）
 #
 # 和论文只差一处：论文在存的时候就写下 $k$ 份拷贝，这里到第 7 行才换目标。配比的期望一样，内存省下 $k$ 倍，每次抽样还能见到新的目标。第 6 至 8 行就是 [`her/hindsight.py`](../../her/hindsight.py) 里的 `sample`。
-
-# %% [markdown]
+#
 # ## 2.3　凭什么是真的
 #
 # 第 1 章末尾的问题：事后换目标，听着像作弊，凭什么学到的东西是真的？
@@ -203,7 +209,6 @@ step = np.repeat(np.arange(8), 4)
 goals = episode.achieved_goals[np.concatenate(chosen)]
 claimed = [relabel(episode[t], goal).reward for t, goal in zip(step, goals, strict=True)]
 
-# %%
 envs = make_envs("her/Reach-v0", 32, horizon=8)
 envs.reset(seed=0, options={"state": episode.states[0], "goal": goals})
 rewards, places = [], []
@@ -295,8 +300,7 @@ print(f"relabelled: {(many.sample(100_000).rewards == 0).mean():.0%}")
 # 从一个也没有，到百分之十几。第 1 章那根孤零零的柱子旁边，站起了第二根。
 #
 # **第三最要紧：学会了怎么去*任何地方*。** 原来的经验只谈一个目标，还总是坏消息。重标注的经验谈的是一路上到过的每一个地方，各要几步。会去这里，会去那里，离会去“想去的地方”就不远了。这一点留到 2.6，用一张表算给你看。
-
-# %% [markdown]
+#
 # ## 2.5　到底有多少成功
 #
 # 第 1 章留了个谜：八成的行换了目标，成功的却不到一半。这里又只有百分之十几。流传着一种说法：重标注之后“成功样本占 $k/(k+1)$”。它多半来自论文 3.1 节的一句话，“至少一半的回放*轨迹*里会有 −1 以外的奖励”；那说的是轨迹，不是转移。我们来推。
@@ -314,15 +318,14 @@ print(f"relabelled: {(many.sample(100_000).rewards == 0).mean():.0%}")
 # 拿刚才的八步回合看：左边是推出来的概率，红框（对角线）是一定成功的；右边是库里十万次抽样*数*出来的份额。两张表应当一样，而红框之外那一大片，几乎都不是成功。（说“几乎”，因为这个回合不算处处不同：第 0 步和第 2 步到的地方只差 3 厘米，所以 (0, 2) 那格其实也算到。这里只看红框。）
 
 # %%
+from her_course.figures.relabelling import draw_triangles
+
 T = len(episode)
 exact = np.array([[(j >= t) / (T - t) for j in range(T)] for t in range(T)])
 counted = np.zeros((T, T))
 new = batch.relabelled
 np.add.at(counted, (rows[new], batch.goal_indices[new]), 1)
 counted /= counted.sum(axis=1, keepdims=True)
-
-# %%
-from her_course.figures.relabelling import draw_triangles
 
 fig, axes = plt.subplots(1, 2, figsize=(7.8, 4.7), sharey=True)
 draw_triangles(axes, exact, counted)
@@ -416,8 +419,7 @@ show(fig, "relabelling.shares")
 # 红叉跟着那个说法走，因为 $k/(k+1)$ 说的是*换了目标*的份额；黑点在底下，那才是成功。$k$ 再大，也越不过 $H_T/T$。
 #
 # 只有 7 % 的成功，够用吗？够。−1 也是消息：“这条路*还没*到那儿”。有了一个 0 做底，旁边的 −1 才分得出远近。下一节就看得见。
-
-# %% [markdown]
+#
 # ## 2.6　一张看得见每个数的表
 #
 # 第 1 章翻 15 位的网络有一万多个权重，看不清谁在学什么。换成最小的世界：一条 9 格的走廊，三个动作：向左、不动、向右。$Q(s,a,g)$ 就是一张 $9\times 9\times 3=243$ 个数的表。
@@ -434,7 +436,6 @@ def same_cell(achieved, desired):
     return sparse_reward(achieved, desired, threshold=0.5)
 
 
-# %%
 def as_episode(rows, goal):
     before, action, after = np.array(rows, np.float32).T[..., None]
     rewards, never = same_cell(after, [[goal]]), np.zeros(len(after))
@@ -572,13 +573,16 @@ for _ in range(300):
 right = np.isclose(only_new.max(axis=2), perfect(distance)).sum()
 print(f"{right} of 81 right; from cell 0: {only_new.max(axis=2)[0].round(1) + 0.0}")
 
-
 # %% [markdown]
 # 只剩六十个上下。后面那一排是站在第 0 格、目标从 0 到 8 的价值：远处的目标仍是 −10，散步够不着的地方就断了。所以批次里总要留着没换目标的那份，它们的目标是评估要问的，也是把近处的价值传到远处的桥。
 #
 # 有了坡，照着走就行。九个智能体，每行一个，都从正中间的第 4 格出发，绿圈是这一行的目标。左右两边用的是同一个策略：挑 $Q$ 最大的动作，一样大就掷骰子。
 
 # %%
+from her_course.figures import animate
+from her_course.figures.relabelling import corridor_film
+
+
 def walk_all(q, rng, steps=9):
     position, goals = [np.full(CELLS, 4)], np.arange(CELLS)
     for _ in range(steps):
@@ -586,10 +590,6 @@ def walk_all(q, rng, steps=9):
         position.append(move(position[-1], action))
     return np.array(position)
 
-
-# %%
-from her_course.figures import animate
-from her_course.figures.relabelling import corridor_film
 
 paths = {k: walk_all(q, np.random.default_rng(0)) for k, q in tables.items()}
 animate(corridor_film(values, paths, -10), "relabelling.film", fps=2.5, hold=2)
@@ -693,8 +693,7 @@ pd.DataFrame(counts, pd.Index(few, name="seed"))
 
 # %% [markdown]
 # 乐观的那列快得多，和上图九格的蓝点比，比 HER 还快。那还要 HER 做什么？因为这招离不开表格：它要给*每一格*单独记一笔“还没来过”。第 1 章的网络也是从 0 附近开始的，够乐观了吧？一格的坏消息连累了所有的格，几十轮之后一起滑到 −40 以下。网络把邻居连在一起，这是它的本事，也正是乐观留不住的原因。HER 不靠乐观，它靠真实的 0。
-
-# %% [markdown]
+#
 # ## 2.8　为什么非得离策略
 #
 # 重标注的数据有个毛病：里面的动作，当初是*奔着别的目标*做的。散步的那位连目标都没看。拿这种数据学“要去 $g'$ 该怎么走”，什么样的学法行得通？
@@ -767,8 +766,7 @@ pd.Series(shares, name="actions that are not best").to_frame().map("{:.0%}".form
 
 # %% [markdown]
 # 四分之一以上是错的走法（没换目标的那份错得更多），表照样学得一个数都不差。错的走法也有用：它告诉表，这样走*不好*。
-
-# %% [markdown]
+#
 # ## 2.9　回头看
 #
 # 1. **变了两样，没变三样。** 目标换成 $g'$，奖励按 $g'$ 重算；状态、动作、下一状态原封不动，缓冲区里存的也原封不动（2.1、2.3）。

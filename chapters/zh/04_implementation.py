@@ -42,13 +42,11 @@ import pandas as pd
 
 from her_course.figures import animate, schematic, show
 
-# %% [markdown]
-# 这一章讲中间三格：缓冲区怎么存，目标怎么换，学习器怎么吃。
-
-# %%
 schematic("buffer", "relabel", "learner")
 
 # %% [markdown]
+# 亮着的是这一章要讲的三格：缓冲区怎么存，目标怎么换，学习器怎么吃。
+#
 # ## 4.1　一段谁都看得懂的循环
 #
 # HER 只有一个念头：就算没到想去的地方，总归到了*某个*地方。把到过的地方当成目标，失败的回合里就有了成功（[Andrychowicz 等，2017](https://arxiv.org/abs/1707.01495)，第 3 节）。
@@ -92,7 +90,7 @@ show(fig, "implementation.episodes")
 
 
 # %% [markdown]
-# 现在换目标。`future` 策略（future strategy）的规矩是：给第 $t$ 步换的目标，从**这一步以及以后**到达的地方里均匀地挑一个。挑 $k$ 次，就多出 $k$ 份拷贝。照着这句话写，不算 `def` 正好七行：
+# 现在换目标。`future` 策略（future strategy）的规矩是：给第 $t$ 步换的目标，从**这一步以及以后**到达的地方里均匀地挑一个。挑 $k$ 次，就多出 $k$ 份拷贝。照着这句话写，不算 `def` 正好七行。表里是第一个回合的头四份和末四份拷贝：
 
 # %%
 def store_copies(episode, k, rng):
@@ -105,17 +103,13 @@ def store_copies(episode, k, rng):
     return copies
 
 
-# %% [markdown]
-# 有两处值得停一下。一是 `rng.integers(t, len(episode))`：左边取得到，右边取不到，所以 $j$ 可以就是 $t$。二是 `reward(...)`：目标换了，任务就换了，奖励必须*重新算*，不能照抄旧的。
-#
-# 看看第一个回合的头四份和末四份拷贝：
-
-# %%
 copies = store_copies(episodes[0], k=4, rng=np.random.default_rng(0))
 rows = [(t, j, *goal, r) for t, j, goal, r in copies[:4] + copies[-4:]]
 pd.DataFrame(rows, columns=["t", "j", "goal x", "goal y", "reward"]).round(2)
 
 # %% [markdown]
+# 有两处值得停一下。一是 `rng.integers(t, len(episode))`：左边取得到，右边取不到，所以 $j$ 可以就是 $t$。二是 `reward(...)`：目标换了，任务就换了，奖励必须*重新算*，不能照抄旧的。
+#
 # 末四份一模一样，奖励全是 0：最后一步之后再也没有“以后”，只能拿刚刚到的地方当目标，当然一步就到。头四份就得看运气：目标挑得够近，才算一步就到。所以“$k=4$ 就有八成成功”的说法不对：八成是被*重标注*的份额，成功的要少得多，2.5 节推出了公式。
 #
 # ## 4.2　为什么等到抽样时才换目标
@@ -338,10 +332,15 @@ pd.DataFrame(shapes | {"goals differ": [int(differ.any(dim=1).sum())]}, index=["
 # ## 4.6　环：满了以后谁先走
 #
 # 缓冲区是一个环（ring），共 `capacity` 行，一行放一条真实转移（[`her/ring.py`](../../her/ring.py)）。地方不够，就让最老的回合走，而且*整个回合*一起走：只剩半截的回合会让 `future` 挑错目标。下面的环只有 20 行，先放进长度为 7、6、5 的三个回合，每个回合都是一个人从 0 往右走。（`StepwiseReplay` 是同一种缓冲区，只是还能一步一步地存，待会儿要用。）
+#
+# 接着来第四个回合，4 步，可环的末尾只剩 2 行。回合从不跨过环的末尾：它在内存里总是连着的一段，三行数组里的 `row + …` 才用不着绕圈。放不下的回合从第 0 行写起，末尾剩下的行就空着，所以存下的转移可能比 `capacity` 少几条。
+#
+# 之后再来一个还没走完的回合，用 `add` 一步一步地存。从左到右看（第 0 行在十二点钟方向，顺时针数）：谁不见了？哪两格一直空着？箭头指着写到了哪里。
 
 # %%
 from her import Episode
 from her.stepwise import StepwiseReplay
+from her_course.figures.implementation import draw_ring
 
 
 def walk(n):
@@ -349,14 +348,6 @@ def walk(n):
     arrays = x[:-1], np.ones(n), -np.ones(n), x[1:], np.zeros(n), x[1:]
     return Episode.from_arrays(*arrays, goal=[99.0])
 
-
-# %% [markdown]
-# 接着来第四个回合，4 步，可环的末尾只剩 2 行。回合从不跨过环的末尾：它在内存里总是连着的一段，三行数组里的 `row + …` 才用不着绕圈。放不下的回合从第 0 行写起，末尾剩下的行就空着，所以存下的转移可能比 `capacity` 少几条。
-#
-# 之后再来一个还没走完的回合，用 `add` 一步一步地存。从左到右看（第 0 行在十二点钟方向，顺时针数）：谁不见了？哪两格一直空着？箭头指着写到了哪里。
-
-# %%
-from her_course.figures.implementation import draw_ring
 
 line_config = HERConfig("future", 4, lambda a, d: sparse_reward(a, d, threshold=0.5))
 ring = StepwiseReplay(20, 1, 1, 1, line_config, seed=0)
@@ -494,9 +485,6 @@ def learn_bits(seed):
         yield evaluate(agent.act, test_envs, seed=10_000 + i).success_rate("any")
 
 
-# %% [markdown]
-# 一行一个种子，一列一轮（列名是环境步数）：
-
 # %% tags=["nbval-ignore-output"]
 curves = {seed: list(learn_bits(seed)) for seed in SEEDS}
 steps = 64 * 15 * np.arange(1, ROUNDS + 1)
@@ -504,7 +492,7 @@ assert min(curve[-1] for curve in curves.values()) > 0.6
 pd.DataFrame(curves, index=steps).T.rename_axis("seed").iloc[:, 1::2]
 
 # %% [markdown]
-# 从 0 爬到接近 1：一万五千步，比起三万多种图案，每种平均摊不到半步，目标却几乎都能翻到。没有 HER 会怎样，第 1 章量过，第 6 章再正式比。`her.training.Trainer` 就是上面这个循环，外加评估的节奏和断点（[`her/training/loop.py`](../../her/training/loop.py)）；命令行 `her train her/BitFlip-v0 --env-kwargs n_bits=15` 跑的也是它。
+# 一行一个种子，一列一轮，列名是环境步数。从 0 爬到接近 1：一万五千步，比起三万多种图案，每种平均摊不到半步，目标却几乎都能翻到。没有 HER 会怎样，第 1 章量过，第 6 章再正式比。`her.training.Trainer` 就是上面这个循环，外加评估的节奏和断点（[`her/training/loop.py`](../../her/training/loop.py)）；命令行 `her train her/BitFlip-v0 --env-kwargs n_bits=15` 跑的也是它。
 #
 # ## 4.10　DDPG 的更新，写在页面上
 #
@@ -651,36 +639,32 @@ pd.DataFrame(final, index=[f"seed {seed}" for seed in SEEDS]).T.round(2)
 # ### 评论家学到的地图
 #
 # 目标是输入的一部分，所以可以拿着一个固定的目标，问评论家：站在*每一个*地方，前景如何？把目标放在墙后的右上角，问遍 81 × 81 个位置。
+#
+# 颜色越亮越好，等高线上的数是 $Q$，箭头是演员（actor）想走的方向，星是目标；墙边的浅灰，点的中心到不了。先看 M：它离星星的直线距离很近，颜色却很暗。再从星星出发顺着亮处走，亮的那条路从哪里穿过墙？
+#
+# 在 JupyterLab 里，图的上方有两个滑块，挪的是目标的 `x` 和 `y`。把 `x` 拖到 −0.5：这回墙的哪一边亮？再把目标一点点拖向缺口：M 和 N，谁在变亮？（静态页面上只有一幅，目标在 (0.4, 0.75)。）
 
 # %%
+from her_course.figures.implementation import explore_values
+
 agent, *_ = reached["all"][0]
-goal = np.array([0.4, 0.75], np.float32)
+goal, spots = (0.4, 0.75), {"M": (-0.2, 0.75), "N": (0.6, -0.65)}
 
 
-def ask(positions):
-    observations = np.hstack([positions, np.tile(goal, (len(positions), 1))])
+def ask(positions, goal):
+    observations = np.hstack([positions, np.tile(goal, (len(positions), 1))]).astype(np.float32)
     actions = agent.act(observations)
     return agent.q_values(observations, actions), actions
 
 
-# %% [markdown]
-# 颜色越亮越好，等高线上的数是 $Q$，箭头是演员（actor）想走的方向，星是目标；墙边的浅灰，点的中心到不了。先看 M：它离星星的直线距离很近，颜色却很暗。再从星星出发顺着亮处走，亮的那条路从哪里穿过墙？
-
-# %%
-from her_course.figures.implementation import arena_grid, draw_values
-
-spots = {"M": (-0.2, 0.75), "N": (0.6, -0.65)}
-positions = arena_grid(81)
-fig, ax = plt.subplots(figsize=(5.6, 4.6))
-draw_values(ax, positions, *ask(positions), goal, spots)
-show(fig, "implementation.values")
+explore_values(ask, goal, spots)
 
 # %% [markdown]
 # 墙两边隔着几厘米，价值断成两截。没人给过它地图；它只有从前走到过的地方，各花了多少步。N 到星星的直线距离比 M 远一倍多，评论家觉得谁更有希望？
 
 # %% tags=["nbval-ignore-output"]
 where = np.array(list(spots.values()), np.float32)
-values, _ = ask(where)
+values, _ = ask(where, goal)
 if PROFILE == "full":
     assert values[0] < values[1]
 distance = np.linalg.norm(where - goal, axis=1)
@@ -730,7 +714,7 @@ def flatten(play):
 
 
 # %% [markdown]
-# 再写一个抽样器，六个错误各占一处，请逐行读。“四舍五入”出自 tianshou 2.0.1；“动作之前”在 [JaxGCRL](https://github.com/MichalBortkiewicz/JaxGCRL) 的奖励里出现过；另外几个，一走神就写出来了。前一半挑目标、算奖励，四个错误在这里：
+# 再写一个抽样器，六个错误各占一处，请逐行读。“四舍五入”出自 tianshou 2.0.1；“动作之前”在 [JaxGCRL](https://github.com/MichalBortkiewicz/JaxGCRL) 的奖励里出现过；另外几个，一走神就写出来了。前一半 `mistaken_goals` 挑目标、算奖励，四个错误在那里；后一半 `mistaken_sample` 把批次拼起来，有另外两个：
 
 # %%
 def mistaken_goals(memory, n, rng, mistake):
@@ -745,9 +729,6 @@ def mistaken_goals(memory, n, rng, mistake):
     rewards = np.where(relabelled[:, 0], 0, rewards) if mistake == "all successes" else rewards
     return row, goals, rewards
 
-
-# %% [markdown]
-# 后一半把批次拼起来，另外两个在这里：
 
 # %%
 from her.batch import TorchBatch
@@ -800,7 +781,7 @@ mistaken = dict(zip(mistakes, outcomes, strict=True))
 # %%
 from her_course.figures.implementation import draw_mistakes
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(9, 4.2), sharey=True)
 draw_mistakes(axes, 64 * 15 * np.arange(1, ROUNDS + 1), mistaken)
 show(fig, "implementation.mistakes")
 
@@ -822,7 +803,7 @@ pd.DataFrame(last, index=[f"seed {seed}" for seed in SEEDS]).T.round(2)
 #
 # ## 4.13　装进 Stable-Baselines3
 #
-# 手上已经有一套 Stable-Baselines3（SB3）的代码？不用搬家。[`her.integrations.sb3.HindsightReplayBuffer`](../../her/integrations/sb3.py) 的构造参数和 SB3 自带的 HER 缓冲区一样，换一个类名就行。下面的 DQN、网络、探索全是 SB3 的，只有缓冲区是我们的。10 个比特，八千步：
+# 手上已经有一套 Stable-Baselines3（SB3）的代码？不用搬家。[`her.integrations.sb3.HindsightReplayBuffer`](../../her/integrations/sb3.py) 的构造参数和 SB3 自带的 HER 缓冲区一样，换一个类名就行。下面的 DQN、网络、探索全是 SB3 的，只有缓冲区是我们的；评估用我们的 `evaluate`，把 SB3 的 `predict` 包一层即可。10 个比特，八千步：
 
 # %%
 from stable_baselines3 import DQN as SB3DQN
@@ -837,10 +818,7 @@ replay = {"replay_buffer_class": HindsightReplayBuffer}
 replay |= {"replay_buffer_kwargs": {"n_sampled_goal": 4}}
 
 
-# %% [markdown]
-# 评估用我们的 `evaluate`，把 SB3 的 `predict` 包一层即可。
-
-# %%
+# %% tags=["nbval-ignore-output"]
 def sb3_success(seed):
     sb3_envs = make_vec_env("her/BitFlip-v0", 16, seed=seed, env_kwargs={"n_bits": 10})
     model = SB3DQN("MultiInputPolicy", sb3_envs, **settings, **replay, seed=seed).learn(8_000)
@@ -852,7 +830,6 @@ def sb3_success(seed):
     return evaluate(act, make_envs("her/BitFlip-v0", 100, n_bits=10), seed=1).success_rate("any")
 
 
-# %% tags=["nbval-ignore-output"]
 sb3 = on_all_cores([partial(sb3_success, seed) for seed in SEEDS])
 assert min(sb3) > 0.8
 pd.DataFrame({"success": sb3}, index=[f"seed {seed}" for seed in SEEDS]).T

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Rectangle, Wedge
@@ -13,7 +14,9 @@ from her.episodes import Episode
 from her.plots.curves import label_success_axes
 from her.plots.style import COLORS
 from her.replay import GoalConditionedReplayBuffer
+from her_course.figures.display import show
 from her_course.figures.film import named_panels
+from her_course.figures.interactive import with_sliders
 from her_course.figures.seeds import draw_seeds
 from her_course.figures.style import language, words
 
@@ -167,6 +170,28 @@ def draw_values(
     return ax
 
 
+def explore_values(
+    ask: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    goal: Sequence[float],
+    spots: Mapping[str, Sequence[float]],
+) -> None:
+    """`draw_values` with sliders for the goal's place; where nobody can move a slider, for `goal` alone.
+
+    Args:
+        ask: ``f(positions, goal)`` gives the values (n,) and actions (n, 2) of positions (n, 2) for a goal (2,).
+    """
+    positions = arena_grid(81)
+
+    def draw(x: float, y: float) -> None:
+        fig, ax = plt.subplots(figsize=(5.6, 4.6))
+        there = np.array([x, y], np.float32)
+        draw_values(ax, positions, *ask(positions, there), there, spots)
+        show(fig, "implementation.values")
+
+    x, y = map(float, goal)
+    with_sliders(draw, x=(x, -0.9, 0.9, 0.05), y=(y, -0.9, 0.9, 0.05))
+
+
 #: what the stages of an agent are called in a figure
 STAGES = {
     "before": ("学之前", "before learning"),
@@ -214,5 +239,5 @@ def draw_mistakes(axes: Sequence[Axes], steps: np.ndarray, curves: Mapping[str, 
             style = {"color": COLORS[color], "linestyle": dashes}
             draw_seeds(ax, steps, curves[mistake], words(*_MISTAKES[mistake]), style)
         label_success_axes(ax, language(), "any")
-        ax.legend(fontsize=9)
+        ax.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)  # below: lines fill the panel
     axes[1].set_ylabel("")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -17,6 +16,7 @@ from her.plots.style import COLORS, strategy_style
 from her_course.figures.display import show
 from her_course.figures.goal_strategies import environment_name
 from her_course.figures.implementation import draw_arena
+from her_course.figures.interactive import with_sliders
 from her_course.figures.style import words
 
 # ---------------------------------------------------------------------------------------------- relabelled step by step
@@ -95,15 +95,7 @@ def explore(
         _label_step(ax)
         show(fig, "relabelling.explore")
 
-    if os.environ.get("TQDM_DISABLE"):  # executed without a reader: a widget would be dead in the stored notebook
-        return draw(t, k)
-    from ipywidgets import IntSlider, interact
-
-    sliders = {
-        "t": IntSlider(t, 0, len(episode) - 1, description="t", continuous_update=False),
-        "k": IntSlider(k, 1, 16, description="k", continuous_update=False),
-    }
-    interact(draw, **sliders)
+    with_sliders(draw, t=(t, 0, len(episode) - 1, 1), k=(k, 1, 16, 1))
 
 
 def _label_step(ax: Axes) -> None:

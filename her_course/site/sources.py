@@ -71,6 +71,7 @@ def find_pages(repository: Path, lang: str) -> dict[Path, str]:
         **{path: f"chapters/{path.name}" for path in chapters},
         **{path: f"exercises/{path.name}" for path in tasks},
         in_language(repository / "chapters" / "glossary.md", lang): "glossary.md",
+        in_language(repository / "chapters" / "links.md", lang): "links.md",
         in_language(repository / "solutions" / "INSTRUCTORS.md", lang): "instructors.md",
         in_language(repository / "results" / "README.md", lang): "results/details.md",
     }
