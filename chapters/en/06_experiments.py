@@ -210,7 +210,7 @@ factor = times_as_fast(arrived["none"], arrived["her"], grid=16)
 factor["medians"] = np.median(arrived["none"]) / np.median(arrived["her"])
 assert 1 < factor["low"] < factor["high"] < 15
 columns = [f"seed {seed}" for seed in five]
-pd.DataFrame(arrived, index=columns).T.assign(**{k: [x, ""] for k, x in factor.items()}).round(2)
+pd.DataFrame(arrived, index=columns).T.assign(**{k: [round(x, 2), ""] for k, x in factor.items()})
 
 # %% [markdown] zh="74399942"
 # Both arrive, so there is a factor with two ends (`times`, `low`, `high`), and the ratio of medians (`medians`) is not far from it: of 32 patterns, random flips hit one often enough, and HER is a few times faster. *The harder the task, the wider the gap*: that is the sentence to keep, not any factor.

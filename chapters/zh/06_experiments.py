@@ -210,7 +210,7 @@ factor = times_as_fast(arrived["none"], arrived["her"], grid=16)
 factor["medians"] = np.median(arrived["none"]) / np.median(arrived["her"])
 assert 1 < factor["low"] < factor["high"] < 15
 columns = [f"seed {seed}" for seed in five]
-pd.DataFrame(arrived, index=columns).T.assign(**{k: [x, ""] for k, x in factor.items()}).round(2)
+pd.DataFrame(arrived, index=columns).T.assign(**{k: [round(x, 2), ""] for k, x in factor.items()})
 
 # %% [markdown]
 # 两边都达到，于是有倍数，也有上下两端（`times`、`low`、`high`）；换成中位数之比（`medians`），差得不多：32 种图案，乱翻也常常碰上，HER 只是快几倍。 *任务越难，差距越大*：要记的是这一句，不是某个倍数。
