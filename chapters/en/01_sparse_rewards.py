@@ -419,7 +419,7 @@ def practise(n_bits, seed, rounds, **changes):
 # %% [markdown] zh="cc8468d8"
 # Three seeds, two tasks, one run on each core, about half a minute.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 from functools import partial
 
 from her_course.figures.progress import on_all_cores
@@ -595,7 +595,7 @@ show(fig, "sparse_rewards.targets")
 #
 # Change one at a time and see what helps. 10 bits, no HER, three seeds, 64 rounds or 4,096 episodes each. "ends, squared" stops bootstrapping at a hit, whose target is then 0, and replaces the Huber loss by the squared one, so that large errors are not flattened (neither alone is enough, see [`results/ends`](../../results/README.md)); "difference" feeds the network only which bits differ.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 CHANGES = {
     "as above": {},
     "ends, squared": {"success_ends": True, "agent_settings": {"loss": "squared"}},
@@ -682,7 +682,7 @@ def practise_push(seed, rounds, strategy="none", shape=None):
 # %% [markdown] zh="8acbd2d9"
 # Six contestants: the sparse reward; the three shaped ones; shaping by $d$ with HER; and the sparse reward with HER, the subject of this course. Three seeds each, 60 rounds or 192,000 steps per seed, one on each core.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 HINTS = {"−d": minus_distance, "−d²": minus_square, "potential": potential}
 contestants = {("sparse", "none"): None} | {(name, "none"): hint for name, hint in HINTS.items()}
 contestants |= {("−d", "future"): minus_distance, ("sparse", "future"): None}

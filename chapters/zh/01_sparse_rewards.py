@@ -419,7 +419,7 @@ def practise(n_bits, seed, rounds, **changes):
 # %% [markdown]
 # 三个种子（seed），两种题，每个核练一个，大约半分钟。
 
-# %% tags=["nbval-ignore-output"]
+# %%
 from functools import partial
 
 from her_course.figures.progress import on_all_cores
@@ -595,7 +595,7 @@ show(fig, "sparse_rewards.targets")
 #
 # 一次改一样，看哪样管用。10 位，没有 HER，三个种子（seed），各 64 轮、4,096 个回合。“ends, squared” 是命中处不再往后自举，那一步的目标值就是 0，同时把 Huber 损失换成平方，大误差就不会被压成线性（单改其中一样不够，见 [`results/ends`](../../results/README.md)）；“difference” 只喂“哪几位不同”。
 
-# %% tags=["nbval-ignore-output"]
+# %%
 CHANGES = {
     "as above": {},
     "ends, squared": {"success_ends": True, "agent_settings": {"loss": "squared"}},
@@ -682,7 +682,7 @@ def practise_push(seed, rounds, strategy="none", shape=None):
 # %% [markdown]
 # 六位选手：稀疏奖励；三种塑形；按 $d$ 塑形再加 HER；稀疏奖励加上本课的主角 HER。每位三个种子，每个种子 60 轮、19.2 万步，每个核练一位。
 
-# %% tags=["nbval-ignore-output"]
+# %%
 HINTS = {"−d": minus_distance, "−d²": minus_square, "potential": potential}
 contestants = {("sparse", "none"): None} | {(name, "none"): hint for name, hint in HINTS.items()}
 contestants |= {("−d", "future"): minus_distance, ("sparse", "future"): None}
