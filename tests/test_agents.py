@@ -258,3 +258,17 @@ def test_a_network_shared_over_bits_needs_an_action_for_each():
         DQN(14, 6, DQNConfig(shared=True))
     with pytest.raises(ValueError, match="shared: expected inputs to be 'pair', got 'both'"):
         DQNConfig(shared=True, inputs="both")
+
+
+def test_some_networks_shared_over_bits_solve_bit_flipping_untrained():
+    """What results/README says of 100 bits: the two unequal cases of a bit ranked first are enough."""
+    solved, n = 0, 100
+    for seed in range(100):
+        dqn, rng = DQN(2 * n, n, DQNConfig(shared=True, hidden=(32,)), seed=seed), np.random.default_rng(seed)
+        state, goal = rng.choice([-1.0, 1.0], (2, 20, n)).astype(np.float32)
+        reached = np.zeros(20, bool)
+        for _ in range(n):
+            state[np.arange(20), dqn.act(np.hstack([state, goal]))] *= -1
+            reached |= (state == goal).all(axis=1)
+        solved += reached.all()
+    assert 2 <= solved <= 10, solved
