@@ -1,6 +1,8 @@
 """Robots of Gymnasium-Robotics: the same episodes quick or slow; runs resume; clear errors."""
 
 import json
+import subprocess
+import sys
 from importlib import metadata
 
 import gymnasium as gym
@@ -115,6 +117,20 @@ def test_a_robot_can_be_filmed():
     assert film.success[-1]
     assert np.abs(film.frames[0].astype(int) - film.frames[-1]).mean() > 0.5  # it has moved
     assert film.achieved_goals.shape == (51, 3)
+
+
+def test_torch_can_be_used_after_a_film():
+    """With PyTorch for CUDA and a Mesa driver, the first optimiser after it used to end the process."""
+    code = """
+import torch
+from her.policies import load_policy, play
+try:
+    play(load_policy("FetchReach-v4"), seed=3, width=64, height=64)
+except RuntimeError as error:
+    print(error)
+torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=300).returncode == 0
 
 
 def test_a_missing_driver_is_named(monkeypatch):

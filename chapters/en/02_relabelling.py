@@ -642,8 +642,8 @@ def episodes_needed(cells, k, seed, limit, start=-10.0):
 from her_course.figures.progress import progress_bar
 
 SEEDS = range(SEED, SEED + (10 if PROFILE == "full" else 2))
-LIMIT = 15_000 if PROFILE == "full" else 4_000
-lengths = (5, 7, 9, 11) if PROFILE == "full" else (5, 7, 9)
+LIMIT = 15_000 if PROFILE == "full" else 2_000
+lengths = (5, 7, 9, 11) if PROFILE == "full" else (5, 7)
 needed = {"her": {}, "none": {}}
 for cells in progress_bar(lengths):
     for name, k in (("her", 4), ("none", 0)):

@@ -316,8 +316,10 @@ fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=(2, 3))
 draw_moved_shares(axes[0], share)
 draw_replay_rates(axes[1], energies, {name: rates[name] for name in ("td", "energy")})
 show(fig, "priorities.replayed")
-assert share["energy"] > 0.85
-assert share["energy"] > share["td"] > share["uniform"] or PROFILE == "quick"
+assert share["energy"] > share["uniform"]
+if PROFILE == "full":
+    assert share["energy"] > 0.85
+    assert share["energy"] > share["td"] > share["uniform"]
 
 
 # %% [markdown] zh="e3622e36"
@@ -468,7 +470,7 @@ def snapshot(trainer):
     return deepcopy(trainer.agent), practised, buffer.report()["reach"]
 
 
-GROW_ROUNDS = 80 if PROFILE == "full" else 20
+GROW_ROUNDS = 80 if PROFILE == "full" else 13
 
 
 # %%

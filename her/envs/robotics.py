@@ -61,6 +61,8 @@ def make_filmed(env_id: str, env_kwargs: Mapping[str, Any], width: int, height: 
     """One environment that draws, a Fetch robot from near enough to see what it does; a RuntimeError if it cannot."""
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         os.environ.setdefault("MUJOCO_GL", "egl")  # left to itself, mujoco opens a window that nobody has
+    with contextlib.suppress(ImportError):
+        import triton  # noqa: F401 (PyTorch for CUDA brings it; imported after a Mesa driver, its LLVM ends the process)
     how = {"render_mode": "rgb_array", "width": width, "height": height}
     if env_id.startswith("Fetch"):
         far = 2.0 if env_id.startswith("FetchSlide") else 1.6

@@ -109,7 +109,7 @@ def _canvas(grading: Grading, written: Written, lang: str) -> Iterator[Path]:
         marks = {titles[c]: "EX" if (student, c) in exempt else number(score) for c, score in scores.items()}
         rows.append(row | {"Section": who.section} | marks)
     columns = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *titles.values()]
-    yield _write_csv(grading.out / "canvas" / "Grades.csv", pd.DataFrame(rows, columns=columns).fillna(""))
+    yield _write_csv(grading.out / "canvas" / "Grades.csv", pd.DataFrame(rows, columns=columns))
 
 
 def _moodle(grading: Grading, written: Written, lang: str) -> Iterator[Path]:
