@@ -262,7 +262,7 @@ def learning_curve(function: Callable, seed: int, rounds: int | None = None) -> 
 def stored_curves(exercise: str) -> dict[str, Curve]:
     """What was measured, "faulty" and "mended": steps, and (n_seeds, n) success rates; see `learning_curve`."""
     from her.plots.curves import read_curves
-    from her_course.notebooks import find_chapters
+    from her_course.places import find_chapters
 
     curves = read_curves(find_chapters().parent / "results" / "faults" / "curves.csv")
     return {variant: curves[exercise, variant] for variant in ("faulty", "mended")}

@@ -260,6 +260,7 @@ def test_a_network_shared_over_bits_needs_an_action_for_each():
         DQNConfig(shared=True, inputs="both")
 
 
+@pytest.mark.slow
 def test_some_networks_shared_over_bits_solve_bit_flipping_untrained():
     """What results/README says of 100 bits: the two unequal cases of a bit ranked first are enough."""
     solved, n = 0, 100

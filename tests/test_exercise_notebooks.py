@@ -61,10 +61,9 @@ def test_an_exercise_runs_as_it_is_handed_out_and_says_what_is_to_do(path, tmp_p
 
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
-def test_a_solution_runs_and_every_check_is_full(path, tmp_path):
-    [result] = notebooks.run([path], os.environ["HER_PROFILE"], tmp_path, progress=False)
-    assert result.failure is None, str(result.failure)
-    said = printed(nbformat.read(tmp_path / os.environ["HER_PROFILE"] / f"solutions/{path.stem}.ipynb", 4))
+def test_every_check_of_a_solution_is_full(path):
+    """In its stored outputs, which nbval compares with those of today."""
+    said = printed(notebooks.read(path.with_suffix(".ipynb")))
     for exercise in registry.of_chapter(int(path.stem[2:])):
         assert re.search(rf"^{exercise.name}   (\d+)/\1   ✓", said, re.MULTILINE)
     assert "还没写" not in said

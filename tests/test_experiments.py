@@ -242,6 +242,7 @@ def without_seconds(path):
     return [{key: value for key, value in row.items() if key != "cpu_seconds"} for row in table(path)]
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_gives_the_same_table(tmp_path):
     from dask.distributed import LocalCluster
 

@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +63,10 @@ def test_a_function_of_ones_own_is_trained_by_its_name():
     steps, success = faults.learning_curve(mended_batch, seed=0, rounds=3)
     assert steps.tolist() == [1, 2, 3]
     assert np.allclose(success, faults.stored_curves("mended_batch")["mended"][1][0, :3], atol=1e-4)
+
+
+def test_showing_a_curve_loads_nothing_that_reads_notebooks():
+    """Which takes longer than all the rest of the cell."""
+    program = "import sys; from her_course.faults import stored_curves; stored_curves('mended_score')"
+    program += "; print('nbformat' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "False\n"

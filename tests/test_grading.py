@@ -121,6 +121,7 @@ def test_seeds_are_secret_and_differ_unless_given(tmp_path):
     assert len(seeds) == 5
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_grades(small_class, tmp_path):
     distributed = pytest.importorskip("distributed")
     folder, chapters, _, grading = small_class

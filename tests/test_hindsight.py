@@ -1,5 +1,6 @@
 """Relabelling: which rows, with which goals, what reward, and where episodes end under the new goal."""
 
+import os
 import warnings
 from functools import partial
 
@@ -37,6 +38,7 @@ from her.prioritized import transition_sampler
 from her.reach import ReachGoals
 from her.replay import UniformTransitions
 
+FULL = os.environ["HER_PROFILE"] == "full"
 STRATEGIES = [strategy.value for strategy in GoalSelectionStrategy]
 each_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
 
@@ -289,7 +291,7 @@ def _a_file_for_the_machine(tmp_path_factory):
 
 
 TestBufferAgainstLists = BufferAgainstLists.TestCase
-TestBufferAgainstLists.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+TestBufferAgainstLists.settings = settings(max_examples=200 if FULL else 60, stateful_step_count=30, deadline=None)
 
 
 # Which goals: the distribution

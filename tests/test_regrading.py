@@ -214,7 +214,7 @@ def take(step: tuple, course: Class) -> None:
 
 
 @settings(
-    max_examples=150 if FULL else 20,
+    max_examples=150 if FULL else 10,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),

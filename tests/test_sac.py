@@ -175,6 +175,7 @@ def test_an_agent_that_is_given_its_state_back_goes_on_as_if_nothing_had_been():
     np.testing.assert_array_equal(agent.act(x, explore=True), other.act(x, explore=True))
 
 
+@pytest.mark.slow
 def test_it_learns_to_reach_through_the_gap():
     settings = {"hidden": (64, 64), "learning_rate": 2e-3, "tau": 0.05}
     config = settings_for("her/Reach-v0", agent="sac", agent_settings=settings, max_steps=45_000, evaluate_every=100)
