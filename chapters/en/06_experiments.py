@@ -236,10 +236,10 @@ arms.columns = [f"run {i}" for i in arms.columns]
 arms["k steps"] = (of_variant["env_steps"].mean() / 1e3).round(1)
 arms.astype("string").fillna("")
 
-# %% [markdown] zh="cb471144"
+# %% [markdown] zh="ac49db94"
 # Where a variant's name says `moved`, half of each batch comes from episodes in which the block was moved; where it says `energy`, episodes are drawn by energy (chapter 5); `her` and nothing else is plain HER. The paper has nothing like `moved`, a cousin of energy. Where it says `grasped`, half of the training episodes begin with the block in the fingers: by chance the block is hardly ever lifted, and what hardly ever happens is hardly ever relabelled. The paper does that too, for this very task (and adds in footnote 3 that it can be done without, if goals are sometimes on the table and sometimes in the air; our budget is smaller). With `sac`, the learner is SAC instead of DDPG. Evaluations always begin with the block on the table.
 #
-# In the panel on the left the lines differ in replay alone: whether goals are replaced, and how episodes are drawn. Guess first: which of the two is missed most?
+# In the panel on the left the lines differ in replay alone: whether goals are replaced, and how episodes are drawn. Guess first: which of the two is missed most? The hollow points are other people's, read off their own logs and plots: the TQC of rl-baselines3-zoo (one run), and the DDPG of [spitis/mrl](https://github.com/spitis/mrl) (three seeds, whose substitute goals include goals pursued in the past).
 
 # %%
 from her_course.figures.experiments import draw_robots

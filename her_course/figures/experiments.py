@@ -91,8 +91,19 @@ def draw_bits(ax: Axes, rates: Mapping[str, Mapping[int, Sequence[float]]]) -> A
     return ax
 
 
+#: steps and success at the last step that others reached, read off their own logs and plots: the TQC of
+#: rl-baselines3-zoo (one run), and the DDPG of spitis/mrl (three seeds)
+READ_OFF = {
+    "push": {"rl-baselines3-zoo": (200_000, 0.95), "spitis/mrl": (280_000, 0.95)},
+    "pick": {"rl-baselines3-zoo": (350_000, 0.95), "spitis/mrl": (600_000, 0.95)},
+    "slide": {"rl-baselines3-zoo": (541_000, 0.6), "spitis/mrl": (330_000, 0.6)},
+}
+
+
 def draw_robots(ax: Axes, curves: Mapping[str, tuple[Sequence[float], np.ndarray]], task: str) -> Axes:
     """Learning curves of one of the Fetch tasks: the ablation of FetchPush, or what the others were trained with.
+
+    Two points say when others were as far; see `READ_OFF`.
 
     Args:
         curves: by variant: steps, and (n_seeds, n_evaluations) success rates. Variants that belong to neither are left
@@ -115,6 +126,9 @@ def draw_robots(ax: Axes, curves: Mapping[str, tuple[Sequence[float], np.ndarray
     for variant, (label, look) in looks.items():
         if variant in curves:
             draw_seeds(ax, *curves[variant], label, look)
+    for (name, point), marker in zip(READ_OFF[task].items(), "Xs", strict=True):
+        label = words(f"{name}（读自记录）", f"{name} (read off)")
+        ax.plot(*point, marker, color=COLORS["black"], markerfacecolor="none", label=label)
     label_success_axes(ax, language(), "end")
     titles = {
         "push": words("FetchPush：推", "FetchPush"),
