@@ -698,8 +698,8 @@ def schedules(folder):
 settings = pd.concat([schedules(folder) for folder in ("variants", "variants_why")])
 settings.groupby(level=[0, 1], sort=False).first().round(2)
 
-# %% [markdown] zh="bcd76c11"
-# Today's runs schedule $\beta$ (0.4 to 1) and $\lambda$ (1 to 100) over their whole length, and so do those of `variants_why`. The runs in `variants` are older. Their tables recorded no schedule (`NaN`), and it was made for 100,000 batches where a run has 5,640 or 8,400: $\beta$ only got from 0.4 to 0.43 or 0.45, $\lambda$ from 1 to 1.8 or 2.3. What follows about `td` and `cher` is about the *beginning* of their schedules. $\alpha=0.6$.
+# %% [markdown] zh="d6559526"
+# A schedule is as long as its run: $\beta$ goes from 0.4 to 1 and $\lambda$ from 1 to 100, while $\alpha$ stays at 0.6. `td_beta_0` and `td_beta_1` hold $\beta$ still, and `cher_diversity_only` keeps $\lambda$ at 0: breadth and nothing else.
 #
 # The curves are means of five seeds; beside them stand the steps at which each seed first reached 0.9, a dot each. Which method's dots are clear of those of uniform?
 
@@ -773,8 +773,8 @@ def final(folder):
 
 final("variants").round(3)
 
-# %% [markdown] zh="4a4611e2"
-# Bit flipping first: every interval has 1 in it, and nobody can be called faster. Then Push: energy is the fastest, with the interval farthest from 1, and TD error comes second. For the curriculum of reach and for CHER, see whether 1 is in the interval: if it is, they were not told apart from uniform. The final results are all above 0.96. In bit flipping every seed of `td` and `cher` is a point or two below those of `uniform`; but the uniform runs of `variants_why` below, trained anew, end at 0.98 to 0.995 as well, so do not build on it.
+# %% [markdown] zh="e00baab9"
+# Bit flipping first: every interval has 1 in it, and nobody can be called faster. Then Push: energy is the fastest, with the interval farthest from 1, and TD error comes second. For the curriculum of reach and for CHER, see whether 1 is in the interval: if it is, they were not told apart from uniform. The final results are all 0.98 or better and cannot be ranked, which is why steps are compared.
 #
 # Why is TD error no faster in bit flipping? Staleness (5.5) is one explanation, but not yet the cause. `variants_why` has the same task with several $\beta$, and with $\alpha=0$, which should draw as uniform does:
 

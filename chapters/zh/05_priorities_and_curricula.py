@@ -699,7 +699,7 @@ settings = pd.concat([schedules(folder) for folder in ("variants", "variants_why
 settings.groupby(level=[0, 1], sort=False).first().round(2)
 
 # %% [markdown]
-# 现在训练时，$\beta$（0.4 升到 1）和 $\lambda$（1 升到 100）的日程都和一次训练一样长，`variants_why` 就是这样跑的。`variants` 的运行早一些，表里没有记日程（`NaN`），那时的日程按十万批来排，而一次训练只有 5,640 或 8,400 批：$\beta$ 只从 0.4 升到 0.43 或 0.45，$\lambda$ 只从 1 升到 1.8 或 2.3。所以下面 `td` 和 `cher` 的成绩，说的是日程*刚开头*的样子。$\alpha=0.6$。
+# 日程都和一次训练一样长：$\beta$ 从 0.4 升到 1，$\lambda$ 从 1 升到 100，$\alpha$ 一直是 0.6。`td_beta_0`、`td_beta_1` 把 $\beta$ 定住不动，`cher_diversity_only` 的 $\lambda$ 一直是 0，只求广。
 #
 # 曲线：线是五个种子的平均。右边是每个种子第一次达到 0.9 的步数，一点一个种子。哪种办法的点和 uniform 的分得开？
 
@@ -774,7 +774,7 @@ def final(folder):
 final("variants").round(3)
 
 # %% [markdown]
-# 先看翻比特：每个区间里都有 1，谁也说不上更快。再看推冰球：能量最快，区间离 1 最远；TD 误差其次。由近及远的课程和 CHER，要看区间里有没有 1：有，就是没分出来。最后成绩大家都在 0.96 以上。翻比特上 `td` 和 `cher` 的每个种子都比 `uniform` 的低一两个百分点；可下面 `variants_why` 重跑的 uniform 也只有 0.98 到 0.995，这点差别当不得真。
+# 先看翻比特：每个区间里都有 1，谁也说不上更快。再看推冰球：能量最快，区间离 1 最远；TD 误差其次。由近及远的课程和 CHER，要看区间里有没有 1：有，就是没分出来。最后成绩大家都在 0.98 以上，分不出高低，所以比的是步数。
 #
 # 为什么翻比特上 TD 误差不快？陈旧（5.5）是一个解释，但不能就此断定。`variants_why` 里有同一任务的几种 $\beta$，另有 $\alpha=0$（抽法应当和均匀一样）：
 
