@@ -24,8 +24,10 @@ def on_all_cores(jobs: Sequence[Callable[[], T]]) -> list[T]:
     """What the jobs return, in their order: as many run at a time as there are cores, and a bar counts them.
 
     They may be functions of a notebook, but run in other processes: what they print or draw does not appear in it.
+    In the quick profile they run here, one after the other: its jobs are shorter than the start of a process.
     """
     from joblib import Parallel, delayed
 
-    outcomes = Parallel(n_jobs=-1, batch_size=1, return_as="generator")(delayed(job)() for job in jobs)
+    n_jobs = 1 if os.environ.get("HER_PROFILE") == "quick" else -1
+    outcomes = Parallel(n_jobs=n_jobs, batch_size=1, return_as="generator")(delayed(job)() for job in jobs)
     return list(progress_bar(outcomes, total=len(jobs)))
