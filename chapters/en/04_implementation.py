@@ -468,7 +468,7 @@ from her.training.evaluation import evaluate
 torch.set_num_threads(1)
 envs, test_envs = (make_envs("her/BitFlip-v0", n, n_bits=15) for n in (64, 100))
 bit_config = HERConfig("future", 4, all_bits)
-ROUNDS = 16 if PROFILE == "full" else 6
+ROUNDS = 16 if PROFILE == "full" else 4
 SEEDS = range(SEED, SEED + (3 if PROFILE == "full" else 1))
 
 
