@@ -494,7 +494,7 @@ def perfect_value(d):
 
 truth = np.array([perfect_value(d) for d in range(16)])
 backed_up = -1.0 * (np.arange(16) != 1) + gamma * truth[np.append(1, np.arange(15))]
-print(f"{truth.min():.1f} … {truth.max():.1f}, off by {abs(truth - backed_up).max():.0e}")
+print(f"{truth.min():.1f} … {truth.max():.1f}, off by {abs(truth - backed_up).max():.12f}")
 
 
 # %% [markdown] zh="77903fda"
