@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import urllib.request
 from pathlib import Path
@@ -111,6 +112,13 @@ def test_an_environment_that_cannot_be_written_to_will_do(tmp_path, monkeypatch,
     monkeypatch.setattr(lab, "settings_file", lambda: tmp_path / "file" / "her-course.json")
     lab.write_settings()
     assert "cannot be written" in capsys.readouterr().out
+
+
+def test_no_command_waits_for_a_grammar_that_nothing_needs():
+    """jsonschema builds one of non-ASCII addresses with lark, which took half of the start of JupyterLab."""
+    program = "import sys; from click.testing import CliRunner; from her.cli import main; "
+    program += "CliRunner().invoke(main, ['lab', '--help']); import jsonschema; print('lark' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "False\n"
 
 
 @pytest.mark.browser
