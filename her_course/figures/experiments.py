@@ -136,7 +136,7 @@ def draw_robots(ax: Axes, curves: Mapping[str, tuple[Sequence[float], np.ndarray
         "slide": words("FetchSlide：滑", "FetchSlide"),
     }
     ax.set_title(titles[task])
-    ax.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=2)  # below: the lines are everywhere
+    ax.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.24))  # below: the lines are everywhere
     return ax
 
 
