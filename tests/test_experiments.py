@@ -213,7 +213,7 @@ def test_wrong_flags_are_refused_before_anything_runs(tmp_path, words, message):
 
 
 def test_a_sweep_killed_half_way_does_only_what_is_missing(tmp_path):
-    out, grid = tmp_path / "runs", ["--grid", "strategy=future,none", "--seeds", "0-2", "--set", "max_steps=4000"]
+    out, grid = tmp_path / "runs", ["--grid", "strategy=future,none", "--seeds", "0-2", "--set", "max_steps=2000"]
     words = ["sweep", *FLAGS, *grid, "--out", str(out)]
     sweep = subprocess.Popen(
         [sys.executable, "-m", "her.cli", *words, "--jobs", "1"], start_new_session=True, stderr=subprocess.DEVNULL

@@ -60,7 +60,7 @@ def test_a_film_shows_the_whole_episode(tmp_path):
 
 
 def test_her_export_stores_the_policy_of_a_run_and_judges_it(tmp_path):
-    config = settings_for("her/BitFlip-v0", {"n_bits": 5}, n_envs=8, max_steps=4000, evaluation_episodes=20)
+    config = settings_for("her/BitFlip-v0", {"n_bits": 5}, max_steps=4000, evaluation_episodes=20)
     summary = Run(config, tmp_path / "run").train()
     command = ["export", str(tmp_path / "run"), "--out", str(tmp_path / "p.npz"), "--episodes", "300", "--seed", "4"]
     result = CliRunner().invoke(main, command)

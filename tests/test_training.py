@@ -350,6 +350,7 @@ def test_a_run_stopped_between_rounds_goes_on_as_if_it_had_not_been(tmp_path, en
 def test_kill_9_and_resume_end_where_an_undisturbed_run_ends(tmp_path):
     arguments = ["her/BitFlip-v0", "--env-kwargs", "n_bits=12", "--max-steps", "15000", "--seed", "5", "--quiet"]
     command = [sys.executable, "-m", "her.cli", "train", *arguments, "--checkpoint-seconds", "0"]
+    command += ["--set", "updates_per_round=20"]
     subprocess.run([*command, "--out", tmp_path / "whole"], check=True, capture_output=True)
     parts = tmp_path / "parts"
     kills = 0
