@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from her.cli import main
+from her.plots.curves import draw_records
 from her.sweeps.grid import plan, read_sweep
 from her.sweeps.running import sweep
 from her.sweeps.tables import read_records, read_tables, write_tables
@@ -345,3 +346,14 @@ def test_a_sweeps_tables_and_its_folders_tell_the_same_curves(tmp_path):
     for one, other in zip(folders, sorted(tables, key=lambda record: record.variant), strict=True):
         assert (one.variant, one.config, one.final) == (other.variant, other.config, other.final)
         pd.testing.assert_series_equal(one.success, other.success)
+
+
+def test_the_legend_of_many_variants_is_on_the_page_and_names_each_once():
+    records = read_records(RESULTS / "sensitivity")
+    figure = draw_records(records, "en")
+    figure.canvas.draw()
+    [legend] = figure.legends
+    assert {text.get_text() for text in legend.get_texts()} == {record.variant for record in records}
+    page, taken = figure.bbox, legend.get_window_extent()
+    assert page.x0 <= taken.x0 < taken.x1 <= page.x1
+    assert all(ax.get_window_extent().height > 100 for ax in figure.axes)

@@ -76,7 +76,11 @@ def draw_records(records: Sequence[RunRecord], lang: str, titles: dict[str, str]
         label_success_axes(ax, lang, of_task[0].config["success_at"])
         ax.set_title((titles or {}).get(task, task))
     lines = {line.get_label(): line for ax in axes.flat for line in ax.get_lines()}
-    fig.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=min(len(lines), 2 * columns, 5))
+    lines = {label: line for label, line in lines.items() if not label.startswith("_")}  # those of single seeds
+    room = int(fig.get_figwidth() / (0.7 + 0.09 * max(map(len, lines))))  # inches
+    in_a_row = max(1, min(len(lines), room, 5))
+    fig.set_figheight(fig.get_figheight() + 0.2 * ((len(lines) - 1) // in_a_row))
+    fig.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=in_a_row)
     return fig
 
 
