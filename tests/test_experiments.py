@@ -349,7 +349,7 @@ def test_a_sweeps_tables_and_its_folders_tell_the_same_curves(tmp_path):
 
 
 def test_the_legend_of_many_variants_is_on_the_page_and_names_each_once():
-    records = read_records(RESULTS / "sensitivity")
+    records = [record for record in read_records(RESULTS / "sensitivity") if record.task != "push"]
     figure = draw_records(records, "en")
     figure.canvas.draw()
     [legend] = figure.legends
