@@ -169,9 +169,19 @@ def _status(results: list[CaseResult], outcomes: list[Outcome]) -> str:
 
 def _points(name: str, results: list[CaseResult]) -> tuple[float, float]:
     """Each group is worth its weight, of which an answer gets the share of cases that passed."""
-    known = weights()["default"] | weights().get(name, {})
     groups: dict[str, list[bool]] = {}
     for result in results:
         groups.setdefault(result.group, []).append(result.passed)
+    known = _weights(name)
     points = sum(known[group] * sum(passed) / len(passed) for group, passed in groups.items())
     return points, sum(known[group] for group in groups)
+
+
+def worth(exercise: Exercise, cases: Sequence[Case]) -> float:
+    """The points of an answer that passes all of these cases."""
+    groups = dict.fromkeys([case.group for case in cases] + ["purity"] * exercise.pure)
+    return sum(_weights(exercise.name)[group] for group in groups)
+
+
+def _weights(name: str) -> dict[str, float]:
+    return weights()["default"] | weights().get(name, {})

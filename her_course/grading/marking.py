@@ -21,11 +21,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from her_course.exercises import registry
-from her_course.exercises.model import Call, Case, Exercise, Outcome, Problem, Text, Verdict
-from her_course.exercises.results import CaseResult, judge_exercise
+from her_course.exercises.model import Case, Exercise, Outcome, Problem, Text, Verdict
+from her_course.exercises.results import CaseResult, judge_cases, make_cases, worth
 from her_course.exercises.running import lost, pack, unpack
 from her_course.grading.archives import open_safely
 from her_course.grading.sandbox import Limits, Sandbox, Task, shared
@@ -79,13 +77,13 @@ def _surviving(judge: Callable[[Sequence[Outcome]], Verdict]) -> Callable[[Seque
 
 
 class _Prepared(NamedTuple):
-    """An exercise, the calls of its public and of its hidden cases, and the points of a right answer.
+    """An exercise, its cases, the calls of the public and of the hidden ones, and the points of a right answer.
 
-    The exercise has the hidden cases among its public ones. All are made once, for all submissions. ``calls`` is a
-    digest of the calls: equal ones need not be made again.
+    All are made once, for all submissions. ``calls`` is a digest of the calls: equal ones need not be made again.
     """
 
     exercise: Exercise
+    cases: Sequence[Case]
     public: Task
     hidden: Task
     points: float
@@ -109,25 +107,14 @@ class _Prepared(NamedTuple):
 @lru_cache(maxsize=64)
 def _prepared(settings: Settings, chapter: int, name: str) -> _Prepared:
     exercise = next(exercise for exercise in settings.exercises(chapter) if exercise.name == name)
-    cases: list[Case] = []
-    calls: list[Call] = []
-
-    def make(rng: np.random.Generator) -> list[Case]:
-        if not cases:
-            cases.extend(replace(case, judge=_surviving(case.judge)) for case in exercise.cases(rng, settings.hidden))
-        return cases
-
-    def note(asked: Sequence[Call]) -> list[Outcome]:
-        calls.extend(asked)
-        return [lost("not_run")] * len(asked)
-
-    prepared = replace(exercise, public=make)
-    points = judge_exercise(prepared, note, settings.seed, hidden=False).max_points
+    made = make_cases(exercise, settings.seed, settings.hidden)
+    cases = [replace(case, judge=_surviving(case.judge)) for case in made]
+    calls = [call for case in cases for call in case.calls]
     public = sum(len(case.calls) for case in cases if not case.hidden)
     tasks = [Task.of(name, exercise.seconds, part) for part in (calls[:public], calls[public:])]
     digests = [[hashlib.sha256(call).hexdigest() for call in task.encoded] for task in tasks]
     digest = hashlib.sha256(repr((exercise.seconds, digests)).encode()).hexdigest()
-    return _Prepared(prepared, *tasks, points, digest)
+    return _Prepared(exercise, cases, *tasks, worth(exercise, cases), digest)
 
 
 def points(settings: Settings, chapter: int) -> dict[str, float]:
@@ -164,7 +151,7 @@ def mark(
     record |= {"isolation": ran["isolation"], "used": ran["used"]}
     if "found" not in ran["there"]:
         return record | {"rows": [one.row(ran["there"]["status"]) for one in prepared]}, ran
-    return record | _judged_all(ran, prepared, settings.seed), ran
+    return record | _judged_all(ran, prepared), ran
 
 
 def _run(
@@ -222,7 +209,7 @@ def _unpacked(text: str) -> list[Outcome]:
     return [unpack(data.read(struct.unpack("<Q", size)[0])) for size in iter(lambda: data.read(8), b"")]
 
 
-def _judged_all(ran: dict[str, Any], prepared: Sequence[_Prepared], seed: int) -> dict[str, Any]:
+def _judged_all(ran: dict[str, Any], prepared: Sequence[_Prepared]) -> dict[str, Any]:
     there, failed = ran["there"], dict(ran["failed"])
     nowhere = {name: text for cell, text in failed.items() for name in there["binds"][cell]}
     rows = []
@@ -236,7 +223,7 @@ def _judged_all(ran: dict[str, Any], prepared: Sequence[_Prepared], seed: int) -
         else:
             missing = len(one.public.encoded) + len(one.hidden.encoded) - len(outcomes)
             outcomes = [_explained(outcome, nowhere) for outcome in outcomes] + [lost("not_run")] * missing
-            row = _judged(one, outcomes, seed) | {"wall": came["wall"]}
+            row = _judged(one, outcomes) | {"wall": came["wall"]}
         rows.append(row | {"fingerprint": found["fingerprint"], "size": found["size"]})
     imports = {cell: text for cell, text in failed.items() if re.match(r"ModuleNotFound|ImportError", text)}
     modules = {name for text in imports.values() for name in re.findall(r"No module named '([\w.]{1,60})'", text)}
@@ -274,10 +261,10 @@ def _absent(one: _Prepared, found: dict[str, Any], failed: dict[int, str], pytho
     return one.row("missing")
 
 
-def _judged(one: _Prepared, outcomes: Sequence[Outcome], seed: int) -> dict[str, Any]:
+def _judged(one: _Prepared, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The row of an exercise whose function was called."""
     try:
-        result = judge_exercise(one.exercise, lambda calls: outcomes, seed, hidden=False)
+        result = judge_cases(one.exercise, one.cases, lambda calls: outcomes)
     except Exception as error:
         return one.row("grader_error", f"{type(error).__name__}: {error}")
     partly = result.status == "failed" and result.points > 0
