@@ -51,7 +51,10 @@ def transitions(by_error: bool, about: dict) -> dict[str, Any]:
 
 
 def dqn(envs: VecEnv, about: dict, seed: int, by_error: bool) -> BaseAlgorithm:
-    """With the settings of her/settings/bit_flip.toml, as far as SB3 has them: not double, and no targets clipped."""
+    """With the settings of her/settings/bit_flip.toml, as far as SB3 has them.
+
+    It is not double and clips no targets, and the target network follows at every step of the environments.
+    """
     return sb3.DQN(
         "MultiInputPolicy",
         envs,
