@@ -58,9 +58,9 @@ def test_every_check_takes_less_than_a_second_of_cpu(exercise, capsys):
         times = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         return sum(time.ru_utime + time.ru_stime for time in times)
 
-    check(exercise.solve())  # what is imported for the first time does not count
+    check(exercise.reference)  # what is imported for the first time does not count
     before = used()
-    assert check(exercise.solve()).passed
+    assert check(exercise.reference).passed
     assert used() - before < 1
 
 

@@ -99,7 +99,7 @@ ARRAYS = [
 @pytest.mark.parametrize("exercise", ARRAYS)
 def test_where_an_array_is_asked_for_a_list_or_a_tensor_is_told_to_be_of_the_wrong_type(exercise, turned):
     def answer(*arguments):
-        value = registry.find(exercise).solve()(*arguments)
+        value = registry.find(exercise).reference(*arguments)
         if isinstance(value, dict):
             return {key: turned(array.copy()) for key, array in value.items()}
         return turned(value.copy()) if value.ndim else value
@@ -126,7 +126,7 @@ def test_whoever_has_an_idea_is_rejected_in_the_check_and_named(exercise):
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
 def test_the_reference_is_accepted(exercise):
-    result = judged(exercise.name, exercise.solve(), hidden=True, seed=1)
+    result = judged(exercise.name, exercise.reference, hidden=True, seed=1)
     assert result.passed, failures(result)
     assert result.misconception is None
 

@@ -199,10 +199,6 @@ class Exercise:
             cases += [replace(case, group="hidden", hidden=True) for case in make(rng)]
         return cases
 
-    def solve(self) -> Callable:
-        """The reference implementation."""
-        return self.reference
-
     def text(self, misconception: str) -> Text:
         """What is to be said about a misconception."""
         return shared_text(MUTATES) if misconception == MUTATES else self.misconceptions[misconception].text
