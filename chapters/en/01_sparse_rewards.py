@@ -6,12 +6,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] zh="44fd70b8"
+# %% [markdown] zh="d60bab75"
 # # 1　Sparse rewards
 #
 # > **In this chapter** an agent practises for 6,400 episodes, and you can count its successes on your fingers. Afterwards it chooses actions no better than at random. It is not stupid: on a slightly smaller task the same code learns. Nor does its training error give it away: that is as small as that of the agent that has learned. By the end you can compute in one line what it will learn, you will have written its learning algorithm yourself, and you will have counted more than a thousand successes among its failures.
 # >
-# > **Time**: 35 minutes to read, about 3 minutes to run (2 CPU cores).
+# > **Time**: 35 minutes to read, about 5 minutes to run (2 CPU cores).
 # >
 # > **You need**: to be able to read PyTorch's `nn.Sequential`, and an idea of what a Q-value is.
 #
@@ -21,7 +21,7 @@
 # 2. write a sparse reward with a tolerance $\varepsilon$, in two lines;
 # 3. compute how likely a random policy is to hit a goal, and check it against data;
 # 4. recognise an agent that has learned nothing, from rewards and Q-values rather than from its training error;
-# 5. name the three things that are missing, and say what a hint (reward shaping) can and cannot do;
+# 5. name the three things that go wrong, and say what a hint (reward shaping) can and cannot do;
 # 6. count the successes in ten thousand steps of failure.
 
 # %% tags=["parameters"]
@@ -53,7 +53,7 @@ schematic("environment")
 #
 # $$J(\pi)=\mathbb{E}_{\pi}\Big[\sum_{t=0}^{\infty}\gamma^{t}\,r(s_t,a_t)\Big]$$
 #
-# **Goal-conditioned RL** takes the task out and writes it down as a goal $g$. One is drawn at the start of every episode; the policy sees it, and the reward is given by it:
+# **Goal-conditioned RL** takes the task out and writes it down as a goal $g$. One is drawn at the start of every episode; the policy sees it, and the reward is computed from it:
 #
 # $$J(\pi)=\mathbb{E}_{g\sim p(g)}\,\mathbb{E}_{\pi(\cdot\mid\cdot,\,g)}\Big[\sum_{t=0}^{\infty}\gamma^{t}\,r_g(s_t,a_t,s_{t+1})\Big]$$
 #
@@ -110,7 +110,7 @@ pd.DataFrame(map(sizes, ENVS), ENVS, ["state", "goal", "actions", "steps"])
 # %% [markdown] zh="a5f67d97"
 # ## 1.2　Only two rewards
 #
-# What is the least work when it comes to scoring? Reached: 0. Not reached: −1. "Reached" means closer to the goal than $\varepsilon$, the **tolerance**:
+# What is the simplest way to score a step? Reached: 0. Not reached: −1. "Reached" means closer to the goal than $\varepsilon$, the **tolerance**:
 #
 # $$r_g(s,a,s')=\begin{cases}0,&\lVert m(s')-g\rVert<\varepsilon\\-1,&\text{otherwise}\end{cases}$$
 #
@@ -446,7 +446,7 @@ heads = ["successes in practice", "of episodes", "success rate", "low", "high"]
 pd.DataFrame(rows, heads).T.rename_axis(["n", "seed"]).round(3)
 
 # %% [markdown] zh="f992036c"
-# With 8 bits every seed is above 90 %; with 15 none learned anything, and the successes of its whole practice can be counted on one hand.
+# With 8 bits every seed is above 90 %; with 15 no seed learned anything, and its successes in all its practice can be counted on one hand.
 
 # %%
 if PROFILE == "full":
@@ -485,7 +485,7 @@ show(fig, "sparse_rewards.lives")
 #
 # $$V^*(d)=-\sum_{i=0}^{d-2}\gamma^{i}-\frac{\gamma^{d}}{1-\gamma^{2}}$$
 #
-# Let Bellman's equation be the judge of that formula: where bits are wrong go one closer, where none is there is nothing but to leave.
+# Check the formula with Bellman's equation: with bits wrong, go one closer; with none wrong, every move leaves the goal.
 
 # %%
 def perfect_value(d):
@@ -526,10 +526,10 @@ draw_values_by_distance(axes[0], values, truth, -50)
 draw_choices_by_distance(axes[1], choices)
 show(fig, "sparse_rewards.distance")
 
-# %% [markdown] zh="32268796"
+# %% [markdown] zh="b1ac9456"
 # The blue lines have even learned the notch. (If one of them lies lower as a whole, it learned late and is still on its way up; its slope is right already, and slopes are all that choosing an action needs.) The red lines are flat: one wrong bit or all of them, the same value. And so their choices cannot be told from a blind flip.
 #
-# In numbers. The first column is the difference in value between one wrong bit and all wrong (last row: a perfect policy); the second is how far the share of right flips is from a blind flip's $d/n$, on average:
+# In numbers. The first column is the difference in value between one wrong bit and all wrong (last row: a perfect policy); the second is how far the share of right flips is from a blind flip's $d/n$, on average. With 8 bits a perfect policy would have 3.33 in the first:
 
 # %% tags=["nbval-ignore-output"]
 rows = {}
@@ -580,16 +580,16 @@ draw_reward_counts(axes[0], failed.rewards)
 draw_targets(axes[1], targets, -50)
 show(fig, "sparse_rewards.targets")
 
-# %% [markdown] zh="1dd46d2c"
+# %% [markdown] zh="3a6cdc08"
 # On the left, one; on the right, one narrow clump. Wherever you are, whatever you do, wherever you want to go, the answer is much the same.
 #
-# To be exact: that DQN does not solve 15 bits is said of *this budget* (three seeds of 6,400 episodes and 96,000 steps each), and of *this way of feeding it*: state and goal side by side, 15 bits of ±1 each. Feed it only which bits differ (1 where they do, 0 where they agree), and DQN without HER learns 15 bits in fewer than four thousand steps. Turn that round, 1 where they agree, and after thirty thousand steps it still never gets one right (`results/encoding`, five seeds each). So it is not that it never could.
+# To be exact: "DQN does not solve 15 bits" holds for *this budget* (three seeds of 6,400 episodes and 96,000 steps each), and for *this way of feeding it*: state and goal side by side, 15 bits of ±1 each. Feed it only which bits differ (1 where they do, 0 where they agree), and DQN without HER learns 15 bits in fewer than four thousand steps. Invert it, 1 where they agree, and after thirty thousand steps it still solves none (`results/encoding`, five seeds each). So it is not that it never could.
 #
-# ### What is missing: three things
+# ### Three things go wrong
 #
-# "Too few successes" is a third of the answer. All of it is this:
+# "Too few successes" is one of three things. These are all of them:
 #
-# 1. **Too rare.** With 15 bits, 6,400 episodes may hope for fewer than three hits.
+# 1. **Too rare.** With 15 bits, 6,400 episodes can expect fewer than three hits.
 # 2. **Too weak.** A hit does not stop bootstrapping: its target is $0+\gamma\cdot(-50)=-49$, among nothing but −50. The rarest of successes is worth a single point, which has to show above the noise of overestimation.
 # 3. **The input.** State and goal stand side by side, and the network has to find out by itself that what matters is where they differ.
 #
@@ -620,8 +620,8 @@ if PROFILE == "full":
 parts.rename_axis(["change", "seed"])
 
 
-# %% [markdown] zh="1f3d10de"
-# Look at the first column: "as above" and "ends, squared" start from hits that are about as rare, and the latter learns. So "too few hits" is not all of it: when a hit is worth 50 points and not 1, some dozens are enough. With another input, too, no HER is needed. Either way has its price: the first changes what happens after a success (the paper's Appendix A uses $\gamma=0.98$ for all transitions, those that end an episode included), and with 15 bits it is no longer enough (`results/ends`); the second has to know beforehand that comparing two strings of bits is the heart of the task. HER works on the rarity, and changes neither.
+# %% [markdown] zh="779099e9"
+# Look at the first column: "as above" and "ends, squared" start from hits that are about as rare, and the latter learns. So "too few hits" is not all of it: when a hit is worth 50 points and not 1, the few of the beginning are enough to get it started. With another input, too, no HER is needed. Either way has its price: the first changes what happens after a success (the paper's Appendix A uses $\gamma=0.98$ for all transitions, those that end an episode included), and with 15 bits it is no longer enough (`results/ends`); the second has to know beforehand that comparing two strings of bits is the heart of the task. HER works on the rarity, and changes neither.
 #
 # ## 1.5　So give it a hint?
 #
@@ -643,7 +643,7 @@ def minus_square(batch):
 
 
 # %% [markdown] zh="47e897c1"
-# The third is more careful. Ng et al. (1999) prove that adding $\gamma\Phi(s')-\Phi(s)$ to the reward, whatever $\Phi$ is, leaves the best policy what it was: **potential-based shaping**. With $\Phi=-10\,d$, coming 10 cm closer earns about 1, and going back returns it:
+# The third is more careful. Ng et al. (1999) prove that adding $\gamma\Phi(s')-\Phi(s)$ to the reward, whatever $\Phi$ is, leaves the optimal policy what it was: **potential-based shaping**. With $\Phi=-10\,d$, coming 10 cm closer earns about 1, and going back returns it:
 
 # %%
 def potential(batch):
@@ -724,17 +724,17 @@ if PROFILE == "full":
     assert means["sparse", "future"] > max(means["−d", "none"], means["−d²", "none"]) + 0.3
 pd.DataFrame(rows, heads).T.rename_axis(["reward", "replay"]).round(2)
 
-# %% [markdown] zh="1683e263"
+# %% [markdown] zh="5b52d82f"
 # The three seeds come first, then their mean and its 95 % interval (Student's t with three seeds, hence wide), then the median of the final distance. Look at the seeds: with one and the same shaping, they can be far apart.
 #
-# It is not as black and white as in the paper. Our puck is easier than a robot arm, and shaping by $d$ *does* teach something: pucks end up clearly nearer to their goals, and the three seeds push in 5 % to 26 % of them; with $d^2$ at most 5 % go in, with a potential none. In the same number of steps, HER without any hint gets 52 % to 100 %. Shaping by $d$ with HER gets 14 % to 63 %: a lower mean (0.38 against 0.82), but the seeds of the two overlap, and whether the hint does harm three seeds cannot say.
+# It is not as black and white as in the paper. Our puck is easier than a robot arm, and shaping by $d$ *does* teach something: pucks end up nearer to their goals, clearly in one seed, by less than ten centimetres in the other two, and 5 % to 26 % go in; with $d^2$ at most 5 % go in, with a potential none. In the same number of steps, HER without any hint gets 52 % to 100 %. Shaping by $d$ with HER gets 14 % to 63 %: a lower mean (0.38 against 0.82), but the seeds of the two overlap, and whether the hint does harm three seeds cannot say.
 #
 # Why does closer not count? The paper has two reasons (§4.4):
 #
 # - **What is optimised is not what is evaluated.** The shaped reward wants distances to be small *on average*, the evaluation wants the puck *in the ring*. The episodes that came nearer and did not get in are those to the right of the line.
 # - **Hints punish the wrong things.** Pushing askew costs reward, but learning to push begins with pushing askew. When that costs too much, the agent stays away.
 #
-# And our data add another: **hints that are much the same give results that are not.** Replacing $d$ by $d^2$ sounds like nothing, and the results differ. (Think of the slope: that of $d$ is 1 everywhere, that of $d^2$ is $2d$, flatter the nearer you get.) Potential-based shaping leaves the best policy alone, but it does not promise that it is learned soon; $\Phi$ and its size still have to be guessed, anew for each task. Take Reach: the place left of the wall that is nearest to the goal as the crow flies is, more often than not, the face of the wall and not the gap.
+# And our data add another: **hints that are much the same give results that are not.** Replacing $d$ by $d^2$ sounds like nothing, and the results differ. (Think of the slope: that of $d$ is 1 everywhere, that of $d^2$ is $2d$, flatter the nearer you get.) Potential-based shaping leaves the optimal policy alone, but it does not promise that it is learned soon; $\Phi$ and its size still have to be guessed, anew for each task. Take Reach: the place left of the wall that is nearest to the goal as the crow flies is, more often than not, the face of the wall and not the gap.
 #
 # What can be said is this: shaping works where there is a *good* hint, as in bit flipping; on this task, in these forms, it falls far behind HER when alone, and beside HER nothing shows that it adds anything.
 #
@@ -805,23 +805,23 @@ shares["4/5 · H₁₅/15"] = 0.8 * (1 / np.arange(1, 16)).mean()
 print(f"{np.mean(patterns):.1f} different patterns in an episode of 15 steps")
 pd.Series(shares, name="share of the batch").to_frame().round(3)
 
-# %% [markdown] zh="60c64879"
+# %% [markdown] zh="b132aa33"
 # The share of "own step" agrees with the formula that chapter 2 derives (last row), which is for episodes whose patterns are *all different*. The rest is retracing: the stuck agent keeps flipping the same bits there and back, passes far fewer than 15 patterns in its 15 steps, and often draws another visit to the very pattern it is at.
 #
 # ## 1.7　Looking back
 #
 # 1. **The goal becomes an input.** In goal-conditioned RL, policy, reward and value all see $g$. One network, 8 goals, 8 different actions (1.1, 1.4).
 # 2. **The reward takes two lines.** 0 when reached, −1 when not, and the line itself does not count; 8 cm off and 5 m off score the same (1.2).
-# 3. **Luck halves with every bit.** At the last step it is $2^{-n}$, at any step a Markov chain has the exact value; for $n=15$, 6,400 episodes may hope for fewer than three hits, and $n=50$ takes more than thirty years at a million steps a second (1.3).
+# 3. **Luck halves with every bit.** At the last step it is $2^{-n}$, at any step a Markov chain has the exact value; for $n=15$, 6,400 episodes can expect fewer than three hits, and $n=50$ takes more than thirty years at a million steps a second (1.3).
 # 4. **Hardly any 0, no slope.** Q slides towards $-1/(1-\gamma)=-50$, one wrong bit costs as much as all of them, choices are random guesses at $d/n$, and the training error is as small as that of the agent that has learned (1.4).
-# 5. **Three things are missing**: hits are too rare, a hit is too weak, and the input hides what matters (1.4). **Shaping needs a good hint**: it brought the pucks nearer; another exponent, another result. In the same number of steps, those with HER are far ahead (1.5).
+# 5. **Three things go wrong**: hits are too rare, a hit is too weak, and the input hides what matters (1.4). **Shaping needs a good hint**: it brought the pucks nearer; another exponent, another result. In the same number of steps, those with HER are far ahead (1.5).
 # 6. **There are successes among the failures.** The same transitions, scored under other goals, have some three thousand 0s instead of hardly any (1.6).
 #
 # ### Three misconceptions
 #
 # - **"The loss is going down, so it is learning."** To agree with oneself is not to know anything. See whether Q can tell near from far, and look at the success rate.
 # - **"Just let it practise a bit longer."** Every bit cuts the luck roughly in half. For 8 bits you can wait; for 50 you cannot.
-# - **"It cannot learn 15 bits, so DQN is too weak, or the code is wrong."** The same code learned 8. Three things are missing: hits are too rare, each is too weak (−49 beside −50), and the input does not show where the two strings differ. Mend one of the last two, and 10 bits are learned without HER.
+# - **"It cannot learn 15 bits, so DQN is too weak, or the code is wrong."** The same code learned 8. Three things go wrong: hits are too rare, each is too weak (−49 beside −50), and the input does not show where the two strings differ. Mend one of the last two, and 10 bits are learned without HER.
 #
 # ### Your turn
 #

@@ -6,12 +6,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] zh="5e73b9d3"
+# %% [markdown] zh="5a1a2363"
 # # 2　Relabelling
 #
 # > **In this chapter** there is a corridor, and a few hundred strolls through it, taken with eyes shut, *not one of which* gets where it was meant to go. Two identical tables learn from them. In one, not a single one of 243 numbers moves. The other ends up with every shortest path from every cell to every cell, correct to the last number. You can print them all and check by hand.
 # >
-# > **Time**: 35 minutes to read, about a minute and a half to run (2 CPU cores).
+# > **Time**: 35 minutes to read, about 2 minutes to run (2 CPU cores).
 # >
 # > **You need**: the sparse reward and $Q(s,a,g)$ of chapter 1; NumPy indexing.
 #

@@ -6,12 +6,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] zh="d40b9fad"
+# %% [markdown] zh="f66bffbc"
 # # 4　From a loop to arrays
 #
 # > **In this chapter** a loop of seven lines, which anyone can check by hand, becomes three lines of array code; after each change a cell checks with data that nothing else has changed. The three lines then feed two learners: DQN learns to set 15 bits, and DDPG learns to get around a wall. DDPG's update is on the page, and it agrees with the library's to the last digit.
 # >
-# > **Time**: 35 minutes to read, about 2 minutes to run (2 CPU cores).
+# > **Time**: 35 minutes to read, about 3 minutes to run (2 CPU cores).
 # >
 # > **You need**: NumPy indexing; DQN from chapter 1, relabelling from chapter 2.
 #
@@ -227,8 +227,8 @@ p = {f"A / {name}": [p_value(loop, draws[name])] for name in "BCD"}
 pd.DataFrame(p, index=["p"]).map("{:.2g}".format)
 
 
-# %% [markdown] zh="57075f6b"
-# The three lines (B) and the library (D) cannot be told from the loop. Rounding (C) has a $p$ of practically 0: goals at both ends get half their share.
+# %% [markdown] zh="cb0368ee"
+# The three lines (B) and the library (D) cannot be told from the loop. Rounding (C) has a $p$ of practically 0: where there are more than two, the goals at both ends get half as much as each in between.
 #
 # "Cannot be told apart" is not "the same"; it depends on how sensitive the test is. Mix 10, 20 and 50 % of rounded draws into the right ones, 50 times each: how often is $p<0.01$?
 
@@ -452,8 +452,8 @@ ms = {name: 100 * min(repeat(draw, number=10)) for name, draw in ways.items()}
 assert ms["loop"] > 10 * ms["buffer"]
 pd.DataFrame(ms | {"ratio": ms["loop"] / ms["buffer"]}, index=["ms a batch"]).round(2)
 
-# %% [markdown] zh="595d8e6a"
-# Milliseconds differ from machine to machine; the ratio hardly does. Training draws a few thousand batches. (A buffer can be written to disk and read again, `save` and `load`; it then draws the same batches as it would have.)
+# %% [markdown] zh="1be49ce4"
+# Milliseconds and ratio depend on the machine and on what else it is doing; that it is some two orders of magnitude does not. Training draws a few thousand batches. (A buffer can be written to disk and read again, `save` and `load`; it then draws the same batches as it would have.)
 #
 # ## 4.9　A training loop of a dozen lines
 #
@@ -491,8 +491,8 @@ steps = 64 * 15 * np.arange(1, ROUNDS + 1)
 assert min(curve[-1] for curve in curves.values()) > 0.6 or PROFILE == "quick"
 pd.DataFrame(curves, index=steps).T.rename_axis("seed").iloc[:, 1::2]
 
-# %% [markdown] zh="ce71f6c1"
-# A row is a seed, a column a round, its name the environment steps. It climbs from 0 to nearly 1. Fifteen thousand steps for over thirty thousand patterns is less than half a step for each, and yet almost any pattern asked for is reached. What happens without HER was measured in chapter 1, and chapter 6 compares in earnest. `her.training.Trainer` is the loop above plus a schedule of evaluations and checkpoints ([`her/training/loop.py`](../../her/training/loop.py)); `her train her/BitFlip-v0 --env-kwargs n_bits=15` runs the same thing.
+# %% [markdown] zh="ce7d7c9a"
+# A row is a seed, a column every second round, its name the environment steps. It climbs from 0 to nearly 1. Fifteen thousand steps for over thirty thousand patterns is less than half a step for each, and yet almost any pattern asked for is reached. What happens without HER was measured in chapter 1, and chapter 6 compares in earnest. `her.training.Trainer` is the loop above plus a schedule of evaluations and checkpoints ([`her/training/loop.py`](../../her/training/loop.py)); `her train her/BitFlip-v0 --env-kwargs n_bits=15` runs the same thing.
 #
 # ## 4.10　DDPG's update, on the page
 #
@@ -604,7 +604,7 @@ targets = batch.rewards + 0.98 * values
 outside = {"above 0": (targets > 0).mean(), "below -50": (targets < -50).mean()}
 pd.DataFrame(outside | {"largest": targets.max()}, index=["targets"]).round(2)
 
-# %% [markdown] zh="ce4e0216"
+# %% [markdown] zh="0f6f38de"
 # ## 4.11　Learning to get around a wall, and what the tools are worth
 #
 # The real `her/Reach-v0`: start left of the wall, goal on the right, 50 steps to get through the gap, and the *last* step has to be within 6 cm of the goal. That is how the paper judges robots. Three settings, several seeds: everything; targets not clipped; inputs not normalised.
@@ -633,8 +633,8 @@ if PROFILE == "full":
     assert min(final["all"]) > 0.5
 pd.DataFrame(final, index=[f"seed {seed}" for seed in SEEDS]).T.round(2)
 
-# %% [markdown] zh="0bd7e05b"
-# A column is a seed. Compare the differences between seeds with those between settings before you believe in a ranking: three seeds on one task show large effects alone. Appendix A of the paper uses both tools, and the cells above show why (a quarter of the goals turned into one number; targets out of range); what they are worth on another task has to be measured there.
+# %% [markdown] zh="e6106ee1"
+# A column is a seed. Compare the differences between seeds with those between settings before you believe in a ranking: three seeds on one task show large effects alone. Without the normaliser the mean drops by about a tenth, in every seed; without clipping the difference is no larger than between seeds. Appendix A of the paper uses both tools, and the cells above show why (a quarter of the goals turned into one number; targets out of range); what they are worth on another task has to be measured there.
 #
 # ### The critic's map
 #
@@ -796,8 +796,8 @@ if PROFILE == "full":
     assert last["old next goal"].mean() < last["all successes"].mean() + 0.2 < last["none"].mean()
 pd.DataFrame(last, index=[f"seed {seed}" for seed in SEEDS]).T.round(2)
 
-# %% [markdown] zh="0c546e38"
-# Old rewards are the easiest to catch: nothing moves. The hardest are the zeros and the forgotten `next_state`: they *do rise*, and you will tune the learning rate rather than look for a mistake. Rewards from before the action come late, no more; a time limit treated as an end costs little on this task; rounding hardly shows on the curve, and only a test like that of 4.4 will find it.
+# %% [markdown] zh="0efeb548"
+# Old rewards are the easiest to catch: nothing moves. The most misleading are the zeros and the forgotten `next_state`: they *do rise*, and you will tune the learning rate rather than look for a mistake. With rewards from before the action learning is slow, and still falls short at the end; a time limit treated as an end costs little on this task. The hardest to catch is rounding: it hardly shows on the curve, and only a test like that of 4.4 will find it.
 #
 # So "it learns" does not prove "it is right". Least of all on FetchReach: [Plappert et al. (2018)](https://arxiv.org/abs/1802.09464) warned that the task is so easy that partially broken programs sometimes learn it.
 #
@@ -835,7 +835,7 @@ sb3 = on_all_cores([partial(sb3_success, seed) for seed in SEEDS])
 assert min(sb3) > 0.8 or PROFILE == "quick"
 pd.DataFrame({"success": sb3}, index=[f"seed {seed}" for seed in SEEDS]).T
 
-# %% [markdown] zh="4d33e93c"
+# %% [markdown] zh="eabc12ec"
 # SB3's own class was not run here, so this compares no scores. The differences are in the details, and the details are what this chapter was about: there (version 2.9.2), the stored `done` stays under a new goal, here it follows the goal (4.7); there, nothing can be sampled before the first episode ends, here an episode can be sampled before it is over (4.6); saving loses no episode in progress; and there are the `random` strategy, priorities and curricula (chapter 5).
 #
 # ## 4.14　Looking back
@@ -851,11 +851,11 @@ pd.DataFrame({"success": sb3}, index=[f"seed {seed}" for seed in SEEDS]).T
 #
 # - **"Relabelled rewards are all 0."** No. They are computed again, and most are still −1. "This road is *not yet* there" is information, too.
 # - **"At the last step of an episode `done` is 1, of course."** Running out of time is truncation, not termination.
-# - **"Normaliser and target clipping are details that one may leave out."** The table of 4.11 shows what each is worth there; on another task, measure again.
+# - **"Normaliser and target clipping are details that one may leave out."** In the table of 4.11 the normaliser is worth a tenth; clipping shows no effect there, which says nothing about other tasks.
 #
 # ### Your turn
 #
-# Open [`exercises/en/ch4.ipynb`](../../exercises/en/ch4.ipynb): `epsilon_greedy`, `polyak_update`, `td_target`, `sample_her_batch`, and a bug to find, `mended_inputs`. The open task at the end is “A DQN with HER of your own” If you do only one, do `td_target`: the pitfalls of 4.7 and 4.10 are waiting in it.
+# Open [`exercises/en/ch4.ipynb`](../../exercises/en/ch4.ipynb): `epsilon_greedy`, `polyak_update`, `td_target`, `sample_her_batch`, and a bug to find, `mended_inputs`. The open task at the end is “A DQN with HER of your own”. If you do only one, do `td_target`: the pitfalls of 4.7 and 4.10 are waiting in it.
 #
 # ### The question for the next chapter
 #

@@ -6,12 +6,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] zh="b90ba821"
+# %% [markdown] zh="15309d85"
 # # 5　Priorities and curricula
 #
 # > **In this chapter** an agent learns to push a puck. For the first hundred thousand steps the distance that it "reaches" is the tolerance, 8 cm, because it has not pushed anything yet; within some ten thousand more, that distance passes through the whole task. We make a curriculum of its own record, and check the record by an evaluation of its own. The other way to choose what to learn from is more famous: transitions by TD error. But the stored error belongs to *the previous goal*. In the end five methods stand in one table, five seeds each, with intervals.
 # >
-# > **Time**: 35 minutes to read, about three minutes to run (2 CPU cores).
+# > **Time**: 35 minutes to read, about 4 minutes to run (2 CPU cores).
 # >
 # > **You need**: the relabelling of chapter 2, the buffer of chapter 4; what a TD error is.
 #

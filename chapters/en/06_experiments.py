@@ -6,12 +6,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] zh="c45d1478"
+# %% [markdown] zh="95f5d679"
 # # 6　Experiments
 #
 # > **In this chapter** HER and plain RL are compared on three tasks, live, with nothing else changed. Then come the records of ten seeds: how many episodes to 30, 50, 70 and 90 %, and where it was not reached, it says so. Then robot arms, in simulation. Then a world small enough for mental arithmetic, in which HER believes that a 10 % chance is an 80 % chance, and so misjudges even the certain step that leads there. And last, what became of HER; what can run in a minute, runs.
 # >
-# > **Time**: 35 minutes to read, about four minutes to run (2 CPU cores).
+# > **Time**: 35 minutes to read, about 5 minutes to run (2 CPU cores).
 # >
 # > **You need**: the five chapters before; above all "at any step, at the end" of chapter 1, and section 2.3.
 #
@@ -51,7 +51,7 @@ from her_course.figures import animate, schematic, show
 schematic("relabel")
 
 # %% [markdown] zh="399cca8d"
-# Three tasks get different numbers of steps, as they are of different difficulty. The last column is what counts as success (chapter 1):
+# Three tasks get different numbers of steps, because they differ in difficulty. The last column is what counts as success (chapter 1):
 
 # %%
 TASKS = {
@@ -88,7 +88,7 @@ outcomes = iter(on_all_cores(jobs))
 runs = {pair: [next(outcomes) for _ in SEEDS] for pair in pairs}
 
 # %% [markdown] zh="2397b8b0"
-# Thin lines are seeds, thick ones their means. Look at the *shapes* first: which task climbs steadily, which one waits for long before it moves? Then look at the grey lines.
+# Thin lines are seeds, thick ones their means. Look at the *shapes* first: which task climbs steadily, which one stays flat for a long time? Then look at the grey lines.
 
 # %%
 from her_course.figures.experiments import draw_hindsight_against_none
@@ -160,7 +160,7 @@ played = {task: {v: records[task, v][0][-1] / HORIZONS[task] for v in VARIANTS} 
 grid = {task: np.diff(records[task, "her"][0]).max() / HORIZONS[task] for task in TASKS}
 
 # %% [markdown] zh="cd0e205e"
-# A dot is a seed; episodes are across, on a logarithmic axis. Hollow squares were not reached and stand on the dotted line, which is all the episodes that were played. First look for a filled grey square:
+# A dot is a seed; episodes are across, on a logarithmic axis. A hollow square is a seed that never got there; it stands on the dotted line, at all the episodes that were played. First look for a filled grey square:
 
 # %%
 from her_course.figures.experiments import draw_needed
@@ -171,10 +171,10 @@ for ax, task in zip(axes, TASKS, strict=True):
 axes[0].legend(loc="center")
 show(fig, "experiments.needed")
 
-# %% [markdown] zh="7ab3d390"
+# %% [markdown] zh="36c910f9"
 # There is none. Three tasks, ten seeds, and not one ever got to 30 %.
 #
-# So how many times faster? The **factor** is the typical number of episodes without HER, divided by the typical number with it. If typical means the median, a seed that never got there counts as infinitely long, and no number has to be made up (that is the exercise `speed_up`). But here no seed without HER got there: the factor is ∞, which says no more than that there is no upper limit. For a lower one, typical means the geometric mean, and a seed that never got there counts with all the episodes it played, so that the factor is **at least** this large (`her compare` computes the same). The interval is that of 5.8: logarithms, Student's $t$, and, since success is only seen at evaluations, either end widened by one step of their grid.
+# So how many times faster? The **factor** divides a representative number of episodes without HER by one with it. With medians, a seed that never got there counts as infinitely long, and no number has to be made up (that is the exercise `speed_up`). But here no seed without HER got there: the factor is ∞, which says no more than that there is no upper limit. For a lower one take geometric means, in which a seed that never got there counts with all the episodes it played, so that the factor is **at least** this large (`her compare` computes the same). The interval is that of 5.8: logarithms, Student's $t$, and, since success is only seen at evaluations, either end widened by one step of their grid.
 
 # %%
 from scipy import stats
@@ -226,8 +226,8 @@ assert 1 < factor["low"] < factor["high"] < 15
 columns = [f"seed {seed}" for seed in five]
 pd.DataFrame(arrived, index=columns).T.assign(**{k: [round(x, 2), ""] for k, x in factor.items()})
 
-# %% [markdown] zh="74399942"
-# Both arrive, so there is a factor with two ends (`times`, `low`, `high`), and the ratio of medians (`medians`) is not far from it: of 32 patterns, random flips hit one often enough, and HER is a few times faster. *The harder the task, the wider the gap*: that is the sentence to keep, not any factor.
+# %% [markdown] zh="3f449cce"
+# Both arrive, so there is a factor with two ends (`times`, `low`, `high`), and the ratio of medians (`medians`) is not far from it: of 32 patterns, random flips hit one often enough, and HER is a few times faster. *In bit flipping, more bits widen the gap* (the table of 6.4, medians divided: 3 times with 5 bits, 11 with 8, at least 31 with 10): that is the sentence to keep, not any factor.
 #
 # ## 6.3　Robot arms
 #
@@ -395,7 +395,7 @@ factor["fewest steps with HER"] = fast.min()
 factor["at least"] = times_as_fast(slow - every, fast, grid=0)["low"]
 pd.DataFrame(factor, index=["13 bits"]).round(1)
 
-# %% [markdown] zh="94c1cc52"
+# %% [markdown] zh="d7762141"
 # Change one of the two, and 10 bits stay at 0. Change both, and they are learned in some thirty thousand steps; so are 13 bits, though in two or three hundred thousand; 15 are at 0 after half a million. The cliff has moved to between 13 and 15 bits, where the paper's is; but it took what Appendix A rules out, no bootstrapping through the goal. So this does not explain the paper's 13, and we do not know what does.
 #
 # HER learns either way. With both changed, how much faster is it on 13 bits? There is an evaluation every 8,320 steps, and HER mostly passed at the first one: the steps that it really needed lie between 0 and 8,320, so that the factor has no upper end, only a lower one (the last column, with the grid).
@@ -418,10 +418,10 @@ worth = {"wheel": wheel, "stairs": certain, "door": door, "certain path": certai
 pd.DataFrame(worth, index=["true value"]).round(2)
 
 
-# %% [markdown] zh="a5966f9e"
-# The wheel: nine times out of ten you never get out, worth −9. So in the hall one takes the stairs, and at the start the certain path.
+# %% [markdown] zh="ad566307"
+# The wheel: nine times out of ten it is another room, from which the goal is out of reach for good; worth −9. So in the hall one takes the stairs, and at the start the certain path.
 #
-# What does HER see? After the wheel, an episode stays in one room. Whatever `future` draws, the substitute goal is *the room it fell into*. So among relabelled rows the wheel never misses. Of $k$ such rows all $k$ hit, of the real one a tenth, and with $n=10$ rooms the mixture wins with
+# What does HER see? After the wheel, an episode stays in one room. Whatever `future` draws, the substitute goal is *the room it fell into*. So among relabelled rows the wheel never misses: all $k$ of them hit, the real one hits one time in ten, and mixed ($n=10$ is the number of rooms) the share of hits is
 #
 # $$p_k=\frac{\frac{1}{n}+k}{1+k},\qquad Q_{\text{HER}}(\text{wheel})=-\frac{1-p_k}{1-\gamma}$$
 
@@ -602,7 +602,7 @@ fixed.round(2)
 #
 # ## 6.6　What became of HER
 #
-# In the goal-conditioned RL of 2026 relabelling is still a standard part: the offline algorithms of [OGBench](https://arxiv.org/abs/2410.20092) and the online ones of [JaxGCRL](https://arxiv.org/abs/2408.11052) replace goals when they sample; what changed is *which* goals, and what is *done* with them. The roots are older: Kaelbling (1993) already had goals as inputs, and one experience teach all goals; the UVFA of [Schaul et al. (2015)](https://proceedings.mlr.press/v37/schaul15.html) brought that to neural networks.
+# In the goal-conditioned RL of 2026 relabelling is still a standard part: the offline algorithms of [OGBench](https://arxiv.org/abs/2410.20092) and the online ones of [JaxGCRL](https://arxiv.org/abs/2408.11052) replace goals when they sample; what changed is *which* goals, and what is *done* with them. The roots are older: Kaelbling (1993) already had goals as inputs, and let each experience teach all goals; the UVFA of [Schaul et al. (2015)](https://proceedings.mlr.press/v37/schaul15.html) brought that to neural networks.
 #
 # ### One: mixtures of goals
 #
@@ -669,8 +669,8 @@ show(fig, "experiments.mixture")
 columns = [f"seed {seed}" for seed in SEEDS]
 pd.DataFrame(curves.mean(axis=2), index=list(MIXTURES), columns=columns).round(2)
 
-# %% [markdown] zh="0a21087c"
-# The table has the mean success rate over the run, a column for each seed. Goals from `random` lie mostly in other episodes, out of reach from this transition, and give −1; how much of a batch to spend on them depends on the task. See whether the rows differ by more than the seeds do before you conclude anything.
+# %% [markdown] zh="62a445a1"
+# The table has the mean success rate over the run, a column for each seed. Goals from `random` mostly come from other episodes; this one never reached them, so they give −1. How much of a batch to spend on them depends on the task. Here the mixture is a little higher in all three seeds, by no more than the seeds differ; it also has half as many real goals again, so the cause is open.
 #
 # ### Two: all goals at once
 #
@@ -717,12 +717,12 @@ assert max(needed["all"]) < min(needed["HER"])
 arrivals.assign(mean=arrivals.mean(axis=1))
 
 
-# %% [markdown] zh="ba1be881"
-# All together need the fewest draws, as a transition counts for 11. The other two rows update one goal at a time, and HER needs *more* of them: a table does not generalise, every (cell, goal) must have its turn, and the goals that HER puts in are mostly near, as random walks seldom get far. What HER gains shows where a network carries over from near goals to far ones. In a table this is exact: it is the same Bellman equation, written for 11 goals at a time. A robot has infinitely many goals, and a network needs another way; in 2026 people still work on it (LEO, [arXiv:2605.23551](https://arxiv.org/abs/2605.23551); and *sets* of goals as goals, GS-HER, [arXiv:2606.09476](https://arxiv.org/abs/2606.09476)).
+# %% [markdown] zh="f2209dc7"
+# All together need the fewest draws, an eighteenth and a fortieth: a transition counts for 11, and no (cell, goal) has to wait for its turn by chance. The other two rows update one goal at a time, and HER needs *more* of them: a table does not generalise, every (cell, goal) must have its turn, and the goals that HER puts in are mostly near, as random walks seldom get far. What HER gains shows where a network carries over from near goals to far ones. In a table this is exact: it is the same Bellman equation, written for 11 goals at a time. A robot has infinitely many goals, and a network needs another way; in 2026 people still work on it (LEO, [arXiv:2605.23551](https://arxiv.org/abs/2605.23551); and *sets* of goals as goals, GS-HER, [arXiv:2606.09476](https://arxiv.org/abs/2606.09476)).
 #
 # ### Three: not even rewards
 #
-# Contrastive RL ([Eysenbach et al. 2022](https://arxiv.org/abs/2206.07568)) turns relabelling into a classification: "reached later on" are the positive examples, "reached in other episodes" the negative ones, and telling them apart is the value; there is no reward and no bootstrapping. JaxGCRL scaled it up.
+# Contrastive RL ([Eysenbach et al. 2022](https://arxiv.org/abs/2206.07568)) turns relabelling into a classification: "reached later on" are the positive examples, "reached in other episodes" the negative ones, and the classifier's score serves as the value; there is no reward and no bootstrapping. JaxGCRL scaled it up.
 #
 # The others in a table, each of which changes one thing:
 #
@@ -775,7 +775,7 @@ checks = ["steps", "rewards that differ", "change with the goal", "change with t
 ids = ("her/BitFlip-v0", "her/Reach-v0", "her/Push-v0")
 pd.DataFrame([check(env_id) for env_id in ids], index=ids, columns=checks)
 
-# %% [markdown] zh="9d4b3e44"
+# %% [markdown] zh="925aff6e"
 # Three zeros: go ahead. If not, or in one of the following cases, leave it, or think first:
 #
 # | case | why | instead |
@@ -797,7 +797,7 @@ pd.DataFrame([check(env_id) for env_id in ids], index=ids, columns=checks)
 # her plot runs/sweep-MyEnv-v0
 # ```
 #
-# Rewards need not be −1 and 0. The learner sees the best one as 0 and the worst as −1, and `her train` says so before the first step; targets are clipped only where rewards have two values and 0 lies between them.
+# Rewards need not be −1 and 0. The learner sees the best one as 0 and the worst as −1, and `her train` says so before the first step; targets are clipped only where there are exactly two rewards, the worse at most 0 and the better at least 0 (−1 and 0 are, 0 and 1 too).
 #
 # ## 6.8　A card
 #
