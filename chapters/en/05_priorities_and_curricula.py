@@ -6,10 +6,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] zh="15309d85"
+# %% [markdown] zh="54ea0295"
 # # 5　Priorities and curricula
 #
-# > **In this chapter** an agent learns to push a puck. For the first hundred thousand steps the distance that it "reaches" is the tolerance, 8 cm, because it has not pushed anything yet; within some ten thousand more, that distance passes through the whole task. We make a curriculum of its own record, and check the record by an evaluation of its own. The other way to choose what to learn from is more famous: transitions by TD error. But the stored error belongs to *the previous goal*. In the end five methods stand in one table, five seeds each, with intervals.
+# > **In this chapter** an agent learns to push a puck. For the first hundred thousand steps the distance that it "reaches" is the tolerance, 8 cm, because it cannot yet push the puck to any goal; within some fifty thousand more, that distance passes through the whole task. We build a curriculum out of the agent's own record, and check that record by a separate evaluation. The other way to choose what to learn from is more famous: transitions by TD error. But the stored error belongs to *the previous goal*. In the end five methods stand in one table, five seeds each, with intervals.
 # >
 # > **Time**: 35 minutes to read, about 4 minutes to run (2 CPU cores).
 # >
@@ -394,10 +394,10 @@ assert means.loc["Push", "older network"] > means.loc["Push", "another goal"] + 
 means.round(2)
 
 
-# %% [markdown] zh="789e22a9"
-# In Push, a network a round older mostly keeps the ranking of the errors; another goal upsets most of it, and a stored priority is no better than that. The trouble is not age, it is *change*. In bit flipping all three are low: the network moves fast, and goals are any of the patterns of 15 bits.
+# %% [markdown] zh="d63d7053"
+# In Push, a network a round older mostly keeps the ranking of the errors; another goal upsets most of it, and a stored priority is no better than that. The trouble is not an older network, it is *another goal*. In bit flipping all three are low, most likely because the network changes fast and a goal can be any pattern of 15 bits.
 #
-# In Push something is left: a priority remembers at least *whether the puck moved*, and no change of goal can change that (5.4, left).
+# In Push something is left, and it is not *whether the puck moved*: every pair compared here has goals more than 8 cm apart, so no episode with an idle puck is among them. Whether the puck moved comes on top of it: no change of goal can change that, and 5.4, left, shows it.
 #
 # Some relief can be had: a larger `epsilon`; or `smoothing`, which makes a priority remember the average of several draws, and so of several goals. There is no cure, for a transition does not have *an* error. It has a family of them.
 #
@@ -405,7 +405,7 @@ means.round(2)
 #
 # Now the other knob: *which goal*. The curriculum of this section is the course's own, there is no paper; for its relatives see 6.6. How far is "within reach"? Ask the record: in every real episode, every step is a try, "from a distance of $d$ to the goal, was it reached *then or later*?" Count by bins of $d$; where the success rate falls below a half is the **reach** $r$.
 #
-# For each transition, draw four candidate goals, the $i$-th at a distance $d_i$. How much it is beyond $r$, less the smallest of the four:
+# For each transition, draw four candidate goals, the $i$-th at a distance $d_i$. Take how far each lies beyond $r$, and subtract the smallest of the four:
 #
 # $$u_i=\max(d_i-r,0)-\min_j\max(d_j-r,0),\qquad w_i\propto\text{floor}+e^{-u_i/s}$$
 #
@@ -551,8 +551,8 @@ if PROFILE == "full":
     assert (last["late"] > last[["early", "middle"]].max(axis=1) + 0.2).all()
 judged.round(2)
 
-# %% [markdown] zh="1818a973"
-# Take the first seed half-way. The record says 0.27 m; counted alike, the evaluation even says more, 0.54 m (the record averages many recent tries and lags behind; exploration makes little difference). But at the last step only 5 % of the goals are reached, and 42 % at any step: the puck *passes* its goal and does not *stop* there. So it is mostly the criterion that differs, "then or later" against "there at the last step". Late, the two agree. The record is good enough to order goals by; it is no measure of success.
+# %% [markdown] zh="6983e6e0"
+# Take the first seed at the middle stage. The record says 0.27 m; counted alike, the evaluation even says more, 0.54 m (the record averages many recent tries and lags behind; exploration makes little difference). But at the last step only 5 % of the goals are reached, and 42 % at any step: the puck *passes* its goal and does not *stop* there. In the other two seeds the gap is smaller: 56 % against 40 %, 24 % against 13 %. So the two criteria, "then or later" and "there at the last step", give different numbers, and by how much depends on the seed. Late, the two agree. The record is good enough to order goals by; it is no measure of success.
 #
 # The first seed, as a map. Above, the evaluation: a dot is a goal, drawn where it lies from the puck's start; green was reached at the last step, hollow was not. The dashed red circle is the recorded reach, the green ring is what the task wants. Below, the sixty-four goals *practised* in that round (a few are too far away for the picture).
 
@@ -569,7 +569,7 @@ show(fig, "priorities.stages")
 
 
 # %% [markdown] zh="1a8d7b9d"
-# At the last step, hardly any goal is reached early, a few are in the middle, and late they are all over. Practice is around the centre early (the edge is soft, so it spills over the red circle); late, eight episodes out of ten aim at the red circle, but the puck has seldom been that far, and the other two are still the task's own.
+# Early, hardly any goal is reached at the last step; at the middle stage, a few here and there; late, nearly all of them. The goals practised early lie around the centre (the edge is soft, so they spill over the red circle); late, eight episodes out of ten aim at the red circle, but the puck has seldom been that far, and the other two are still the task's own.
 #
 # Watch them push: three tasks, the same for the agents of the three moments. The first frame is how it ends.
 
@@ -698,8 +698,8 @@ def schedules(folder):
 settings = pd.concat([schedules(folder) for folder in ("variants", "variants_why")])
 settings.groupby(level=[0, 1], sort=False).first().round(2)
 
-# %% [markdown] zh="d6559526"
-# A schedule is as long as its run: $\beta$ goes from 0.4 to 1 and $\lambda$ from 1 to 100, while $\alpha$ stays at 0.6. `td_beta_0` and `td_beta_1` hold $\beta$ still, and `cher_diversity_only` keeps $\lambda$ at 0: breadth and nothing else.
+# %% [markdown] zh="1629314c"
+# A schedule is as long as its run: $\beta$ goes from 0.4 to 1 and $\lambda$ from 1 to 100, while $\alpha$ stays at 0.6 (at 0 in `td_alpha_0`). `td_beta_0` and `td_beta_1` hold $\beta$ still, and `cher_diversity_only` keeps $\lambda$ at 0: breadth and nothing else.
 #
 # The curves are means of five seeds; beside them stand the steps at which each seed first reached 0.9, a dot each. Which method's dots are clear of those of uniform?
 
@@ -727,8 +727,8 @@ for (left, right), (task, at) in zip(axes, TASKS.items(), strict=True):
 axes[1, 0].legend()
 show(fig, "priorities.variants")
 
-# %% [markdown] zh="88e22ab6"
-# Now in numbers. How many times as fast is the ratio of steps; its 95 % interval is Student's $t$ on their logarithms (with the degrees of freedom of the smaller side, which is cautious). Steps are only seen at evaluations, and a seed really got there somewhere between two of them, so that either end is widened by one step of that grid.
+# %% [markdown] zh="87f90ee4"
+# Now in numbers. `times` is the steps of uniform divided by those of the method (1 is equally fast); its 95 % interval is Student's $t$ on their logarithms (with the degrees of freedom of the smaller side, which is cautious). Steps are only seen at evaluations, and a seed really got there somewhere between two of them, so that either end is widened by one step of that grid.
 
 # %%
 from scipy import stats
@@ -773,8 +773,8 @@ def final(folder):
 
 final("variants").round(3)
 
-# %% [markdown] zh="e00baab9"
-# Bit flipping first: every interval has 1 in it, and nobody can be called faster. Then Push: energy is the fastest, with the interval farthest from 1, and TD error comes second. For the curriculum of reach and for CHER, see whether 1 is in the interval: if it is, they were not told apart from uniform. The final results are all 0.98 or better and cannot be ranked, which is why steps are compared.
+# %% [markdown] zh="0c79dece"
+# Bit flipping first: every interval has 1 in it, and no method can be called faster. Then Push: the intervals of energy and of TD error lie above 1, so both are faster than uniform. Energy needs fewer steps on average, but the two are not told apart: by the same formula energy is 1.19 times as fast as TD error, with the interval [0.91, 1.58]. The curriculum of reach and CHER have 1 in their intervals and were not told apart from uniform. The final results are all 0.98 or better and cannot be ranked, which is why steps are compared.
 #
 # Why is TD error no faster in bit flipping? Staleness (5.5) is one explanation, but not yet the cause. `variants_why` has the same task with several $\beta$, and with $\alpha=0$, which should draw as uniform does:
 
@@ -802,10 +802,10 @@ def compare_in(rows, task):
 betas = [v for v in variants if v.startswith("td_beta")] + ["uniform"]
 pd.DataFrame([compare_in(betas, "bit_flip_30")]).round(3)
 
-# %% [markdown] zh="922f09c1"
-# The first column is the order, fastest first. If $p$ is small, the steps follow $\beta$: divided by the largest weight, a larger $\beta$ makes the steps of most transitions smaller. Then the weights may have a part in it that TD error is no faster in bit flipping, and it is not staleness alone; if $p$ is not small, neither can be told. To separate them one would have to fix $\beta$ and vary how stale priorities are; that was not done here.
+# %% [markdown] zh="ae41ad7b"
+# The first column is the order, fastest first. $p=0.018$: the three means are not all the same. That is all it says: an $F$ test knows no order, and uniform has no $\beta$; $\beta=0$ against $\beta=1$ alone is 1.13 times as fast by the formula above, with the interval [0.98, 1.32], which still contains 1. The direction fits one explanation: after the division by the largest weight, a larger $\beta$ makes the steps of most transitions smaller. So the weights may be part of the reason why TD error is no faster in bit flipping, and not staleness alone. To separate them one would have to fix $\beta$ and vary how stale priorities are; that was not done here.
 #
-# The ranking in Push is that of 5.4, left: who avoids the idle puck is fast. That TD error is faster at all, as stale as its numbers are, is most likely because it, too, knows whether the puck moved, and that *does not depend on the goal*. This is our explanation, no proof.
+# In Push, the mean steps of uniform, TD error and energy are in the order of 5.4, left: the better a method avoids the idle puck, the fewer steps it needs on average. That TD error is faster at all, as stale as its numbers are, is most likely because it, too, knows whether the puck moved, and that *does not depend on the goal*. This is our explanation, no proof.
 #
 # Advice: with an object, try energy first, it is cheap and never stale; without one, begin with uniform; where you may choose the goals that episodes begin with, try a curriculum. Five seeds and two tasks, and that is as far as it goes.
 #
@@ -815,8 +815,8 @@ pd.DataFrame([compare_in(betas, "bit_flip_30")]).round(3)
 # 2. **The sum tree.** Three steps for eight leaves; binary or 16-ary, ten thousand random numbers lead to the very same rows (5.3).
 # 3. **Energy and TD error.** Energy gives nearly all of the draws to pucks that moved; TD error is much gentler (5.4).
 # 4. **Stale.** In Push, a network a round older mostly keeps the ranking; another goal upsets most of it, and a stored priority is no better than that (5.5).
-# 5. **Easy to hard.** The record counts "reached then or later", the task wants "there at the last step": half-way 42 % against 5 % (5.6). CHER sees it another way: broad first, then near (5.7).
-# 6. **One table.** In Push energy is the fastest and TD error second; in bit flipping nobody can be told apart (5.8).
+# 5. **Easy to hard.** The record counts "reached then or later", the task wants "there at the last step": at the middle stage 42 % against 5 % in the first seed, less in the other two (5.6). CHER sees it another way: broad first, then near (5.7).
+# 6. **One table.** In Push energy and TD error are both faster than uniform, and not told apart from each other; in bit flipping no method can be told from uniform (5.8).
 #
 # ### Three misconceptions
 #
@@ -828,7 +828,7 @@ pd.DataFrame([compare_in(betas, "bit_flip_30")]).round(3)
 #
 # Open [`exercises/en/ch5.ipynb`](../../exercises/en/ch5.ipynb): `priority_probabilities`, `importance_weights`, `sum_tree_find`, `trajectory_energy`, `curriculum_weights`, `rank_probabilities`, and a bug to find, `mended_energies`. The open task at the end is “Do priorities help at all?” `sum_tree_find` vectorises `find` of 5.3: ten thousand targets walk down together, without a loop.
 #
-# To go one step further: give `half_way` of 5.4 the setting `priority_settings={"smoothing": 0.9}`, guess first whether the third row of 5.5 goes up or down, then run it.
+# To go one step further: add `"priority_settings": {"smoothing": 0.9}` to the `settings` inside `half_way` of 5.4, guess first whether the third row of 5.5 goes up or down, then run it.
 #
 # ### The question for the next chapter
 #
