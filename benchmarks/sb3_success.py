@@ -40,7 +40,7 @@ def a_task(env_id: str, horizon: int, n_envs: int, updates: int, every: int, mos
 
 TASKS = {
     "30 bits": a_task("her/BitFlip-v0", 30, 64, 80, 2, 300_000, n_bits=30),
-    "FetchPush": a_task("gymnasium_robotics:FetchPush-v4", 50, 16, 200, 20, 400_000),
+    "FetchPush": a_task("gymnasium_robotics:FetchPush-v4", 50, 16, 200, 20, 240_000),
 }
 
 
