@@ -64,7 +64,8 @@ class Cher(GoalSampler):
 
     @np.errstate(under="ignore")
     def pick(self, goals, desired, n, rng):
-        distances = np.linalg.norm(goals.astype(np.float64) - desired, axis=1)
+        goals = goals.astype(np.float64)  # bool has no difference, and that of unsigned numbers wraps around
+        distances = np.linalg.norm(goals - desired, axis=1)
         groups = np.array_split(np.arange(len(goals)), max(1, math.ceil(n / self.group)))
         picked = []
         for i, group in enumerate(groups):

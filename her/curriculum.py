@@ -51,14 +51,10 @@ class CurriculumHER(HindsightExperienceReplay):
         super().__init__(*dims, config, goal_dtype=goal_dtype, seed=seed, transitions=transitions, goals=goals)
 
     def rollout_goals(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
-        """Goals for n episodes about to begin: see `ReachGoals.propose`. With "cher" they are the environment's own.
+        """(n, goal_dim) goals for n episodes about to begin, where ``reset(options={"goal": …})`` takes them.
 
-        Args:
-            achieved: (n, goal_dim) finite goals achieved at the start.
-            desired: (n, goal_dim) finite goals that the environment has set.
-
-        Returns:
-            (n, goal_dim) of the dtype of the goals, for environments that take ``reset(options={"goal": …})``.
+        From (n, goal_dim) finite goals, achieved at the start and set by the environment: see `ReachGoals.propose`.
+        With "cher" they are the environment's own.
         """
         achieved = as_array("achieved", achieved, self.goal_dtype)
         desired = as_array("desired", desired, self.goal_dtype)

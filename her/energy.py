@@ -136,10 +136,9 @@ class EnergyTransitions(_EpisodeTransitions):
 class MovedTransitions(_EpisodeTransitions):
     """A share of each batch from the episodes in which the object was moved, the rest from all of them.
 
-    While the robot hardly ever touches the object, most episodes say nothing about it: wherever they relabel the goal
-    to, it is already reached. This coarse cousin of `EnergyTransitions` sees to it that the others are replayed. Within
-    either part, every transition has the same probability; importance weights are 1. As long as there is no episode in
-    which the object moved, all transitions are drawn alike.
+    While the robot hardly ever touches the object, most episodes say nothing about it: any substitute goal is already
+    reached. This coarse cousin of `EnergyTransitions` has the others replayed. Within either part, and as long as no
+    object has moved, all transitions are drawn alike; importance weights are 1.
 
     Args:
         position: where in the state the object's position stands.

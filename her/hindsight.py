@@ -30,9 +30,7 @@ class HERConfig:
             environment: whether bootstrapping stops there; it then decides for real and relabelled transitions alike.
             By default the convention is read off the stored transitions: see `HindsightExperienceReplay`.
 
-    Raises:
-        ValueError: an unknown strategy, shares that are none, or a negative ``n_sampled_goal``.
-        TypeError: a function that cannot be called.
+    A ValueError or TypeError names what cannot be: shares that are none, a function that cannot be called.
     """
 
     strategy: Strategy = GoalSelectionStrategy.FUTURE
@@ -106,7 +104,11 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
     def config(self, config: HERConfig) -> None:
         before, self._config = getattr(self, "_config", None), check_instance("config", config, HERConfig)
         if before is None or config.strategy != before.strategy:
-            self.goals = as_goal_sampler(config.strategy)
+            sampler = as_goal_sampler(config.strategy)
+            if before is None or self.goals is before.strategy or not hasattr(self.goals, "goals"):
+                self.goals = sampler
+            else:  # a curriculum beside the config: it goes on, and draws by this strategy
+                self.goals.goals = sampler
         if before is None or config.reward_function != before.reward_function:
             self.reward_function = BatchedReward(config.reward_function)
             self.successes = Successes()

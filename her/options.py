@@ -40,7 +40,7 @@ def numbers(ctx: click.Context, param: click.Parameter, given: str | None) -> li
     if given is None:
         return None
     parts = [re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part) for part in given.split(",")]
-    if not all(parts):
+    if not all(parts) or any(int(part[2] or part[1]) < int(part[1]) for part in parts):
         raise click.BadParameter(f"expected whole numbers as in 0-4 or 0,3,7, got {given!r}", ctx=ctx, param=param)
     return [n for part in parts for n in range(int(part[1]), int(part[2] or part[1]) + 1)]
 

@@ -18,13 +18,6 @@ SAMPLERS: dict[str, type[TransitionSampler]] = {
 }
 
 
-def transition_sampler(priority: str, **settings: Any) -> TransitionSampler:
-    """The sampler of this name in `SAMPLERS`, with settings of its own; a ValueError for an unknown name."""
-    if priority not in SAMPLERS:
-        raise ValueError(f"priority: expected one of {', '.join(map(repr, SAMPLERS))}, got {priority!r}")
-    return SAMPLERS[priority](**settings)
-
-
 class PrioritizedHER(HindsightExperienceReplay):
     """A `HindsightExperienceReplay` that draws some transitions more often than others.
 
@@ -37,8 +30,6 @@ class PrioritizedHER(HindsightExperienceReplay):
         settings: of that sampler. "energy" needs ``position`` and ``dt``, "moved" needs ``position``.
 
     >>> buffer = PrioritizedHER(1_000_000, 25, 4, 3, config, priority="td", alpha=0.6)        # doctest: +SKIP
-    >>> batch = buffer.sample(256)                                                            # doctest: +SKIP
-    >>> buffer.update_priorities(batch.indices, td_errors)                                    # doctest: +SKIP
     """
 
     def __init__(
@@ -55,7 +46,9 @@ class PrioritizedHER(HindsightExperienceReplay):
         goals: GoalSampler | None = None,
         **settings: Any,
     ):
-        transitions, dims = transition_sampler(priority, **settings), (capacity, state_dim, action_dim, goal_dim)
+        if priority not in SAMPLERS:
+            raise ValueError(f"priority: expected one of {', '.join(map(repr, SAMPLERS))}, got {priority!r}")
+        transitions, dims = SAMPLERS[priority](**settings), (capacity, state_dim, action_dim, goal_dim)
         super().__init__(*dims, config, goal_dtype=goal_dtype, seed=seed, transitions=transitions, goals=goals)
 
     def report(self) -> dict[str, float]:

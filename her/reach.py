@@ -82,7 +82,9 @@ class Reach:
             self.tries = np.concatenate([both.clip(max=self.memory), none])
             self.success = np.concatenate([successes / np.maximum(both, 1), none])
             self.width *= 2
-        return (distances / self.width).astype(np.intp) if self.width else np.zeros(len(distances), np.intp)
+        # A quotient just below BINS may be rounded up to it.
+        bins = (distances / (self.width or 1.0)).astype(np.intp)
+        return np.minimum(bins, self.BINS - 1)
 
 
 class ReachGoals(GoalSampler):
@@ -104,9 +106,7 @@ class ReachGoals(GoalSampler):
         rollouts: the share of episodes for which `propose` chooses the goal.
         reliable, memory: see `Reach`.
 
-    Attributes:
-        reach: the `Reach` that is measured.
-        scale: mean distance of the desired goals that the environment sets, at the beginning of an episode.
+    ``reach`` is the `Reach` that is measured, ``scale`` the mean distance of the environment's goals at the beginning.
     """
 
     def __init__(
@@ -153,10 +153,8 @@ class ReachGoals(GoalSampler):
 
         These are goals achieved in the past, kept out of several drawn at random as in the class, d being how much
         farther a goal lies from the limit of the reach, on either side, than the nearest of them. Other episodes keep
-        their own goal, and all do when nothing is out of reach.
-
-        Args:
-            achieved, desired: (n, goal_dim) the goals achieved at the start, and those that the environment set.
+        their own goal, and all do when nothing is out of reach. ``achieved`` and ``desired`` are (n, goal_dim) goals:
+        those achieved at the start, and those that the environment set.
         """
         self.proposes = True  # from now on, goals of stored episodes need not be the environment's own
         self._measure_scale(_distances(achieved, desired))
@@ -172,13 +170,8 @@ class ReachGoals(GoalSampler):
     def report(self) -> dict[str, Any]:
         """The distance within reach, the scale, and (bins,) distances, success (NaN where not known) and tries."""
         reach = self.reach
-        return {
-            "reach": reach.distance,
-            "scale": self.scale,
-            "distances": reach.distances,
-            "success": np.where(reach.known, reach.success, np.nan),
-            "tries": reach.tries.copy(),
-        }
+        told = {"reach": reach.distance, "scale": self.scale, "distances": reach.distances, "tries": reach.tries.copy()}
+        return told | {"success": np.where(reach.known, reach.success, np.nan)}
 
     def state(self, buffer):
         return {name: np.array(getattr(owner, name)) for name, owner in self._saved()}

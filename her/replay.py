@@ -63,10 +63,7 @@ class GoalConditionedReplayBuffer:
         seed: of the buffer's own generator; the same seed and the same calls give the same batches.
         transitions: which transition is drawn; uniform by default.
 
-    Raises:
-        ValueError: an argument that is not a positive integer, a ``seed`` that is none, or settings of ``transitions``
-            that do not fit the sizes.
-        TypeError: ``transitions`` that is no `TransitionSampler`.
+    A ValueError or TypeError names what cannot be; ``transitions`` have to fit the sizes.
 
     Attributes:
         states, next_states, actions: (capacity, size) float32, read-only views of all rows.
@@ -218,8 +215,7 @@ class GoalConditionedReplayBuffer:
         )
 
     def _check_batch_size(self, batch_size: int) -> None:
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
-            raise ValueError(f"batch_size: expected a positive integer, got {batch_size!r}")
+        check_positive_integer("batch_size", batch_size)
         if not self._size:
             raise ValueError(f"batch_size: cannot draw {batch_size} transitions from an empty buffer; store some first")
 

@@ -41,6 +41,11 @@ def random_batch(n=32, observation_dim=6, action_dim=2, n_actions=None, seed=0):
         ({"hidden": (64, 0)}, "hidden: expected a positive integer, got 0"),
         ({"random_share": "x", "epsilon": "x"}, r"(random_share|epsilon): expected a number in \[0, 1\], got 'x'"),
         ({"noise": -1, "first_temperature": -1, "epsilon": -1}, "(noise|first_temperature|epsilon): expected a number"),
+        ({"double": "false", "normalize": "false"}, "(double|normalize): expected True or False, got 'false'"),
+        ({"target_range": "foo"}, "target_range: expected two numbers that increase, 'auto' or None, got 'foo'"),
+        ({"target_range": 5}, "target_range: expected two numbers that increase"),
+        ({"target_range": (0, -50)}, "target_range: expected two numbers that increase"),
+        ({"target_range": (-50, -1, 0)}, "target_range: expected two numbers that increase"),
         (
             {"action_penalty": -1, "first_temperature": "x", "epsilon": 2},
             "(action_penalty|first_temp|epsilon)",

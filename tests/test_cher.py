@@ -6,7 +6,7 @@ from replay_cases import DIMS, goals_episode, her_buffer, match_reward, recorded
 from scipy.stats import binomtest, chisquare
 
 from her import CurriculumHER, HERConfig
-from her.cher import pick_diverse
+from her.cher import Cher, pick_diverse
 from her.td_error import ProportionalTransitions
 
 # Recorded rewards carry a bonus that the reward function does not know.
@@ -98,6 +98,15 @@ def on_a_line(buffer):
     for number in range(100):
         buffer.store_episode(goals_episode(np.arange(10) + rng.random(10) if number % 2 else np.zeros(10), [9.0]))
     return buffer
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, bool])
+def test_goals_that_cannot_be_subtracted_have_a_distance_too(dtype):
+    desired, goals = np.zeros((8, 2), dtype), np.ones((8, 2), dtype)
+    goals[0] = 0
+    sampler = Cher(proximity=1.0, growth=1e9, growth_batches=1, group=8)
+    sampler.pick(goals, desired, 4, np.random.default_rng(0))
+    assert 0 in sampler.pick(goals, desired, 4, np.random.default_rng(0))
 
 
 def test_at_first_diversity_counts_and_later_proximity():

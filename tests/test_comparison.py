@@ -67,6 +67,37 @@ def test_the_command_writes_the_table_and_marks_lower_bounds(sweep):
     assert "| at least " in table
 
 
+def test_a_bound_is_given_as_such_whichever_side_never_got_there(sweep):
+    """Seen the other way round "slow" comes first: two of its three seeds got there, so its mean is a lower bound."""
+    for name in ("curves.csv", "runs.csv"):
+        head, *rows = (sweep / name).read_text().splitlines(keepends=True)
+        (sweep / name).write_text(head + "".join(sorted(rows, key=lambda row: "plain" in row)))
+    assert "| at most " in as_markdown(compare(sweep))
+    assert "| unknown |" in as_markdown(compare(sweep, threshold=1.1))
+
+
+def test_the_grid_of_either_side_widens_the_interval(sweep):
+    """Whoever is seen less often may have got there that much earlier; which variant comes first changes nothing."""
+    rows = (sweep / "curves.csv").read_text().splitlines(keepends=True)
+    coarse = [row for row in rows if "slow" not in row or int(row.split(",")[3]) % 200 == 0]
+    (sweep / "curves.csv").write_text("".join(coarse))
+    slow = compare(sweep, threshold=0.9)[1].times
+    head, *rest = coarse
+    (sweep / "curves.csv").write_text(head + "".join(sorted(rest, key=lambda row: "plain" in row)))
+    runs = (sweep / "runs.csv").read_text().splitlines(keepends=True)
+    (sweep / "runs.csv").write_text(runs[0] + "".join(sorted(runs[1:], key=lambda row: "plain" in row)))
+    plain = compare(sweep, threshold=0.9)[1].times
+    with np.errstate(divide="ignore"):
+        turned = 1 / np.array([plain.high, plain.low])
+    assert turned.tolist() == pytest.approx([slow.low, slow.high])
+
+
+def test_a_run_that_was_shorter_counts_with_its_own_steps(sweep):
+    rows = (sweep / "runs.csv").read_text().replace("push,slow,2,done,1000", "push,slow,2,done,500")
+    (sweep / "runs.csv").write_text(rows)
+    assert compare(sweep, threshold=0.9)[1].steps.value == pytest.approx((200 + 400 + 500) / 3)
+
+
 def test_a_folder_without_a_sweep_is_refused_by_name(tmp_path):
     result = CliRunner().invoke(main, ["compare", str(tmp_path)])
     assert result.exit_code == 1

@@ -110,6 +110,15 @@ def test_bins_grow_with_the_distances_and_merge_what_they_know():
     assert reach.tries.sum() == 16
 
 
+@pytest.mark.parametrize("one", [(11.0, 8.0), (11.0, 11.0), (15.0, 1.0)])
+def test_a_distance_just_below_the_last_bins_end_is_in_it(one):
+    """farthest < 20·width, and yet farthest/width is 20.0, rounded."""
+    reach = Reach()
+    for scale in (1, 2):
+        tell(reach, math.hypot(*one) * scale, 1, 0)
+    assert reach.tries.sum() == 2
+
+
 def test_an_agent_that_is_always_there_is_no_distance_away():
     reach = Reach()
     for _ in range(10):
@@ -515,3 +524,13 @@ def test_settings_of_a_curriculum_reach_it_from_the_command_line(tmp_path):
     )
     assert refused_run.exit_code == 1
     assert "tells nothing of an object" in refused_run.output
+
+
+@pytest.mark.parametrize("curriculum", ["reach", "cher"])
+def test_another_config_leaves_the_curriculum_in_place(curriculum):
+    buffer = buffer_of(curriculum)
+    before = buffer.goals
+    buffer.config = HERConfig("final", 2, buffer.config.reward_function)
+    assert buffer.goals is before
+    assert before.goals.strategy.value == "final"
+    assert buffer.report()

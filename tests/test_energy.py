@@ -8,7 +8,7 @@ from scipy.stats import chisquare
 from her import Episode, HERConfig, HindsightExperienceReplay, PrioritizedHER
 from her.energy import EnergyTransitions, MovedTransitions, trajectory_energy
 from her.envs import BitFlipEnv, PushEnv, PushVectorEnv, ReachVectorEnv
-from her.prioritized import transition_sampler
+from her.prioritized import SAMPLERS
 from her.stepwise import StepwiseReplay
 
 # By energy
@@ -265,7 +265,7 @@ def test_bad_settings_are_refused_by_name(sampler, settings, message):
 @pytest.mark.parametrize("priority", ["energy", "moved"])
 def test_a_position_that_is_no_slice_of_the_state_is_refused_when_the_buffer_is_made(priority, position):
     settings = {"position": position} | ({"dt": 0.1} if priority == "energy" else {})
-    config, sampler = HERConfig("future", 4, match_reward), transition_sampler(priority, **settings)
+    config, sampler = HERConfig("future", 4, match_reward), SAMPLERS[priority](**settings)
     with pytest.raises(ValueError, match=r"^position: expected a slice of . to 3 numbers of a state"):
         PrioritizedHER(60, *DIMS, config, priority=priority, **settings)
     with pytest.raises(ValueError, match=r"^position: expected a slice of . to 3 numbers of a state"):

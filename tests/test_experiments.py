@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -106,6 +107,10 @@ def test_a_sweep_runs_everything_once_and_a_failing_run_ends_no_other(tmp_path):
         (('name = "broken"', 'name = "her"'), "the same run twice"),
         (("[settings]", "[settings"), "sweep.toml"),
         (("capacity = 1", "colour = 1"), "colour"),
+        (('name = "broken"', 'setings = { k = 8 }\nname = "broken"'), "variant: unknown keys ['setings']"),
+        (('name = "broken"', 'tasks = ["bitz"]\nname = "broken"'), "tasks: 'broken' is for unknown ones, ['bitz']"),
+        (("seeds = [0, 1]", "seeds = 3"), "seeds: expected a list, got 3"),
+        (("[settings]", "[[settings]]"), "sweep.toml"),
     ],
 )
 def test_a_wrong_sweep_file_is_refused_before_anything_runs(tmp_path, change, message):
@@ -199,6 +204,7 @@ def test_there_is_nothing_to_keep_where_no_tables_are(tmp_path):
     [
         (["her/BitFlip-v0", "--grid", "k"], "expected KEY=V1,V2"),
         (["her/BitFlip-v0", "--seeds", "0..4"], "expected whole numbers as in 0-4"),
+        (["her/BitFlip-v0", "--seeds", "4-0"], "expected whole numbers as in 0-4"),
         (["her/BitFlip-v0", "--grid", "colour=1,2"], "colour"),
         (["her/Nowhere-v0"], "cannot make 'her/Nowhere-v0'"),
         (["nowhere.toml"], "no file 'nowhere.toml'"),
@@ -357,3 +363,18 @@ def test_the_legend_of_many_variants_is_on_the_page_and_names_each_once():
     page, taken = figure.bbox, legend.get_window_extent()
     assert page.x0 <= taken.x0 < taken.x1 <= page.x1
     assert all(ax.get_window_extent().height > 100 for ax in figure.axes)
+
+
+def test_the_workers_of_a_sweep_that_was_killed_stop(tmp_path):
+    """The sweep that is begun again trains their runs, in the same folders."""
+    words = [*FLAGS, "--seeds", "0-1", "--set", "max_steps=2000000", "--out", str(tmp_path), "--jobs", "2"]
+    sweep = subprocess.Popen([sys.executable, "-m", "her.cli", "sweep", *words], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.glob("*/progress.csv"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers = psutil.Process(sweep.pid).children(recursive=True)
+    assert len(workers) >= 2
+    sweep.kill()
+    sweep.wait()
+    _, left = psutil.wait_procs(workers, timeout=30)
+    assert not left

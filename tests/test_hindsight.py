@@ -34,7 +34,7 @@ from scipy.stats import binomtest, chi2_contingency, chisquare
 from her import Episode, GoalSelectionStrategy, HERConfig, HindsightExperienceReplay, sparse_reward
 from her.cher import Cher
 from her.goals import GoalSampler, StrategyGoals
-from her.prioritized import transition_sampler
+from her.prioritized import SAMPLERS
 from her.reach import ReachGoals
 from her.replay import UniformTransitions
 
@@ -940,7 +940,7 @@ def test_numpy_set_to_raise_harms_nothing(priority, curriculum):
     with np.errstate(all="raise"):
         reward = partial(sparse_reward, threshold=1e-3)
         goals = {"reach": ReachGoals, "cher": Cher, None: partial(StrategyGoals, "future")}[curriculum]()
-        transitions = transition_sampler(priority, **settings) if priority else None
+        transitions = SAMPLERS[priority](**settings) if priority else None
         config = HERConfig("future", 4, reward)
         buffer = HindsightExperienceReplay(200, 2, 1, 2, config, goals=goals, transitions=transitions, seed=0)
         for states in tiny * [[[1]], [[1e-10]], [[1e20]]]:

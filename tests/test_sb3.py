@@ -814,3 +814,17 @@ def test_goals_keep_the_dtype_of_their_space():
     assert samples.observations["desired_goal"].dtype == torch.int64
     np.testing.assert_array_equal(samples.rewards[:, 0] == 0, reached)
     assert 0 < reached.float().mean() < 1
+
+
+def test_rows_that_hold_nothing_belong_to_no_episode():
+    """As in SB3's buffer, whose mask of what is stored is ``ep_length > 0``: also after rows were dropped."""
+    buffer = buffer_of(size=25)
+    feed(buffer, [10, 10, 9])
+    stored = (buffer.hindsight.number >= 0).sum()
+    assert (buffer.ep_length > 0).sum() == stored < 25
+
+
+@pytest.mark.parametrize("size", [0, -5, 1e6, "x"])
+def test_a_size_that_is_none_is_refused_by_name(size):
+    with pytest.raises(ValueError, match=r"^buffer_size: expected a positive integer"):
+        buffer_of(size=size)

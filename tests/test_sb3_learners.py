@@ -146,6 +146,11 @@ def test_another_buffer_is_refused():
         her.integrations.sb3.SAC("MultiInputPolicy", "her/Reach-v0", replay_buffer_class=HerReplayBuffer)
 
 
+def test_the_default_of_sb3_means_our_buffer():
+    model = her.integrations.sb3.SAC("MultiInputPolicy", "her/Reach-v0", replay_buffer_class=None)
+    assert isinstance(model.replay_buffer, HindsightReplayBuffer)
+
+
 def test_an_unknown_name_is_none_of_the_learners():
     with pytest.raises(AttributeError, match="PPO"):
         _ = her.integrations.sb3.PPO

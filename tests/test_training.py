@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,13 @@ def corridor():
     gym.register("Corridor-v0", entry_point=Corridor, max_episode_steps=6)
     yield "Corridor-v0"
     del gym.registry["Corridor-v0"]
+
+
+def test_exploring_is_judged_by_the_first_episode_as_evaluations_are(corridor):
+    """Where success ends an episode, the end of the rollout lies in the middle of another one."""
+    with Trainer(TrainingConfig(corridor, agent="dqn", n_envs=4, updates_per_round=0, max_steps=24)) as trainer:
+        trainer.agent.act = lambda x, explore=False: np.ones(len(x), int)
+        assert [progress.exploring_success for progress in trainer.run()] == [1.0]
 
 
 def test_a_rollout_keeps_the_last_observation_of_an_episode(corridor):
@@ -380,6 +388,21 @@ def test_a_run_killed_before_its_summary_was_written_is_not_trained_further(tmp_
     (tmp_path / "summary.json").unlink()
     again = Run(small(until_success=0.5, max_steps=100_000), tmp_path, resume=True).train()
     assert (again.env_steps, again.success_rate) == (summary.env_steps, summary.success_rate)
+
+
+def test_the_newest_checkpoint_is_never_taken_away_before_there_is_another(tmp_path, monkeypatch):
+    """A kill at any moment leaves one to go on from, in the last round too, which asks for it twice."""
+    taken, rmtree = [], shutil.rmtree
+
+    def watched(path, **settings):
+        there = sorted(int(path.name.split("-")[1]) for path in tmp_path.glob("checkpoint-*"))
+        taken.append((Path(path).name, there))
+        rmtree(path, **settings)
+
+    monkeypatch.setattr("her.training.runs.shutil.rmtree", watched)
+    Run(small(), tmp_path, checkpoint_seconds=0).train()
+    assert taken
+    assert not [name for name, there in taken if there and name == f"checkpoint-{there[-1]}"]
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):

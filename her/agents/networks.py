@@ -3,9 +3,10 @@
 import itertools
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.optim.adam import adam
@@ -38,6 +39,13 @@ class LearnerConfig:
         if self.target_range == "auto":
             check_number("gamma", self.gamma, lambda x: 0 <= x < 1, "in [0, 1), as target_range is 'auto'")
         check_number("gamma", self.gamma, lambda x: 0 <= x <= 1, "in [0, 1]")
+        ends = self.target_range
+        if ends not in (None, "auto") and not (np.shape(ends) == (2,) and np.isreal(ends).all() and ends[0] < ends[1]):
+            raise ValueError(f"target_range: expected two numbers that increase, 'auto' or None, got {ends!r}")
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if isinstance(setting.default, bool) and not isinstance(value, bool):
+                raise ValueError(f"{setting.name}: expected True or False, got {value!r}")
         if not isinstance(self.hidden, Sequence):
             raise ValueError(f"hidden: expected widths of layers, got {self.hidden!r}")
         for width in self.hidden:

@@ -88,10 +88,7 @@ class _Episodes:
         return self.task.success(achieved_goal, desired_goal) & False
 
     def compute_truncated(self, achieved_goal, desired_goal, info=None) -> np.ndarray:
-        """Whether time was up, which no goal can change: `info["elapsed"]` has reached the horizon (False without).
-
-        `info` is a dictionary, of arrays for several rows, or a list or an object array with a dictionary a row.
-        """
+        """Whether time was up by `info["elapsed"]`: arrays for several rows, or a dictionary a row (False without)."""
         return self.compute_terminated(achieved_goal, desired_goal) | (np.asarray(_elapsed(info)) >= self.horizon)
 
     def get_state(self) -> dict[str, Any]:

@@ -54,18 +54,16 @@ class HindsightReplayBuffer(HerReplayBuffer):
     - the goals of a step's two observations are one: the first's;
     - observations and rewards are float32 whatever the space says; goals keep the dtype of their space;
     - ``observations``, ``next_observations``, ``actions``, ``rewards``, ``dones``, ``ep_start`` and ``ep_length`` are
-      read-only views, with ``buffer_size`` rows of each environment as in SB3's; there are no ``timeouts``, and
-      ``infos`` only with ``copy_info_dict``;
+      read-only views, with ``buffer_size`` rows of each environment as in SB3's; ``timeouts`` and ``infos`` are none;
     - the buffer has a generator of its own, seeded from numpy's global one unless there is a ``seed``, so
       ``SAC(…, seed=0)`` is reproducible.
 
-    SB3's algorithms neither report TD errors nor use importance weights: priorities by energy work with them as they
-    are, those by TD error with the `DQN`, `SAC`, `TD3` and `TQC` of this module: see `her.integrations.sb3_learners`.
+    Priorities by energy work with SB3's algorithms as they are, those by TD error with the `DQN`, `SAC`, `TD3` and
+    `TQC` of this module, which report errors and use importance weights (`her.integrations.sb3_learners`).
 
     Args:
         buffer_size: transitions, of all environments together.
-        observation_space: a Dict of ``observation``, ``achieved_goal`` and ``desired_goal``, and whatever else the
-            policy sees; each of them a vector or a number.
+        observation_space: a Dict of goal and observation, and whatever else the policy sees; vectors or numbers.
         action_space: Box or Discrete (MultiBinary and MultiDiscrete too, should an algorithm want them).
         env: its ``compute_reward(achieved, desired, info)`` rewards relabelled transitions; the first environment
             answers for all. SB3 passes it in. It may be written for batches or for one pair: that is found out.
@@ -75,8 +73,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
         n_sampled_goal: k, substitute goals per real one.
         goal_selection_strategy: "final", "future", "episode" or "random", SB3's enumeration or this library's, shares
             of several, as in {"future": 0.5, "actual": 0.5}, or a `GoalSampler`.
-        copy_info_dict: give ``compute_reward`` the infos of the transitions, as an (n,) array of dictionaries (or one
-            dictionary, if it takes one pair); else they are empty.
+        copy_info_dict: give ``compute_reward`` the infos of the transitions, (n,) dictionaries, or one for one pair.
         reward_function: ``f(achieved, desired)`` instead of the environment's; with ``copy_info_dict``
             ``f(achieved, desired, infos)``. With it a buffer can be filled, loaded and sampled without an environment.
         done_function: ``f(achieved, desired) -> bool`` per row: see `HERConfig`.
@@ -84,12 +81,8 @@ class HindsightReplayBuffer(HerReplayBuffer):
         goals: which goal, in place of ``goal_selection_strategy``: ``ReachGoals()`` or ``Cher()`` of `her.curriculum`.
         seed: of the buffer's own generator.
 
-    Raises:
-        ValueError, TypeError: an argument that cannot be, by its name.
-
-    Attributes:
-        hindsight: the buffer behind this one.
-        newest: the `Batch` that was sampled last: provenance, indices, importance weights.
+    An argument that cannot be is a ValueError or TypeError that names it. ``hindsight`` is the buffer behind this one,
+    ``newest`` the `Batch` that was sampled last: provenance, indices, importance weights.
     """
 
     def __init__(
@@ -117,6 +110,7 @@ class HindsightReplayBuffer(HerReplayBuffer):
             raise ValueError("optimize_memory_usage: not supported, each transition keeps both of its observations")
         # Past HerReplayBuffer and its parents, which would set up storage of their own.
         n_envs = check_positive_integer("n_envs", n_envs)
+        buffer_size = check_positive_integer("buffer_size", buffer_size)
         BaseBuffer.__init__(self, buffer_size, observation_space, action_space, device, n_envs)
         self.buffer_size = max(buffer_size // n_envs, 1)
         self.env, self.reward_function, self.done_function = env, reward_function, done_function
@@ -214,7 +208,12 @@ class HindsightReplayBuffer(HerReplayBuffer):
     rewards = property(lambda self: self._by_step(self.hindsight.rewards))
     dones = property(lambda self: self._by_step(self.hindsight.dones))
     ep_start = property(lambda self: self._by_step(self.hindsight.episode_start % self.buffer_size))
-    ep_length = property(lambda self: self._by_step(self.hindsight.episode_end - self.hindsight.episode_start))
+
+    @property
+    def ep_length(self) -> np.ndarray:
+        """As in SB3's buffer 0 where nothing is stored."""
+        length = self.hindsight.episode_end - self.hindsight.episode_start
+        return self._by_step(length * (self.hindsight.number >= 0))
 
     @property
     def her_ratio(self) -> float:

@@ -25,8 +25,8 @@ class Prioritized:
     """What the four share. ``replay_buffer_class`` is `HindsightReplayBuffer`, or one derived from it."""
 
     def __init__(self, *args: Any, **kwargs: Any):
-        buffer_class = kwargs.setdefault("replay_buffer_class", HindsightReplayBuffer)
-        if buffer_class is not None and not issubclass(buffer_class, HindsightReplayBuffer):
+        buffer_class = kwargs["replay_buffer_class"] = kwargs.get("replay_buffer_class") or HindsightReplayBuffer
+        if not issubclass(buffer_class, HindsightReplayBuffer):
             raise ValueError(f"replay_buffer_class: expected a HindsightReplayBuffer, got {buffer_class}")
         super().__init__(*args, **kwargs)
 

@@ -33,6 +33,6 @@ def plot(folder: Path, against: str | None, lang: str, out: Path | None) -> None
         file = folder / "sweep.toml"
         titles = read_titles(file, lang) if file.exists() else {}
         figure = draw_records_against(records, against, lang) if against else draw_records(records, lang, titles)
-    out = out or folder / "figure.png"
-    figure.savefig(out, dpi=144, metadata={"Software": None})
+        out = out or folder / "figure.png"
+        figure.savefig(out, dpi=144, metadata={"Software": None} if out.suffix == ".png" else None)
     click.echo(f"drawn: {out}")

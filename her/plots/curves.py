@@ -91,6 +91,8 @@ def draw_records_against(records: Sequence[RunRecord], key: str, lang: str) -> F
     A ValueError says if there is no such setting, or if its values are no numbers.
     """
     ended = [record for record in records if record.final is not None]
+    if not ended:
+        raise ValueError("against: no run has ended yet")
     values = {record: _setting(record, key) for record in ended}
     fig, ax = plt.subplots(figsize=(6.0, 3.4))
     labels = _labels_and_styles(ended, lang)

@@ -86,6 +86,8 @@ def policy_of(trainer: Trainer, **made: Any) -> SavedPolicy:
     """The policy of a trainer's agent as it is now, as it will be once it is stored: with weights of half precision."""
     agent = trainer.agent
     learner = getattr(agent, "actor", None) or agent.q
+    if getattr(agent.config, "shared", False):
+        raise ValueError("shared: only policies of plain layers can be stored, this one shares its weights over bits")
     linear = [layer for layer in learner.network if hasattr(layer, "weight")]
     if getattr(agent.config, "inputs", "pair") != "pair":
         raise ValueError(f"inputs: only policies of [state, goal] can be stored, this one sees {agent.config.inputs!r}")
@@ -123,19 +125,13 @@ def export_policy(run: Path, path: Path, episodes: int = 200, seed: int = 10_000
 
     with load_trainer(run) as trainer:
         config = trainer.config
-        evaluation = evaluate(policy_of(trainer), trainer.envs, seed, episodes)
-        made = {
-            "config": config.to_dict(),
-            "env_steps": trainer.env_steps,
-            "updates": trainer.updates,
-            "cpu_seconds": round(trainer.cpu_seconds, 1),
-            "success_rate": evaluation.success_rate(config.success_at),
-            "success_interval": evaluation.success_interval(config.success_at),
-            "success_at": config.success_at,
-            "episodes": episodes,
-            "evaluation_seed": seed,
-        }
-        policy = policy_of(trainer, **made, **read_json(run / "made_with.json"))
+        evaluation = evaluate(policy_of(trainer), trainer.envs, seed, episodes, trainer.success_function)
+        at = config.success_at
+        made = {"config": config.to_dict(), "env_steps": trainer.env_steps, "updates": trainer.updates}
+        made |= {"success_rate": evaluation.success_rate(at), "success_interval": evaluation.success_interval(at)}
+        made |= {"success_at": at, "cpu_seconds": round(trainer.cpu_seconds, 1)}
+        made |= {"episodes": episodes, "evaluation_seed": seed, **read_json(run / "made_with.json")}
+        policy = policy_of(trainer, **made)
     policy.save(path)
     return policy
 

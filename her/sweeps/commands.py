@@ -133,7 +133,7 @@ def compare(folder: Path, threshold: float, out: Path | None) -> None:
     with needs("train"):
         from her.sweeps.comparison import as_markdown
         from her.sweeps.comparison import compare as compare_variants
-    with told(FileNotFoundError):
+    with told(FileNotFoundError, ValueError):
         table = as_markdown(compare_variants(folder, threshold), threshold)
     (out or folder / "table.md").write_text(table, encoding="utf-8")
     click.echo(table)

@@ -41,17 +41,17 @@ def compare(folder: Path, threshold: float = 0.9) -> list[Comparison]:
     """
     ended = [record for record in read_tables(folder) if record.result]
     found: list[Comparison] = []
-    first: dict[str, list[float]] = {}
+    first: dict[str, tuple[list[float], float]] = {}
     for (task, variant), records in grouped(ended, "task", "variant").items():
         reached = [steps_to_threshold(record.success.index, record.success, threshold) for record in records]
-        budget = max(float(record.result["env_steps"]) for record in records)
-        steps = [budget if at is None else at for at in reached]
-        first.setdefault(task, steps)
+        budgets = [float(record.result["env_steps"]) for record in records]
+        steps = [budget if at is None else at for at, budget in zip(reached, budgets, strict=True)]
         grid = max(np.diff(record.success.index, prepend=0).max(initial=0) for record in records)
-        times = Estimate(1.0, 1.0, 1.0) if steps is first[task] else ratio(steps, first[task], grid)
+        theirs, their_grid = first.setdefault(task, (steps, grid))
+        times = Estimate(1.0, 1.0, 1.0) if steps is theirs else ratio(steps, theirs, max(grid, their_grid))
         counts = len(records), len(records) - reached.count(None)
         final = student([record.final for record in records], within=(0, 1))
-        estimates = student(steps, within=(0, budget)), times, final
+        estimates = student(steps, within=(0, max(budgets))), times, final
         found.append(Comparison(task, variant, *counts, *estimates, records[0].result["success_at"]))
     return found
 
@@ -69,7 +69,11 @@ def as_markdown(comparisons: list[Comparison], threshold: float = 0.9) -> str:
         for c in of_task:
             more = "≥ " if c.reached < c.runs else ""
             steps = "{:.0f} [{:.0f}, {:.0f}]".format(*(number / 1000 for number in c.steps))
-            times = "1" if c is of_task[0] else f"at least {c.times.low:.2f}" if more else f"{c.times}"
+            if of_task[0].reached < of_task[0].runs:  # whose own steps are only a lower bound
+                times = "unknown" if more else f"at most {c.times.high:.2f}"
+            else:
+                times = f"at least {c.times.low:.2f}" if more else f"{c.times}"
+            times = "1" if c is of_task[0] else times
             lines.append(f"| {c.variant} | {c.reached} of {c.runs} | {more}{steps} | {times} | {c.final} |")
         tables.append("\n".join(lines))
     return "\n\n".join(tables) + "\n"

@@ -11,6 +11,12 @@ from her.dotted import nest
 from her.sweeps.tables import name_with
 from her.training.config import TrainingConfig, settings_for
 
+KEYS = {  # what a sweep, a [[task]] and a [[variant]] may say
+    "sweep": "seeds settings task variant grid",
+    "task": "name env_id env_kwargs settings title",
+    "variant": "name settings tasks seeds",
+}
+
 
 @dataclass(frozen=True)
 class Job:
@@ -40,12 +46,13 @@ def read_sweep(path: Path) -> list[Job]:
     """
     try:
         return plan(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
 def plan(sweep: dict[str, Any]) -> list[Job]:
     """The runs of a sweep given as the dictionary that `read_sweep` finds in a file."""
+    _check(sweep)
     grid = sweep.get("grid", {})
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
@@ -67,6 +74,17 @@ def plan(sweep: dict[str, Any]) -> list[Job]:
     if doubled:
         raise ValueError(f"the same run twice: {', '.join(sorted(doubled))}")
     return jobs
+
+
+def _check(sweep: dict[str, Any]) -> None:
+    tasks, variants = sweep.get("task", []), sweep.get("variant", [])
+    for kind, part in [("sweep", sweep), *(("task", task) for task in tasks), *(("variant", v) for v in variants)]:
+        if unknown := part.keys() - set(KEYS[kind].split()):
+            raise ValueError(f"{kind}: unknown keys {sorted(unknown)}; there are {KEYS[kind]}")
+        if not isinstance(part.get("seeds", []), list):
+            raise ValueError(f"seeds: expected a list, got {part['seeds']!r}")
+        if unknown := set(part.get("tasks", [])) - {task.get("name") for task in tasks}:
+            raise ValueError(f"tasks: {part.get('name')!r} is for unknown ones, {sorted(unknown)}")
 
 
 def _points(grid: dict[str, list], of_env: bool) -> Iterator[dict[str, Any]]:

@@ -1,10 +1,12 @@
 """Running a sweep: resumable, and a run that fails or dies ends no other."""
 
+import os
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
 
@@ -71,13 +73,18 @@ def steps_done(job: Job, out: Path) -> int:
     return min(steps, job.config.max_steps) if steps > 0 else 0
 
 
-def run_job(job: Job, out: Path) -> RunRecord:
-    """Train one run to its end, or go on with it; what goes wrong is part of the record."""
+def run_job(job: Job, out: Path, sweep: int) -> RunRecord:
+    """Train one run to its end, or go on with it; what goes wrong is part of the record. ``sweep`` is its process."""
     use_one_thread()
-    folder, error = out / job.name, None
+    folder, error, parent = out / job.name, None, os.getppid()
+
+    def stop_if_orphan(_: Any) -> None:  # the sweep that is begun again trains this run too
+        if os.getpid() != sweep and os.getppid() != parent:
+            os._exit(1)
+
     try:
         with Run(job.config, folder, resume=(folder / "config.json").exists()) as run:
-            run.train()
+            run.train(stop_if_orphan)
     except Exception:  # one run's failure, whatever it is, must not end the others; the table tells it
         error = traceback.format_exc()
     return read_run(folder, job.task, job.variant, job.config.to_dict(), error)
@@ -86,7 +93,7 @@ def run_job(job: Job, out: Path) -> RunRecord:
 def _run_all(left: dict[str, Job], out: Path, n_jobs: int, backend: str, scheduler: str | None) -> Iterator[RunRecord]:
     """Run all jobs; the records of their runs as they end."""
     for job in [job for job in left.values() if has_ended(job, out)]:
-        yield run_job(left.pop(job.name), out)
+        yield run_job(left.pop(job.name), out, os.getpid())
     with ExitStack() as opened:
         if backend == "dask":
             from dask.distributed import Client
@@ -99,7 +106,9 @@ def _run_all(left: dict[str, Job], out: Path, n_jobs: int, backend: str, schedul
             opened.enter_context(parallel_config("loky"))
 
         def run(jobs: Iterable[Job]) -> Iterable[RunRecord]:
-            return Parallel(n_jobs, batch_size=1, return_as=return_as)(delayed(run_job)(job, out) for job in jobs)
+            return Parallel(n_jobs, batch_size=1, return_as=return_as)(
+                delayed(run_job)(job, out, os.getpid()) for job in jobs
+            )
 
         while left:
             try:

@@ -63,10 +63,8 @@ def train(env_id, env_kwargs, settings, out, resume, checkpoint_seconds, tensorb
     her train her/Push-v0 --strategy none --max-steps 200000 --out runs/push-without
     her train her/Push-v0 --strategy future=0.5,actual=0.5
     her train her/Push-v0 --priority energy --curriculum reach --set curriculum_settings.rollouts=0.5
-    her train her/Reach-v0 --set agent_settings.learning_rate=1e-3 --set n_envs=16
     her train FetchPush-v4 --until-success 0.95
     her train my_module:MyEnv-v0 --env-kwargs max_episode_steps=50
-    her train her/Push-v0 --tensorboard --out runs/push && tensorboard --logdir runs
     """
     with needs("train"):
         from her.training import settings_for, use_one_thread

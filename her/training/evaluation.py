@@ -252,12 +252,16 @@ def evaluate(
 
 
 def _one_each(policy: Policy, envs: VectorEnv, seed: int, success_function: SuccessFunction | None) -> Evaluation:
-    steps = rollout(policy, envs, horizon(envs), seed, success_function=success_function)
+    return judge(rollout(policy, envs, horizon(envs), seed, success_function=success_function))
+
+
+def judge(steps: Rollout) -> Evaluation:
+    """The first episode of each environment in a rollout."""
     ended = np.logical_or.accumulate(steps.ended, axis=0)
     first_episode = np.vstack([np.ones_like(ended[:1]), ~ended[:-1]])  # the step that ends it still belongs to it
     last = first_episode.sum(axis=0) - 1
     return Evaluation(
-        success_at_end=steps.success[last, np.arange(envs.num_envs)],
+        success_at_end=steps.success[last, np.arange(len(last))],
         success_at_any=np.where(first_episode, steps.success, False).max(axis=0),
         returns=(steps.rewards * first_episode).sum(axis=0),
     )

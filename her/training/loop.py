@@ -20,7 +20,7 @@ from her.hindsight import HERConfig, HindsightExperienceReplay
 from her.prioritized import SAMPLERS
 from her.replay import GoalConditionedReplayBuffer, TransitionSampler
 from her.training.config import AGENTS, TrainingConfig
-from her.training.evaluation import Evaluation, Rollout, evaluate, horizon, make_envs, reward_of, rollout
+from her.training.evaluation import Evaluation, Rollout, evaluate, horizon, judge, make_envs, reward_of, rollout
 from her.training.look import UNSCALED, RewardScale, look
 
 
@@ -65,10 +65,10 @@ class Trainer(ExitStack):
         super().__init__()
         self.config = config
         try:
-            self._success = config.success_function and resolve_name(config.success_function)
+            self.success_function = config.success_function and resolve_name(config.success_function)
         except (ValueError, ImportError, AttributeError) as error:
             raise ValueError(f"success_function: cannot import {config.success_function!r}: {error}") from None
-        self.look = look(config, self._success)
+        self.look = look(config, self.success_function)
         if not self.look.tells_success and (config.until_success is not None or config.success_ends):
             raise ValueError(
                 f"success_function: nothing tells when {config.env_id} has succeeded, neither its infos nor its "
@@ -132,8 +132,7 @@ class Trainer(ExitStack):
             success_rate = self.evaluate(1).success_rate(config.success_at)
             if config.until_success is not None and success_rate >= config.until_success:
                 solved = self.final_evaluation().success_rate(config.success_at) >= config.until_success
-        explored = steps.success.max(axis=0) if config.success_at == "any" else steps.success[-1]
-        counts, explored = (self.env_steps, self.episodes, self.updates), float(explored.mean())
+        counts, explored = (self.env_steps, self.episodes, self.updates), judge(steps).success_rate(config.success_at)
         return Progress(*counts, success_rate, explored, td_error, self.cpu_seconds, solved)
 
     def _explore(self) -> Rollout:
@@ -143,7 +142,7 @@ class Trainer(ExitStack):
             start, _ = self.envs.reset(seed=seed)  # where the seed lets the episodes start
             options["goal"] = self.buffer.rollout_goals(start["achieved_goal"], start["desired_goal"])
         act, options = lambda x: self.agent.act(x, explore=True), options or None
-        steps = rollout(act, self.envs, self.horizon, seed, options, self._success)
+        steps = rollout(act, self.envs, self.horizon, seed, options, self.success_function)
         if config.success_ends:
             steps = dataclasses.replace(steps, terminated=steps.terminated | steps.success)
         return steps
@@ -170,7 +169,7 @@ class Trainer(ExitStack):
     def evaluate(self, which: int) -> Evaluation:
         """Episodes without exploration, with starts and goals drawn for it alone; ``which`` picks one of many draws."""
         episodes = self.config.evaluation_episodes if self.evaluation_envs is self.envs else None
-        return evaluate(self.agent.act, self.evaluation_envs, self._seed(which), episodes, self._success)
+        return evaluate(self.agent.act, self.evaluation_envs, self._seed(which), episodes, self.success_function)
 
     def final_evaluation(self) -> Evaluation:
         """Twice the episodes of the evaluations along the way, and other goals; the same until the next round."""

@@ -41,8 +41,8 @@ class Summary:
     """What became of a run.
 
     Attributes:
-        success_rate: of the final evaluation, which ended the run if it was ``solved``; None if nothing tells of
-            success.
+        success_rate: of the final evaluation; None if nothing tells of success. If the run was ``solved`` this is the
+            one that ended it, and so flatters a little.
         success_interval: 95 % Wilson interval of ``success_rate``, or None.
         success_at: whether success means at the "end" of the episode or at "any" step.
         solved: whether ``until_success`` was reached; None if the run had no such aim.
@@ -161,13 +161,14 @@ class Run(ExitStack):
         began = time.monotonic()
         name = f"checkpoint-{self.trainer.rounds}"
         new, final = self.folder / f".{name}.{os.getpid()}", self.folder / name
+        if final.exists():  # complete since it has its name; to take its place would leave a moment without any
+            return
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
         self.trainer.buffer.save(new / "buffer.npz")
         state = self.trainer.state() | {"rows": self.rows, "wall_seconds": self.wall_seconds, "solved": self._solved}
         torch.save(state.pop("agent"), new / "agent.pt")
         write_json(new / "state.json", state)
-        shutil.rmtree(final, ignore_errors=True)
         os.rename(new, final)  # a checkpoint gets its name once it is complete
         for old in checkpoints(self.folder):
             if old != final:
