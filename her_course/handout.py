@@ -37,8 +37,8 @@ _DEFINES = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)
 
 #: what a class is given; of `her`, without what gives the hidden cases away
 HANDED_OUT = (
-    *("LICENSE", "README.md", "README.zh.md", "Makefile", "environment.yml", "pyproject.toml", "requirements.lock"),
-    *(".ci", "chapters", "exercises", "her", "her_course", "results"),
+    *("LICENSE", "README.md", "README.zh.md", "CONTRIBUTING.md", "Makefile", "environment.yml", "pyproject.toml"),
+    *("requirements.lock", ".ci", "benchmarks", "chapters", "exercises", "her", "her_course", "results"),
 )
 KEPT_BACK = ("hidden", "__pycache__", ".ipynb_checkpoints", "*.egg-info", ".DS_Store")
 
@@ -179,3 +179,7 @@ def release(repository: Path, out: Path) -> None:
             shutil.copytree(source, out / name, ignore=shutil.ignore_patterns(*KEPT_BACK))
         elif source.is_file():
             shutil.copy2(source, out / name)
+    for readme in out.glob("README*.md"):
+        text = readme.read_text(encoding="utf-8")
+        text = re.sub(r"^## (For instructors|给教师)\n.*?(?=^## )", "", text, flags=re.DOTALL | re.MULTILINE)
+        readme.write_text(text, encoding="utf-8")

@@ -98,7 +98,7 @@ def random_success_probability(n_bits: int, horizon: int) -> float:
 
     n_bits: how many bits, at least 1.
     horizon: how many flips are made, at least 0; the steps 0 … horizon count.
-    Returns a probability.
+    Returns a probability, as a float.
 
     >>> random_success_probability(1, 1)
     1.0
@@ -189,7 +189,7 @@ def pose_reward(achieved: np.ndarray, desired: np.ndarray, threshold: float, ang
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "check_pose_reward", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "check_pose_reward", "locked": true, "points": 11, "schema_version": 3, "solution": false, "task": false}
 check(pose_reward).score
 
 
@@ -200,7 +200,7 @@ check(pose_reward).score
 #
 # 还是 n 个比特，起点和目标都均匀地抽。这回有点记性：一个回合里翻过的比特不再翻（从没翻过的里面均匀地挑一个；全翻过了就停下）。第 0, 1, …, horizon 步里至少有一步正好是目标的概率是多少？
 #
-# 先猜：15 个比特，15 步，比 1.2 的乱翻好几成？写下来。这回用不着马尔可夫链：*数*就行了。
+# 先猜：15 个比特，15 步，是 1.2 乱翻的几倍？写下来。这回用不着马尔可夫链：*数*就行了。
 #
 # ---
 #
@@ -218,7 +218,7 @@ def fresh_flips_probability(n_bits: int, horizon: int) -> float:
 
     n_bits: how many bits, at least 1.
     horizon: how many steps there are, at least 0; the steps 0 … horizon count.
-    Returns a probability.
+    Returns a probability, as a float.
 
     >>> fresh_flips_probability(1, 0)
     0.5
@@ -331,7 +331,7 @@ if yours:
 #
 # ★★★☆　15 分钟
 #
-# 写 `learning_curve`：让一个*没有* HER 的智能体在 n 位上练 `rounds` 轮，每轮之后用*你的* `success_rate` 考它一次。再看图：实线是学出来的，虚线是*你的* `random_success_probability` 算出来的运气。先猜一猜，哪个 n 的实线会离开虚线？
+# 写 `learning_curve`：让一个*没有* HER 的智能体在 n 位上练 `rounds` 轮，每轮之后用*你的* `success_rate` 评估一次。再看图：实线是学出来的，虚线是*你的* `random_success_probability` 算出来的运气。先猜一猜，哪个 n 的实线会离开虚线？
 #
 # 要用到的：`trainer = Trainer(settings_for("her/BitFlip-v0", {"n_bits": n_bits}, strategy="none", seed=seed))`；`trainer.round()` 练一轮；`rollout(trainer.agent.act, trainer.evaluation_envs, trainer.horizon, seed=…).episodes()` 是不带探索的回合。
 #
@@ -341,7 +341,7 @@ if yours:
 #
 # ★★★☆　15 minutes
 #
-# Write `learning_curve`: let an agent *without* HER practise on n bits for `rounds` rounds, and examine it after each with *your* `success_rate`. Then look: solid is what was learned, dashed is luck, as *your* `random_success_probability` has it. Guess first: for which n will the solid line leave the dashed one?
+# Write `learning_curve`: let an agent *without* HER practise on n bits for `rounds` rounds, and evaluate it after each with *your* `success_rate`. Then look: solid is what was learned, dashed is luck, as *your* `random_success_probability` has it. Guess first: for which n will the solid line leave the dashed one?
 #
 # You need: `trainer = Trainer(settings_for("her/BitFlip-v0", {"n_bits": n_bits}, strategy="none", seed=seed))`; `trainer.round()`, which practises for a round; and `rollout(trainer.agent.act, trainer.evaluation_envs, trainer.horizon, seed=…).episodes()`, episodes without exploration.
 

@@ -84,7 +84,7 @@ check(relabel_transition).score
 #
 # ★★☆☆　10 分钟
 #
-# `final` 策略：假装这个回合一开始就想去它最后到达的地方。每个转移都换成这*同一个*目标，奖励逐步重算：途中路过那里也是 0。
+# `final` 策略：假装这个回合一开始就想去它最后到达的地方。每个转移都换成这*同一个*目标，奖励逐步重算：途中路过那里也是 0。`done` 和 2.1 一样，一律是 False。
 #
 # ---
 #
@@ -92,7 +92,7 @@ check(relabel_transition).score
 #
 # ★★☆☆　10 minutes
 #
-# The strategy `final`: pretend that the episode had meant, all along, to go where it ended. Every transition gets this *one* goal, every reward is computed anew: passing through that place on the way earns 0 too.
+# The strategy `final`: pretend that the episode had meant, all along, to go where it ended. Every transition gets this *one* goal, every reward is computed anew: passing through that place on the way earns 0 too. As in 2.1, `done` is always False.
 
 # %% nbgrader={"grade": false, "grade_id": "relabel_final", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def relabel_final(episode: Episode, reward_function: RewardFunction) -> Episode:

@@ -187,7 +187,7 @@ def discounted_future_indices(t: int, length: int, k: int, gamma: float, rng: np
     t: position of the transition, 0 … length - 1.
     length: steps of the episode.
     k: how many to draw, with replacement.
-    gamma: in (0, 1): how much likelier each position is than the next.
+    gamma: in (0, 1): each position is gamma times as likely as the one before it.
     Returns (k,) integers in t … length - 1.
 
     >>> discounted_future_indices(7, 8, 3, 0.9, rng)

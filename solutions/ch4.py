@@ -109,11 +109,11 @@ check(polyak_update).score
 
 
 # %% [markdown]
-# ## 4.3　TD 目标，带论文的截断
+# ## 4.3　TD 目标，带论文的裁剪
 #
 # ★★☆☆　10 分钟
 #
-# y = r + γ·V(s′)，`done` 的地方没有下一步。奖励只有 −1 和 0 的时候，回报有上下限；论文（Andrychowicz 等，2017，附录 A）把 y 截到这个范围。这个范围是什么？
+# y = r + γ·V(s′)，`done` 的地方没有下一步。奖励只有 −1 和 0 的时候，回报有上下限；论文（Andrychowicz 等，2017，附录 A）把 y 裁剪到这个范围。这个范围是什么？
 #
 # ---
 #
@@ -234,7 +234,7 @@ def hindsight_inputs(observations, next_observations, achieved_goals, new_goals,
 
 
 # %% [markdown]
-# ## 4.5　找错：4.13 的六条曲线，是哪一条？
+# ## 4.5　找错：4.12 的六条曲线，是哪一条？
 #
 # ★★★☆　20 分钟
 #
@@ -242,7 +242,7 @@ def hindsight_inputs(observations, next_observations, achieved_goals, new_goals,
 #
 # ---
 #
-# ## 4.5　Find the bug: which of the six curves of 4.13?
+# ## 4.5　Find the bug: which of the six curves of 4.12?
 #
 # ★★★☆　20 minutes
 #

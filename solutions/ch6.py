@@ -199,9 +199,9 @@ check(speed_up).score
 #
 # ## Find the bug: code and curve
 #
-# Some environment means well: it puts the way to the goal into the observation. The first d numbers of a state are a place, the last d are *goal minus place*, and there may be others in between. (Many robot environments do so.) The line below joins state and goal for the network: when the agent acts, and when a batch was drawn and its goals were swapped.
+# One environment tries to help: it puts the way to the goal into the observation. The first d numbers of a state are a place, the last d are *goal minus place*, and there may be others in between. (Many robot environments do so.) The line below joins state and goal for the network: when the agent acts, and when a batch was drawn and its goals were swapped.
 #
-# *It is wrong.* The curves were measured (`python -m her_course.faults results/faults/curves.csv`; 15 bits of this kind, three seeds each). It is an annoying mistake: twice as slow, and learned in the end, so that one blames the learning rate.
+# *It is wrong.* The curves were measured (`python -m her_course.faults results/faults/curves.csv`; 15 bits of this kind, three seeds each). It is an annoying mistake: learning takes twice as long and succeeds in the end, so you blame the learning rate.
 
 # %%
 def network_inputs(states, goals):

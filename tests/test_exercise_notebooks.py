@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from test_links import broken_links
 
 from her_course import handout, notebooks
 from her_course.consistency import check_outputs, check_pair
@@ -162,6 +163,13 @@ def test_a_hand_out_gives_no_answers_away(handed_out):
     ]
     for path in handed_out.joinpath("exercises").glob("*/*"):
         assert handout.BEGIN not in path.read_text(encoding="utf-8")
+
+
+def test_a_hand_out_has_no_dead_links(handed_out):
+    texts = [path for path in handed_out.rglob("*.md") if "site" not in path.parts]
+    dead = {path.name: broken_links(path, handed_out) for path in texts}
+    assert {name: links for name, links in dead.items() if links} == {}
+    assert "## The chapters" in (handed_out / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_hand_out_checks_answers_and_has_no_hidden_cases(handed_out):

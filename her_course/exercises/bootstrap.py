@@ -289,6 +289,17 @@ def _too_few(evidence: Sequence[Evidence]) -> bool:
     return 3 <= times < RESAMPLES - 10 and behaves_as(_resampling(times), evidence)
 
 
+def _one_value(evidence: Sequence[Evidence]) -> bool:
+    """Whether low and high are the same in every call of the mean, whatever the scores."""
+    pairs = [
+        read_pair(outcome.value)
+        for one in evidence
+        for call, outcome in zip(one.case.calls, one.outcomes, strict=True)
+        if call.arguments[1] is inputs.mean and np.ptp(call.arguments[0]) > 0
+    ]
+    return bool(pairs) and all(pair is not None and pair[0] == pair[1] for pair in pairs)
+
+
 def _from_scores(scores, f, level, rng):
     low, high = np.quantile(scores, _right(level))
     return float(low), float(high)
@@ -323,6 +334,7 @@ BOOTSTRAP = {
         lambda scores, f, level, rng, g=g: tuple(np.quantile(_values(scores, g, rng), _right(level)))
         for g in (np.mean, np.median)
     ),
+    "one_value_only": seen(_one_value),
     "unsorted_quantiles": _ends(
         lambda values, level: (
             values[int((1 - level) / 2 * len(values))],

@@ -28,11 +28,12 @@ def _sparse_reward_cases(rng: np.random.Generator) -> list[Case]:
     near = batch + np.where(rng.random((6, 1)) < 0.5, 0.2, 2.0)
     near[0], near[1], near[2] = batch[0], batch[1] + 0.2, batch[2] + 2.0
     grid = rng.integers(-3, 4, size=(2, 3, 3)).astype(float)
-    shifted = grid + np.array([0.3, 1.5, 0.3])[None, :, None]
+    shifted = grid + 0.3
+    shifted[:, 1, 2] += 1.5  # far in the third axis alone
     origin = [0.0, 0.0]
     return [
         reward_case("reached", [1.0, 2.0], [1.0, 2.1], 0.5),
-        reward_case("missed", [1.0, 2.0], [1.2, 6.0], 0.5),
+        reward_case("missed", [1.2, 6.0], [1.0, 2.0], 0.5),
         reward_case("on_the_line", origin, [3.0, 4.0], 5.0),
         reward_case("off_in_both", origin, [0.4, -0.4], 0.5),
         reward_case("small_threshold", origin, [0.0, 0.6], 0.5),
@@ -66,6 +67,7 @@ SPARSE_REWARD = {
     "any_coordinate": lambda a, d, t: _rewarded((np.abs(a - d) < t).any(axis=-1)),
     "elementwise": lambda a, d, t: _rewarded(np.abs(a - d) < t),
     "squared_distance": lambda a, d, t: _rewarded(((a - d) ** 2).sum(axis=-1) < t),
+    "always_zero": lambda a, d, t: np.zeros(a.shape[:-1]),
     "sum_of_differences": (
         lambda a, d, t: _rewarded(np.abs(a - d).sum(axis=-1) < t),
         lambda a, d, t: _rewarded((a - d).sum(axis=-1) < t),
@@ -138,9 +140,10 @@ def rate_case(name: Text | str, rewards: Sequence[list[float]], at: str, done: S
 
 def _success_rate_cases(rng: np.random.Generator) -> list[Case]:
     kept, left, never = [-1.0, -1.0, -1.0, 0.0], [-1.0, 0.0, -1.0, -1.0], [-1.0] * 4
+    early = [0.0, -1.0, -1.0, -1.0]
     unequal = [[-1.0, 0.0], [0.0, 0.0, -1.0], [-1.0] * 5, [0.0]]
     return [
-        rate_case("any", [kept, left, left, never], "any"),
+        rate_case("any", [kept, left, left, never, early], "any"),
         rate_case("end", [kept, left, left, never, never], "end"),
         rate_case("one_episode", [left], "end"),
         rate_case("unequal_lengths", unequal, "end"),
@@ -183,6 +186,7 @@ SUCCESS_RATE = {
     ),
     "reward_one_is_success": _rate(lambda r, d, at: r[-1] > 0 if at == "end" else (r > 0).any()),
     "first_step": _rate(lambda r, d, at: r[0] == 0 if at == "end" else (r == 0).any()),
+    "misses_the_first_step": _rate(lambda r, d, at: r[-1] == 0 if at == "end" else (r[1:] == 0).any()),
     "misses_the_last_step": _rate(lambda r, d, at: r[-1] == 0 if at == "end" else (r[:-1] == 0).any()),
     "equal_lengths": (
         lambda episodes, at: _rate(lambda r, d, at: (r == 0).any() if at == "any" else r[: len(episodes[0])][-1] == 0)(

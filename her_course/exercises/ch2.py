@@ -50,9 +50,19 @@ def _touched(fields: set[str]) -> Callable[[Sequence[Evidence]], bool]:
 
     def check(evidence: Sequence[Evidence]) -> bool:
         pairs = [(one.outcomes[0].value, one.case.calls[0].arguments[0]) for one in evidence]
-        return any(type(got) is type(old) and fields & set(differing_fields(got, old)) for got, old in pairs)
+        pairs = [(got, old) for got, old in pairs if type(got) is type(old) and not _is_shorter(got, old)]
+        return any(fields & set(differing_fields(got, old)) for got, old in pairs)
 
     return check
+
+
+def _is_shorter(got: Any, old: Any) -> bool:
+    return type(got) is type(old) is Episode and len(got) < len(old)
+
+
+def _cut_short(evidence: Sequence[Evidence]) -> bool:
+    """Whether an episode has lost some of its transitions."""
+    return any(_is_shorter(one.outcomes[0].value, one.case.calls[0].arguments[0]) for one in evidence)
 
 
 # ------------------------------------------------------------------------------------------------- relabel_transition
@@ -241,6 +251,7 @@ RELABEL_FINAL = {
     ),
     "always_done": exactly(_relabelled(dones=lambda e, r: np.ones(len(e), bool))),
     "nothing_returned": lambda e, f: None,
+    "episode_cut_short": seen(_cut_short),
     "touches_the_rest": seen(_touched({"states", "actions", "next_states", "achieved_goals"})),
 }
 

@@ -94,9 +94,11 @@ def same_rows(got: Any, expected: Any) -> bool:
 
 
 def describe_rows(right: np.ndarray, got: Any, compare: Callable) -> tuple[Text | str, Text | str]:
-    """Candidates that differ in their number, their shape, or their type."""
+    """Candidates that differ in their number, their shape, their type, or their values."""
     rows = Text(f"{len(right)} 个候选，形状 {right.shape}", f"{len(right)} candidates, shape {right.shape}")
     array, said = numbers(got), show(got, 60)
+    if array is not None and array.shape == right.shape:
+        return show(right), show(array)
     if array is None:
         kind, same = type(got).__name__, compare(as_array(got), right)
         zh, en = ("数值都对，", "the right values, but ") if same else ("", "")

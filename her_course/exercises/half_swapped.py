@@ -29,7 +29,7 @@ def inputs_case(
     n = len(relabelled)
     achieved = rng.integers(-5, 6, size=(n, d)).astype(float)
     wanted, new = achieved + 50 + np.arange(n)[:, None], achieved + np.where(rng.random((n, 1)) < 0.5, 0.1, 4.0)
-    new[0] = achieved[0] + 0.1
+    new[0], wanted[-1] = achieved[0] + 0.1, achieved[-1] - 0.1
     states, next_states = rng.normal(size=(2, n, 3)).round(2)
     arguments = (
         np.hstack([states, wanted]),
@@ -70,7 +70,7 @@ def which_part(right: Any, got: Any, compare: Compare) -> tuple[Text | str, Text
     if type(got) is not dict or not {*PARTS} <= got.keys():
         what = ", ".join(PARTS)
         return Text(f"一个字典：{what}", f"a dict: {what}"), Text(
-            "缺了什么，或者是别的", "less than that, or another thing"
+            "缺键，或者不是字典", "a key is missing, or it is no dict"
         )
     part = next(part for part in PARTS if not is_array()(got[part], right[part]))
     expected, came, place = right[part], got[part], part

@@ -32,6 +32,12 @@ GOALS = (
     Text("填充里的目标", "goals from the padding"),
     Text("谁也没达到过的目标", "goals that nobody achieved"),
 )
+ROWS = (
+    Text("填充的行", "rows of padding"),
+    Text("next_observations 里还是现在的状态", "the current state again in next_observations"),
+    Text("拼错了的行", "rows put together from several"),
+    Text("observations 的前几列不是存过的状态", "rows whose first columns are no stored state"),
+)
 
 
 def her_buffer(lengths: Sequence[int]) -> dict[str, np.ndarray]:
@@ -107,9 +113,11 @@ def batch_case(
         states, goals = np.split(observations, [3], axis=1)
         next_states, next_goals = np.split(next_observations, [3], axis=1)
         e, t, inside = _place(states[:, 0], sizes)
-        whole = same(states, arrays["states"][e, t]) & same(actions, arrays["actions"][e, t])
-        whole &= same(next_states, arrays["next_states"][e, t]) & inside
-        transition = np.where(whole, first[e] + t, np.where(states[:, 0] > PADDING / 2, stored, stored + 1))
+        here = same(states, arrays["states"][e, t]) & inside
+        acted = here & same(actions, arrays["actions"][e, t])
+        whole, still = (acted & same(next_states, arrays[name][e, t]) for name in ("next_states", "states"))
+        kinds = [first[e] + t, stored, stored + 1, stored + 2]
+        transition = np.select([whole, states[:, 0] > PADDING / 2, still, here], kinds, stored + 3)
         e, t, goals, next_goals = e[whole], t[whole], goals[whole], next_goals[whole]
         goal_e, goal_t, known = _place(goals[:, 0], sizes)
         old, achieved = arrays["goals"][e], arrays["achieved_goals"]
@@ -140,11 +148,10 @@ def batch_case(
         return values | {"whole batch": np.array([0 if relabelled == 0 else 1 if relabelled == 1 else 2])}
 
     def tell_transition(counts: np.ndarray) -> Text:
-        if counts[-2]:
-            return Text("填充的行", "rows of padding")
-        if counts[-1]:
-            return Text("拼错了的行", "rows put together from several")
-        shares = show((counts[:-2] / counts.sum()).round(3))
+        wrong = np.flatnonzero(counts[stored:])
+        if len(wrong):
+            return ROWS[wrong[0]]
+        shares = show((counts[:stored] / counts.sum()).round(3))
         return Text(f"转移抽得不一样多：{shares}", f"transitions are not equally frequent: {shares}")
 
     def tell_goal(counts: np.ndarray) -> Text:
@@ -180,7 +187,7 @@ def batch_case(
     coins = Text("每一行各抛各的硬币", "a coin for each row")
     alike = Text("整批全换，或者全不换", "all rows of a batch relabelled, or none")
     features = {
-        "transition": Feature(np.append(np.full(stored, 1 / stored), [0, 0]), each, tell_transition),
+        "transition": Feature(np.append(np.full(stored, 1 / stored), [0] * len(ROWS)), each, tell_transition),
         "goal": Feature(np.array([1 - share, share, 0, 0, 0, 0]), expected, tell_goal),
         "next": Feature(np.array([1, 0, 0]), next_goal, lambda counts: other_next),
         "reward": Feature(np.append(1, np.zeros(16)), paid, tell_reward),
@@ -327,6 +334,11 @@ SAMPLE_HER_BATCH = {
     "relabels_all": (_wrong(share=lambda k: 1.0), _wrong(share=lambda k: float(k > 0))),
     "relabels_none": _wrong(share=lambda k: 0.0),
     "one_coin_for_all": _wrong(coin=lambda n, rng: np.full(n, rng.random())),
+    "goal_first": _wrong(
+        change=lambda batch, b, e, t, rng: (
+            batch | {key: np.roll(batch[key], 2, axis=1) for key in ("observations", "next_observations")}
+        )
+    ),
     "state_for_next": _wrong(change=lambda batch, b, e, t, rng: batch | {"next_observations": batch["observations"]}),
     "rows_mixed_up": (
         _wrong(change=lambda batch, b, e, t, rng: batch | {"actions": rng.permutation(batch["actions"])}),

@@ -81,7 +81,9 @@ def _same(got: Any, expected: Any) -> bool:
 def _describe(right: Any, got: Any, compare: Compare) -> tuple[Text | str, Text | str]:
     """The first part that differs, of both."""
     if got is None:
-        return Text('一个字典，有 "goals" 和 "rewards"', 'a dict with "goals" and "rewards"'), Text("别的", "another")
+        return Text('一个字典，有 "goals" 和 "rewards"', 'a dict with "goals" and "rewards"'), Text(
+            "不是这样的字典", "something else"
+        )
     part = next(name for name in _PARTS if not is_array()(got[name], right[name]))
     said = differ(right[part], got[part], is_array())
     zh, en = _PARTS[part]

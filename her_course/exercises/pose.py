@@ -36,6 +36,7 @@ def pose_cases(rng: np.random.Generator) -> list[Case]:
         pose_case("across_zero", [1.0, 2.0, 0.1], [1.0, 2.0, 6.2]),
         pose_case("across_zero_back", [1.0, 2.0, 6.2], [1.0, 2.0, 0.1]),
         pose_case("many_turns", [0.0, 0.3, 0.2 + 6 * np.pi], origin),
+        pose_case("backwards", [0.0, 0.1, 3.2], origin),
         pose_case("on_the_line", [3.0, 4.0, 0.0], origin, threshold=5.0),
         pose_case("batch", *poses(rng, (4, 5))),
     ]
@@ -56,7 +57,10 @@ def _wrapped(x):
 
 POSE = {
     "not_wrapped": _reward(turn=np.abs),
-    "wrapped_one_way": _reward(turn=lambda x: x % (2 * np.pi)),
+    "wrapped_one_way": (
+        _reward(turn=lambda x: x % (2 * np.pi)),
+        _reward(turn=lambda x: np.abs(x) % (2 * np.pi)),
+    ),
     "wrapped_at_half": _reward(turn=lambda x: np.abs(x) % np.pi),
     "wrapped_once": (
         _reward(turn=lambda x: np.minimum(np.abs(x), np.abs(2 * np.pi - np.abs(x)))),
