@@ -215,7 +215,8 @@ class GoalConditionedReplayBuffer:
         )
 
     def _check_batch_size(self, batch_size: int) -> None:
-        check_positive_integer("batch_size", batch_size)
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise ValueError(f"batch_size: expected a positive integer, got {batch_size!r}")
         if not self._size:
             raise ValueError(f"batch_size: cannot draw {batch_size} transitions from an empty buffer; store some first")
 
