@@ -265,8 +265,8 @@ for ax, task in zip(axes, ("push", "pick", "slide"), strict=True):
     ax.label_outer()
 show(fig, "experiments.robots")
 
-# %% [markdown] zh="b5e12b12"
-# Pushing: with new goals, and episodes drawn by energy, three seeds got to 95 % after 190 to 240 thousand steps; with more of the episodes in which the block moved, five seeds did after 240 to 320 thousand. With new goals alone, which is plain HER, after four hundred thousand steps two seeds are above eight in ten and one is at a little over two: it learns, but slowly, and luck has a say. With chosen episodes alone and no new goals, one seed reached nearly one half and the other two did no better than chance. With neither, none of the three learned. (`td`, `reach` and `cher` are the other ideas of chapter 5, a single seed each and only 240 thousand steps: a look, not a ranking.)
+# %% [markdown] zh="84f992f9"
+# Pushing: with new goals, and episodes drawn by energy, five seeds got to 95 % after 190 to 260 thousand steps; with more of the episodes in which the block moved, five seeds did after 240 to 320 thousand. With new goals alone, which is plain HER, after four hundred thousand steps two seeds are above eight in ten and three between two and five: it learns, but slowly, and luck has a say. With chosen episodes alone and no new goals, one seed reached nearly one half and the other two did no better than chance. With neither, none of the three learned. (`td`, `reach` and `cher` are the other ideas of chapter 5, a single seed each and only 240 thousand steps: a look, not a ranking.)
 #
 # Pick and place (in the middle): with half of the training episodes beginning grasped, three seeds got to 95 % after 160 to 290 thousand steps. Sliding (on the right) is the hardest: after 240 thousand steps both seeds stand at 0.59.
 #
