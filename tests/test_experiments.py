@@ -378,3 +378,10 @@ def test_the_workers_of_a_sweep_that_was_killed_stop(tmp_path):
     sweep.wait()
     _, left = psutil.wait_procs(workers, timeout=30)
     assert not left
+
+
+def test_a_figure_may_have_no_dots(tmp_path):
+    folder = Path(__file__).parents[1] / "results" / "variants_why"
+    result = CliRunner().invoke(main, ["plot", str(folder), "--out", str(tmp_path / "figure.svg")])
+    assert result.exit_code == 0, result.output
+    assert "<svg" in (tmp_path / "figure.svg").read_text(encoding="utf-8")
