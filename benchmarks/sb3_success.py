@@ -15,7 +15,7 @@ import one_thread  # noqa: F401
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import measuring
@@ -33,24 +33,36 @@ from her.td_error import ProportionalTransitions
 THRESHOLD, EVALUATED, CONFIRMED = 0.95, 100, 200
 
 
-def a_task(env_id: str, horizon: int, n_envs: int, updates: int, every: int, most: int, **env_kwargs: Any) -> dict:
+class Task(NamedTuple):
     """``updates`` after every episode of ``n_envs`` environments, evaluations ``every`` so many, ``most`` steps."""
-    return locals()
+
+    env_id: str
+    env_kwargs: dict[str, Any]
+    horizon: int
+    n_envs: int
+    updates: int
+    every: int
+    most: int
+
+    @property
+    def grid(self) -> int:
+        """Environment steps between two evaluations."""
+        return self.n_envs * self.horizon * self.every
 
 
 TASKS = {
-    "30 bits": a_task("her/BitFlip-v0", 30, 64, 80, 2, 300_000, n_bits=30),
-    "FetchPush": a_task("gymnasium_robotics:FetchPush-v4", 50, 16, 200, 20, 240_000),
+    "30 bits": Task("her/BitFlip-v0", {"n_bits": 30}, 30, 64, 80, 2, 300_000),
+    "FetchPush": Task("gymnasium_robotics:FetchPush-v4", {}, 50, 16, 200, 20, 240_000),
 }
 
 
-def transitions(by_error: bool, about: dict) -> dict[str, Any]:
+def transitions(by_error: bool, about: Task) -> dict[str, Any]:
     """The buffer's: by TD error, β at 1 when ``most`` steps are taken; or every transition alike."""
-    batches = about["updates"] * about["most"] // (about["n_envs"] * about["horizon"])
+    batches = about.updates * about.most // (about.n_envs * about.horizon)
     return {"transitions": ProportionalTransitions(beta_batches=batches)} if by_error else {}
 
 
-def dqn(envs: VecEnv, about: dict, seed: int, by_error: bool) -> BaseAlgorithm:
+def dqn(envs: VecEnv, about: Task, seed: int, by_error: bool) -> BaseAlgorithm:
     """With the settings of her/settings/bit_flip.toml, as far as SB3 has them.
 
     It is not double and clips no targets, and the target network follows at every step of the environments.
@@ -72,7 +84,7 @@ def dqn(envs: VecEnv, about: dict, seed: int, by_error: bool) -> BaseAlgorithm:
     )
 
 
-def sac(envs: VecEnv, about: dict, seed: int) -> BaseAlgorithm:
+def sac(envs: VecEnv, about: Task, seed: int) -> BaseAlgorithm:
     """With the settings that our SAC has on the robots (`her/settings/fetch_pick_and_place.toml`)."""
     return SAC(
         "MultiInputPolicy",
@@ -88,13 +100,13 @@ def sac(envs: VecEnv, about: dict, seed: int) -> BaseAlgorithm:
     )
 
 
-def rounds(about: dict, seed: int) -> dict[str, Any]:
+def rounds(about: Task, seed: int) -> dict[str, Any]:
     """An episode of every environment, then the updates."""
-    steps = about["horizon"]
+    steps = about.horizon
     return {
         "train_freq": (steps, "step"),
-        "gradient_steps": about["updates"],
-        "learning_starts": steps * about["n_envs"],
+        "gradient_steps": about.updates,
+        "learning_starts": steps * about.n_envs,
         "seed": seed,
         "device": "cpu",
     }
@@ -128,8 +140,8 @@ def main(experiment: str, seeds: int, out: Path) -> None:
         cells.append((name, learner, steps, success, f"{min(seconds):.0f} to {max(seconds):.0f}"))
     header = ["task", "learner", f"steps to {THRESHOLD}, every seed", "success at the end of the run", "CPU seconds"]
     about = "".join(
-        f"{name}: at most {task['most']:,} steps, an evaluation every {grid(task):,}, {task['updates']} updates for "
-        f"{task['n_envs'] * task['horizon']:,} steps."
+        f"{name}: at most {task.most:,} steps, an evaluation every {task.grid:,}, {task.updates} updates for "
+        f"{task.n_envs * task.horizon:,} steps."
         for name, task in TASKS.items()
         if name in {row["task"] for row in rows}
     )
@@ -137,22 +149,16 @@ def main(experiment: str, seeds: int, out: Path) -> None:
     measuring.report(f"sb3_{experiment}", "Success in Stable-Baselines3", text, rows, out)
 
 
-def grid(about: dict) -> int:
-    """Environment steps between two evaluations."""
-    return about["n_envs"] * about["horizon"] * about["every"]
-
-
-def learn(about: dict, make: Any, seed: int) -> dict[str, float]:
+def learn(about: Task, make: Any, seed: int) -> dict[str, float]:
     """Steps, success and CPU seconds of a run until it succeeds, or until it has had its steps."""
     start = time.process_time()
     envs, judge = (
-        make_vec_env(about["env_id"], about["n_envs"], seed=s, env_kwargs=about["env_kwargs"])
-        for s in (seed, 10_000 + seed)
+        make_vec_env(about.env_id, about.n_envs, seed=s, env_kwargs=about.env_kwargs) for s in (seed, 10_000 + seed)
     )
     model = make(envs, about, seed)
-    with tqdm(total=about["most"], unit="step", unit_scale=True, leave=False) as bar:
-        while model.num_timesteps < about["most"]:
-            model.learn(grid(about), reset_num_timesteps=False)
+    with tqdm(total=about.most, unit="step", unit_scale=True, leave=False) as bar:
+        while model.num_timesteps < about.most:
+            model.learn(about.grid, reset_num_timesteps=False)
             bar.update(model.num_timesteps - bar.n)
             success = evaluate(model, judge, about, EVALUATED)
             bar.set_postfix(success=success)
@@ -165,16 +171,16 @@ def learn(about: dict, make: Any, seed: int) -> dict[str, float]:
     return {"steps": model.num_timesteps, "success": success, "cpu_seconds": time.process_time() - start}
 
 
-def evaluate(model: BaseAlgorithm, envs: VecEnv, about: dict, episodes: int) -> float:
+def evaluate(model: BaseAlgorithm, envs: VecEnv, about: Task, episodes: int) -> float:
     """The share of fresh episodes in which the policy reaches its goal, on bits at any step, else at the last one."""
     successes: list[bool] = []
     while len(successes) < episodes:
         observations, reached = envs.reset(), np.zeros(envs.num_envs, bool)
-        for _ in range(about["horizon"]):
+        for _ in range(about.horizon):
             actions, _ = model.predict(observations, deterministic=True)
             observations, _, _, infos = envs.step(actions)
             now = np.array([info["is_success"] for info in infos], bool)
-            reached = reached | now if "n_bits" in about["env_kwargs"] else now
+            reached = reached | now if "n_bits" in about.env_kwargs else now
         successes.extend(reached)
     return float(np.mean(successes[:episodes]))
 

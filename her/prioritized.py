@@ -30,6 +30,8 @@ class PrioritizedHER(HindsightExperienceReplay):
         settings: of that sampler. "energy" needs ``position`` and ``dt``, "moved" needs ``position``.
 
     >>> buffer = PrioritizedHER(1_000_000, 25, 4, 3, config, priority="td", alpha=0.6)        # doctest: +SKIP
+    >>> batch = buffer.sample(256)                                                            # doctest: +SKIP
+    >>> buffer.update_priorities(batch.indices, td_errors)                                    # doctest: +SKIP
     """
 
     def __init__(

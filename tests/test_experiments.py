@@ -110,7 +110,7 @@ def test_a_sweep_runs_everything_once_and_a_failing_run_ends_no_other(tmp_path):
         (('name = "broken"', 'setings = { k = 8 }\nname = "broken"'), "variant: unknown keys ['setings']"),
         (('name = "broken"', 'tasks = ["bitz"]\nname = "broken"'), "tasks: 'broken' is for unknown ones, ['bitz']"),
         (("seeds = [0, 1]", "seeds = 3"), "seeds: expected a list, got 3"),
-        (("[settings]", "[[settings]]"), "sweep.toml"),
+        (("[settings]", "[[settings]]"), "settings: expected a dict"),
     ],
 )
 def test_a_wrong_sweep_file_is_refused_before_anything_runs(tmp_path, change, message):

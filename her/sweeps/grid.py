@@ -46,7 +46,7 @@ def read_sweep(path: Path) -> list[Job]:
     """
     try:
         return plan(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (AttributeError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
@@ -81,8 +81,9 @@ def _check(sweep: dict[str, Any]) -> None:
     for kind, part in [("sweep", sweep), *(("task", task) for task in tasks), *(("variant", v) for v in variants)]:
         if unknown := part.keys() - set(KEYS[kind].split()):
             raise ValueError(f"{kind}: unknown keys {sorted(unknown)}; there are {KEYS[kind]}")
-        if not isinstance(part.get("seeds", []), list):
-            raise ValueError(f"seeds: expected a list, got {part['seeds']!r}")
+        for key, expected in (("seeds", list), ("settings", dict), ("env_kwargs", dict)):
+            if not isinstance(part.get(key, expected()), expected):
+                raise ValueError(f"{key}: expected a {expected.__name__}, got {part[key]!r}")
         if unknown := set(part.get("tasks", [])) - {task.get("name") for task in tasks}:
             raise ValueError(f"tasks: {part.get('name')!r} is for unknown ones, {sorted(unknown)}")
 
