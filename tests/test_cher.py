@@ -100,9 +100,8 @@ def on_a_line(buffer):
     return buffer
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, bool])
-def test_goals_that_cannot_be_subtracted_have_a_distance_too(dtype):
-    desired, goals = np.zeros((8, 2), dtype), np.ones((8, 2), dtype)
+def test_goals_that_cannot_be_subtracted_have_a_distance_too():
+    desired, goals = np.zeros((8, 2), bool), np.ones((8, 2), bool)
     goals[0] = 0
     sampler = Cher(proximity=1.0, growth=1e9, growth_batches=1, group=8)
     sampler.pick(goals, desired, 4, np.random.default_rng(0))
