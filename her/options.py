@@ -10,10 +10,11 @@ import click
 
 
 def key_values(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
-    """KEY=VALUE words, also several in one, with commas between: ``a=(1, 2),b=3`` gives two."""
+    """KEY=VALUE words, also several in one: ``a=(1, 2),b=3`` gives two, ``a=b=3,c=4`` one, of shares."""
     pairs: dict[str, Any] = {}
     for word in given:
-        for pair in re.split(r",(?=\s*[\w.]+\s*=)", word):  # at commas that stand before another KEY=
+        shares = re.match(r"\s*[\w.]+\s*=\s*\w+\s*=", word)
+        for pair in [word] if shares else re.split(r",(?=\s*[\w.]+\s*=)", word):  # at commas before another KEY=
             key, equals, value = pair.partition("=")
             if not (key and equals):
                 raise click.BadParameter(f"expected KEY=VALUE, got {pair!r}", ctx=ctx, param=param)

@@ -72,6 +72,22 @@ def steps_of(env_id, n=4, **kwargs):
     return envs, rollout(lambda x: envs.action_space.sample(), envs, horizon(envs), seed=0, **kwargs)
 
 
+def test_native_environments_that_begin_anew_a_step_later_are_stepped_one_by_one(register):
+    made = []
+
+    class NextStep(gym.vector.SyncVectorEnv):
+        def __init__(self, num_envs, **kwargs):
+            super().__init__([lambda: gym.wrappers.TimeLimit(Point(), 25)] * num_envs)
+            made.append(self)
+
+    env_id = register(Point, vector_entry_point=NextStep)
+    envs = make_envs(env_id, 3)
+    assert made[0].closed and envs.metadata["autoreset_mode"] is gym.vector.AutoresetMode.SAME_STEP
+    played = rollout(lambda x: envs.action_space.sample(), envs, 60, seed=0)
+    assert played.ended.sum(axis=0).tolist() == [2, 2, 2]
+    assert (np.abs(played.next_states - played.states).max(axis=2) > 0).all(), "a step in which nothing moved"
+
+
 # ------------------------------------------------------------------------------------------------------------- rewards
 
 

@@ -483,12 +483,14 @@ def test_her_train_writes_a_run_and_says_how_it_went(tmp_path):
 def test_her_train_takes_any_setting(tmp_path):
     arguments = "train her/BitFlip-v0 --env-kwargs n_bits=4 --max-steps 50 --quiet --set n_envs=4"
     extra = ["--set", "agent_settings.epsilon=0.3,agent_settings.hidden=(8, 8)", "--out", str(tmp_path / "run")]
+    extra += ["--set", "strategy=future=0.5,actual=0.5"]
     result = CliRunner().invoke(main, [*arguments.split(), *extra])
     assert result.exit_code == 0, result.output
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["n_envs"] == 4
     assert config["agent_settings"]["hidden"] == [8, 8]
     assert config["agent_settings"]["epsilon"] == 0.3
+    assert config["strategy"] == "future=0.5,actual=0.5"
 
 
 @pytest.mark.parametrize(

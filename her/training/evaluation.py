@@ -38,9 +38,14 @@ def make_envs(env_id: str, n_envs: int, **env_kwargs: Any) -> VectorEnv:
         if robotics.is_robotic(name):
             envs = robotics.make_robots(name, n_envs, **env_kwargs)
         else:
-            native = gym.spec(name).vector_entry_point is not None
-            extra = {} if native else {"vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP}}
-            envs = gym.make_vec(name, num_envs=n_envs, **extra, **env_kwargs)
+            native, same_step = gym.spec(name).vector_entry_point is not None, AutoresetMode.SAME_STEP
+            if native:
+                envs = gym.make_vec(name, n_envs, **env_kwargs)
+                if envs.metadata.get("autoreset_mode") is not same_step:  # a step an episode would be none
+                    envs.close()
+                    native = False
+            if not native:
+                envs = gym.make_vec(name, n_envs, "sync", {"autoreset_mode": same_step}, **env_kwargs)
     except (gym.error.Error, ImportError, TypeError) as error:
         raise ValueError(f"env_id: cannot make {env_id!r} with {env_kwargs}: {error}") from error
     check_spaces(env_id, envs.single_observation_space, envs.single_action_space)
