@@ -16,8 +16,7 @@ from her.files import write_atomically
 if TYPE_CHECKING:
     from her.replay import GoalConditionedReplayBuffer
 
-#: of the files
-FORMAT = 4
+FORMAT = 4  # of the files
 
 
 def save(buffer: GoalConditionedReplayBuffer, path: str | os.PathLike) -> None:

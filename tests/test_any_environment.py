@@ -82,7 +82,8 @@ def test_native_environments_that_begin_anew_a_step_later_are_stepped_one_by_one
 
     env_id = register(Point, vector_entry_point=NextStep)
     envs = make_envs(env_id, 3)
-    assert made[0].closed and envs.metadata["autoreset_mode"] is gym.vector.AutoresetMode.SAME_STEP
+    assert made[0].closed
+    assert envs.metadata["autoreset_mode"] is gym.vector.AutoresetMode.SAME_STEP
     played = rollout(lambda x: envs.action_space.sample(), envs, 60, seed=0)
     assert played.ended.sum(axis=0).tolist() == [2, 2, 2]
     assert (np.abs(played.next_states - played.states).max(axis=2) > 0).all(), "a step in which nothing moved"

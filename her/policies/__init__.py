@@ -124,10 +124,9 @@ def export_policy(run: Path, path: Path, episodes: int = 200, seed: int = 10_000
     from her.training.runs import load_trainer
 
     with load_trainer(run) as trainer:
-        config = trainer.config
         evaluation = evaluate(policy_of(trainer), trainer.envs, seed, episodes, trainer.success_function)
-        at = config.success_at
-        made = {"config": config.to_dict(), "env_steps": trainer.env_steps, "updates": trainer.updates}
+        at = trainer.config.success_at
+        made = {"config": trainer.config.to_dict(), "env_steps": trainer.env_steps, "updates": trainer.updates}
         made |= {"success_rate": evaluation.success_rate(at), "success_interval": evaluation.success_interval(at)}
         made |= {"success_at": at, "cpu_seconds": round(trainer.cpu_seconds, 1)}
         made |= {"episodes": episodes, "evaluation_seed": seed, **read_json(run / "made_with.json")}

@@ -20,8 +20,7 @@ from her.files import read_json, write_atomically, write_json
 IDENTITY = ("task", "variant", "seed")
 RESULT = ("env_steps", "updates", "success_rate", "success_at", "cpu_seconds")
 CURVE = ("env_steps", "episodes", "updates", "success_rate", "exploring_success", "td_error", "cpu_seconds")
-#: of curves.csv, where the runs have them: see `her.training.Trainer.schedules`
-SCHEDULES = ("alpha", "beta", "lambda")
+SCHEDULES = ("alpha", "beta", "lambda")  # of curves.csv, where runs have them: see `her.training.Trainer.schedules`
 NO_CURVE = pd.DataFrame(columns=CURVE)
 
 

@@ -41,7 +41,7 @@ def make_envs(env_id: str, n_envs: int, **env_kwargs: Any) -> VectorEnv:
             native, same_step = gym.spec(name).vector_entry_point is not None, AutoresetMode.SAME_STEP
             if native:
                 envs = gym.make_vec(name, n_envs, **env_kwargs)
-                if envs.metadata.get("autoreset_mode") is not same_step:  # a step an episode would be none
+                if envs.metadata.get("autoreset_mode") is not same_step:  # its resets would be stored as steps
                     envs.close()
                     native = False
             if not native:
@@ -251,8 +251,7 @@ def evaluate(
     rounds as that takes. What success means, see `rollout`."""
     if episodes is None:
         return _one_each(policy, envs, seed, success_function)
-    rounds = -(-episodes // envs.num_envs)
-    seeds = np.random.SeedSequence(seed).generate_state(rounds)
+    seeds = np.random.SeedSequence(seed).generate_state(-(-episodes // envs.num_envs))  # one a round
     return Evaluation.joined([_one_each(policy, envs, int(s), success_function) for s in seeds], episodes)
 
 

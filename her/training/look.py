@@ -45,8 +45,7 @@ class RewardScale:
         return scaled
 
 
-#: for rewards that are to stay as they are
-UNSCALED = RewardScale(-1.0, 0.0, sparse=False, gamma=0.0)
+UNSCALED = RewardScale(-1.0, 0.0, sparse=False, gamma=0.0)  # for rewards that are to stay as they are
 
 
 class Look(NamedTuple):

@@ -26,8 +26,7 @@ from her.files import read_json, write_atomically, write_json
 from her.training.config import TrainingConfig, differences
 from her.training.loop import Progress, Trainer
 
-#: of progress.csv
-COLUMNS = (
+COLUMNS = (  # of progress.csv
     *(field.name for field in fields(Progress) if field.name != "solved"),
     *("alpha", "beta", "lambda"),  # see `Trainer.schedules`
     "wall_seconds",
