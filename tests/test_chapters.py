@@ -1,13 +1,16 @@
 """Every chapter, in both languages: runs, agrees with its notebook, with its promises, and with its translation.
 
-nbval compares the outputs besides: `pytest --nbval chapters`.
+In the quick profile papermill runs a chapter in one language, and nbval, which also compares outputs, in the other.
 """
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+from test_exercise_notebooks import EXERCISES
+from test_exercise_notebooks import TO_RUN as EXERCISES_TO_RUN
 
 from her_course import notebooks
 from her_course.consistency import check_outputs, check_pair, check_parity, original_of
@@ -15,12 +18,21 @@ from her_course.consistency import check_outputs, check_pair, check_parity, orig
 REPOSITORY = Path(__file__).parents[1]
 SOURCES = notebooks.discover(REPOSITORY / "chapters")
 ENGLISH = notebooks.discover(REPOSITORY / "chapters", "en")
+#: by papermill
+TO_RUN = SOURCES if os.environ["HER_PROFILE"] == "full" else SOURCES[:6:2] + SOURCES[7::2]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=notebooks.name_of)
+@pytest.mark.parametrize("path", TO_RUN, ids=notebooks.name_of)
 def test_runs_from_top_to_bottom(path, tmp_path):
     [result] = notebooks.run([path], os.environ["HER_PROFILE"], tmp_path, progress=False)
     assert result.failure is None, f"{result.chapter}, {result.failure}"
+
+
+def test_every_notebook_is_executed_by_papermill_or_by_nbval():
+    quick = re.search(r"^QUICK := (.*)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)[1].split()
+    by_nbval = {path for pattern in quick for path in REPOSITORY.glob(pattern)}
+    by_papermill = {path.with_suffix(".ipynb") for path in (*TO_RUN, *EXERCISES_TO_RUN)}
+    assert by_nbval | by_papermill == {path.with_suffix(".ipynb") for path in (*SOURCES, *EXERCISES)}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=notebooks.name_of)

@@ -1,6 +1,6 @@
 """Exercise notebooks are what is made from the solutions, run as handed out, and say with a solution that all is right.
 
-nbval compares the outputs besides: `pytest --nbval solutions exercises`.
+In the quick profile papermill runs an exercise in one language, and nbval, which also compares outputs, in the other.
 """
 
 import os
@@ -21,7 +21,7 @@ from her_course.exercises import registry
 REPOSITORY = Path(__file__).parents[1]
 SOLUTIONS = handout.sources(REPOSITORY / "solutions")
 EXERCISES = [path for lang in notebooks.LANGUAGES for path in sorted((REPOSITORY / "exercises" / lang).iterdir())]
-#: those to run: both languages have the same code, and nbval runs all of them besides
+#: by papermill
 TO_RUN = EXERCISES if os.environ["HER_PROFILE"] == "full" else EXERCISES[:6:2] + EXERCISES[7::2]
 
 
