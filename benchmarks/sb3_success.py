@@ -136,8 +136,9 @@ def main(experiment: str, seeds: int, out: Path) -> None:
         runs = [row for row in rows if (row["task"], row["learner"]) == (name, learner)]
         steps = " · ".join(f"{r['steps']:,}" if r["success"] >= THRESHOLD else "–" for r in runs)
         success = " · ".join(f"{r['success']:.3g}" for r in runs)
-        seconds = [r["cpu_seconds"] for r in runs]
-        cells.append((name, learner, steps, success, f"{min(seconds):.0f} to {max(seconds):.0f}"))
+        seconds = [round(r["cpu_seconds"]) for r in runs]
+        span = " to ".join(f"{s:,}" for s in sorted({min(seconds), max(seconds)}))
+        cells.append((name, learner, steps, success, span))
     header = ["task", "learner", f"steps to {THRESHOLD}, every seed", "success at the end of the run", "CPU seconds"]
     about = "".join(
         f"{name}: at most {task.most:,} steps, an evaluation every {task.grid:,}, {task.updates} updates for "

@@ -114,6 +114,7 @@ def draw_robots(ax: Axes, curves: Mapping[str, tuple[Sequence[float], np.ndarray
     without_moved = words("没有 HER，多抽动过的", "no HER, moved")
     grasped = words("SAC + HER，多抽动过的，一半从夹住开始", "SAC + HER + moved, half grasped")
     sac = words("SAC + HER，多抽动过的", "SAC + HER + moved")
+    mixed = words("同上，一半目标是以前追求过的", "the same, half of its goals pursued in the past")
     looks = {
         "her_moved": (her_moved, {"color": COLORS["blue"]}),
         "her_energy": (words("HER，按能量抽", "HER + energy"), {"color": COLORS["green"], "linestyle": "-."}),
@@ -122,6 +123,7 @@ def draw_robots(ax: Axes, curves: Mapping[str, tuple[Sequence[float], np.ndarray
         "none": (words("没有 HER", "without HER"), strategy_style("none")),
         "sac_grasped_moved": (grasped, {"color": COLORS["blue"]}),
         "sac_moved": (sac, {"color": COLORS["blue"]}),
+        "sac_moved_actual": (mixed, {"color": COLORS["vermilion"], "linestyle": "--"}),
     }
     for variant, (label, look) in looks.items():
         if variant in curves:
