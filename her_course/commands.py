@@ -8,6 +8,8 @@ from types import ModuleType
 
 import click
 
+from her.options import told
+
 NUMBERS = click.argument("numbers", nargs=-1, type=click.IntRange(1), metavar="[CHAPTER]...")
 LANG = click.option("--lang", type=click.Choice(["zh", "en", "both"]), default="both", show_default=True)
 
@@ -32,10 +34,8 @@ def _missing(error: ModuleNotFoundError) -> click.ClickException:
 
 def _sources(lang: str, numbers: tuple[int, ...]) -> list[Path]:
     notebooks = _course("notebooks")
-    try:
+    with told(FileNotFoundError, ValueError):
         return notebooks.discover(notebooks.find_chapters(), lang, numbers)
-    except (FileNotFoundError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
 
 
 @click.command()
@@ -56,10 +56,9 @@ def doctor() -> None:
 def lab(lang: str | None, options: tuple[str, ...]) -> None:
     """Open the course in JupyterLab; OPTIONS are those of `jupyter lab`, as in `her lab --port 9999`."""
     try:
-        chapters = _course("places").find_chapters()
-        _course("lab").start(chapters, lang or _course("lab").system_language(), options)
-    except FileNotFoundError as error:
-        raise click.ClickException(str(error)) from None
+        with told(FileNotFoundError):
+            chapters = _course("places").find_chapters()
+            _course("lab").start(chapters, lang or _course("lab").system_language(), options)
     except ModuleNotFoundError as error:
         raise _missing(error) from None
 
@@ -109,10 +108,8 @@ def execute(numbers: tuple[int, ...], lang: str, profile: str) -> None:
 def _execute(paths: list[Path], profile: str) -> None:
     notebooks = _course("notebooks")
     for path in paths:
-        try:
+        with told(notebooks.ChapterFailed):
             notebooks.execute_to_committed(path, profile)
-        except notebooks.ChapterFailed as error:
-            raise click.ClickException(str(error)) from None
 
 
 @chapters.command()
@@ -135,10 +132,8 @@ def stamp(numbers: tuple[int, ...], cells: tuple[int, ...]) -> None:
         raise click.UsageError("--cell needs exactly one CHAPTER")
     consistency = _course("consistency")
     for path in _sources("en", numbers):
-        try:
+        with told(ValueError):
             changed = consistency.stamp(path, cells)
-        except ValueError as error:
-            raise click.ClickException(str(error)) from None
         click.echo(
             f"{path.stem}: stamped {len(changed)} cells" + (f": {', '.join(map(str, changed))}" if changed else "")
         )
@@ -188,18 +183,14 @@ def execute_solutions(numbers: tuple[int, ...], profile: str) -> None:
 
 def _solutions(numbers: tuple[int, ...]) -> list[Path]:
     handout = _course("handout")
-    try:
+    with told(FileNotFoundError, ValueError):
         return handout.sources(handout.find_solutions(), numbers)
-    except (FileNotFoundError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
 
 
 @click.command()
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to make; empty.")
 def release(out: Path) -> None:
     """Make the folder that a class is given: chapters and exercises, without solutions and hidden cases."""
-    try:
+    with told(FileExistsError, FileNotFoundError):
         _course("handout").release(_course("notebooks").find_chapters().parent, out)
-    except (FileExistsError, FileNotFoundError) as error:
-        raise click.ClickException(str(error)) from None
     click.echo(f"ready to be handed out: {out}")

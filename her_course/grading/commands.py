@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from her.options import needs, told
+
 PLATFORMS = ("canvas", "moodle", "gradescope", "nbgrader")
 
 
@@ -64,17 +66,15 @@ def grade(
     her grade submissions --out grades --class class.toml --resume --to canvas
     her grade submissions --out grades --backend dask --scheduler tcp://cluster:8786
     """
-    try:
+    with needs("course"):
         from her_course.grading.classes import Grading
         from her_course.grading.exports import export, unknown_to
         from her_course.grading.reports import write_all
         from her_course.grading.rules import Rules, read_rules
         from her_course.grading.sandbox import SandboxError
-    except ModuleNotFoundError as error:
-        raise click.ClickException(f"{error.name} is missing: pip install 'her-course[course]'") from None
     from tqdm import tqdm
 
-    try:
+    with needs("cluster"), told(OSError, ValueError, LookupError, SandboxError):
         grading = Grading(
             submissions,
             out,
@@ -89,12 +89,8 @@ def grade(
             grading.run(jobs, backend, scheduler, lambda submission: bar.update())
         with tqdm(total=len(grading.students), unit="page", disable=quiet, file=sys.stderr) as bar:
             written = write_all(grading, lang, bar.update, anonymous)
-        files = [path for platform in to for path in export(platform, grading, written, lang)]
-    except (OSError, ValueError, LookupError, SandboxError) as error:
-        raise click.ClickException(str(error)) from None
-    except ModuleNotFoundError as error:
-        extra = "nbgrader" if error.name == "nbgrader" else "cluster"
-        raise click.ClickException(f"{error.name} is missing: pip install 'her-course[{extra}]'") from None
+        with needs("nbgrader"):
+            files = [path for platform in to for path in export(platform, grading, written, lang)]
     click.echo(written.isolation.of(lang))
     graded = sum(submission.problem is None for submission in grading.found)
     click.echo(f"{len(grading.students)} students, {graded} submissions graded; see {out / 'summary.html'}")
