@@ -112,9 +112,8 @@ def _faults(extra: str) -> list[str]:
 def install(extra: str) -> str:
     """The command that installs an extra, with the exact versions of the repository."""
     repository = Path(__file__).resolve().parents[1]
-    if (repository / "requirements.lock").exists():
-        return f"in {repository}: pip install -c requirements.lock -e '.{f'[{extra}]' if extra else ''}'"
-    return f"in a clone of the course: pip install -c requirements.lock -e '.{f'[{extra}]' if extra else ''}'"
+    where = repository if (repository / "requirements.lock").exists() else "a clone of the course"
+    return f"in {where}: pip install -c requirements.lock -e '.{f'[{extra}]' if extra else ''}'"
 
 
 def _torch() -> Iterator[Finding]:
