@@ -119,6 +119,7 @@ def decode(data: bytes) -> Any:
 
 # ---------------------------------------------------------------------------------------------------- the format
 # A tag of one byte, and a count of eight: of the bytes that follow, or of the values, one after the other.
+_HEAD = struct.Struct("<cQ")
 
 #: by type: a tag, what makes bytes of a value, and what makes a value of bytes
 _ATOMS: dict[type, tuple[bytes, Callable, Callable]] = {
@@ -159,9 +160,9 @@ class _Writer:
             self.write(part, where + label, depth + 1)
 
     def _put(self, where: str, tag: bytes, count: int, content: bytes = b"") -> None:
-        if len(self.bytes) + 9 + len(content) > self.limit:
+        if len(self.bytes) + _HEAD.size + len(content) > self.limit:
             raise NotPlain("size", where, f"more than {self.limit / 2**20:.0f} MB")
-        self.bytes += tag + struct.pack("<Q", count) + content
+        self.bytes += _HEAD.pack(tag, count) + content
 
     def _parts(self, value: Any, kind: type, where: str) -> tuple[bytes, list[tuple[str, Any]]]:
         """The tag of a value that consists of others; these, and where each is to be found in it."""
@@ -211,16 +212,15 @@ class _Writer:
         return key
 
     def _array(self, array: np.ndarray, where: str) -> tuple[bytes, list[tuple[str, Any]]]:
-        if array.dtype.str not in _DTYPES:
-            native = array.dtype.newbyteorder("=")
-            if native.str not in _DTYPES:
-                raise NotPlain("type", where, f"an array of dtype {array.dtype}")
-            array = array.astype(native) if array.nbytes <= self.limit else array
+        native = array.dtype.newbyteorder("=")
+        if native.str not in _DTYPES:
+            raise NotPlain("type", where, f"an array of dtype {array.dtype}")
         if array.nbytes > self.limit:
             raise NotPlain("size", where, f"an array of {array.nbytes / 2**20:.0f} MB")
         if array.ndim > MAX_DIMENSIONS or any(n > MAX_BYTES for n in array.shape):
             raise NotPlain("size", where, f"an array of shape {array.shape}")
-        return b"a", [("", array.dtype.str), *(("", n) for n in array.shape), ("", array.tobytes())]
+        data = array.astype(native, copy=False).tobytes()
+        return b"a", [("", native.str), *(("", n) for n in array.shape), ("", data)]
 
     def _tensor(self, tensor: Any, where: str) -> tuple[bytes, list[tuple[str, Any]]]:
         import torch
@@ -255,18 +255,13 @@ class _Reader:
         self.at += n
         return self.data[self.at - n : self.at]
 
-    def count(self) -> int:
-        """A length; of items, of which each takes a byte at least, so that no small message makes a large list."""
-        (n,) = struct.unpack("<Q", self.take(8))
-        if n > MAX_BYTES:
-            raise Malformed(f"data: a length of {n}")
-        return n
-
     def read(self, depth: int) -> Any:
         self.items += 1
         if depth > MAX_DEPTH + 1 or self.items > MAX_ITEMS:
             raise Malformed("data: too deep, or too many items")
-        tag, count = bytes(self.take(1)), self.count()
+        tag, count = _HEAD.unpack(self.take(_HEAD.size))
+        if count > MAX_BYTES:  # which no message has; of items, each takes more than a byte
+            raise Malformed(f"data: a length of {count}")
         if tag in _UNPACK:
             value = _UNPACK[tag](self.take(count))
             return value if type(value) is not int or value.bit_length() <= MAX_INT_BITS else _refuse("an int")
