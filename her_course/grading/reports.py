@@ -21,7 +21,6 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
-from importlib import resources
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,14 +110,10 @@ def pseudonym(seed: int, student: str) -> str:
 
 
 def environment(lang: str) -> jinja2.Environment:
-    folder = resources.files("her_course.grading").joinpath("templates")
-    style = folder.joinpath("style.css").read_text(encoding="utf-8")
-    loader = jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8"))
     options = {"trim_blocks": True, "undefined": jinja2.StrictUndefined, "finalize": _visible}
-    environment = jinja2.Environment(loader=loader, autoescape=True, **options)
+    environment = jinja2.Environment(loader=jinja2.PackageLoader(__package__), autoescape=True, **options)
     environment.filters["prose"] = _prose
     environment.globals |= {"lang": lang, "t": {name: text.of(lang) for name, text in PAGES.items()}}
-    environment.globals["style"] = Markup(style)
     return environment
 
 
