@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
-from her_course.exercises import registry
 from her_course.exercises.model import Case, Exercise, Outcome, Problem, Text, Verdict
 from her_course.exercises.results import CaseResult, judge_cases, make_cases, worth
 from her_course.exercises.running import lost, pack, unpack
@@ -52,10 +52,7 @@ class Settings:
 
     def exercises(self, chapter: int) -> Sequence[Exercise]:
         """Those of a chapter, in order."""
-        if self.registry == type(self).registry:
-            return registry.of_chapter(chapter)
-        module, _, name = self.registry.partition(":")
-        return getattr(__import__(module, fromlist=[name]), name)(chapter)
+        return resolve_name(self.registry)(chapter)
 
     def sandbox(self) -> Sandbox:
         """This thread's sandbox for these settings."""
