@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache, partial
 from importlib.util import find_spec
@@ -113,36 +113,29 @@ class Grading:
                 on_done(submission)
             else:
                 todo.append(submission)
-        for submission, ran, result in self._marked(todo, jobs, backend, scheduler):
-            if ran is not None:
-                write(self._outcomes(submission), ran)
-            write(self._path(submission), result)
-            on_done(submission)
-
-    def _marked(
-        self, todo: Sequence[Submission], jobs: int, backend: str | None, scheduler: str | None
-    ) -> Iterator[tuple[Submission, str | None, str]]:
-        if not todo or (jobs == 1 and backend != "dask"):
-            yield from ((one, *_task(0, one, self.settings, self._outcomes(one))[1:]) for one in todo)
+        if not todo:
             return
         from joblib import Parallel, delayed, parallel_config
 
+        remote = backend == "dask"
+
+        def task(one: Submission) -> Any:
+            data = _contents(one) if remote else None
+            return delayed(_task)(one, self.settings, _ran(self._outcomes(one)), data, not remote and jobs != 1)
+
         with contextlib.ExitStack() as stack:
-            tasks = (
-                delayed(_task)(i, one, self.settings, self._outcomes(one), worker=True) for i, one in enumerate(todo)
-            )
-            if backend == "dask":
+            if remote:
                 from dask.distributed import Client
 
                 client = stack.enter_context(Client(scheduler))
                 stack.enter_context(parallel_config("dask", client=client, wait_for_workers_timeout=60))
-                tasks = (
-                    delayed(_task)(i, one, self.settings, _ran(self._outcomes(one)), _contents(one))
-                    for i, one in enumerate(todo)
-                )
                 jobs = -1
-            for i, ran, result in Parallel(jobs, return_as="generator_unordered", batch_size=1)(tasks):
-                yield todo[i], ran, result
+            done = Parallel(jobs, return_as="generator_unordered", batch_size=1)(map(task, todo))
+            for submission, ran, result in done:
+                if ran is not None:
+                    write(self._outcomes(submission), ran)
+                write(self._path(submission), result)
+                on_done(submission)
 
     def _path(self, submission: Submission) -> Path:
         """Where the result goes: of these very bytes, this seed, and this version of the exercises."""
@@ -192,17 +185,16 @@ class Grading:
 
 
 def _task(
-    number: int,
     submission: Submission,
     settings: Settings,
-    ran: Path | dict[str, Any] | None,
-    data: Sequence[bytes] | None = None,
-    worker: bool = False,
-) -> tuple[int, str | None, str]:
+    ran: dict[str, Any] | None,
+    data: Sequence[bytes] | None,
+    worker: bool,
+) -> tuple[Submission, str | None, str]:
     if worker:  # which is not to outlive the grader
         end_with_parent()
-    record, ran = mark(submission, settings, _ran(ran) if isinstance(ran, Path) else ran, data)
-    return number, None if ran is None else json.dumps(ran), json.dumps(record, ensure_ascii=False)
+    record, ran = mark(submission, settings, ran, data)
+    return submission, None if ran is None else json.dumps(ran), json.dumps(record, ensure_ascii=False)
 
 
 def _ran(path: Path) -> dict[str, Any] | None:
