@@ -87,9 +87,11 @@ class Grading:
         unpacked = self.out / ".grading" / "unpacked"
         found = discover(self.submissions, unpacked, self.chapters, roster, self.out, aliases)
         self.found, self.unused, self.lost, self.moodle = found.submissions, found.unused, found.lost, found.moodle
-        self._paths: dict[tuple[str, int], tuple[Path, Path]] = {}
         self.students = list(dict.fromkeys(submission.student for submission in self.found))
         self.rules.check(self.students, partial(points, self.settings))
+        self._ran_in, self._judged_in = {}, {}
+        for submission in self.found:
+            self._ran_in[submission], self._judged_in[submission] = self._files(submission)
 
     # ----------------------------------------------------------------------------------------------------- marking
 
@@ -109,7 +111,7 @@ class Grading:
         """
         todo = []
         for submission in self.found:
-            if self._path(submission).exists():
+            if self._judged_in[submission].exists():
                 on_done(submission)
             else:
                 todo.append(submission)
@@ -121,7 +123,7 @@ class Grading:
 
         def task(one: Submission) -> Any:
             data = _contents(one) if remote else None
-            return delayed(_task)(one, self.settings, _ran(self._outcomes(one)), data, not remote and jobs != 1)
+            return delayed(_task)(one, self.settings, _ran(self._ran_in[one]), data, not remote and jobs != 1)
 
         with contextlib.ExitStack() as stack:
             if remote:
@@ -133,27 +135,18 @@ class Grading:
             done = Parallel(jobs, return_as="generator_unordered", batch_size=1)(map(task, todo))
             for submission, ran, result in done:
                 if ran is not None:
-                    write(self._outcomes(submission), ran)
-                write(self._path(submission), result)
+                    write(self._ran_in[submission], ran)
+                write(self._judged_in[submission], result)
                 on_done(submission)
 
-    def _path(self, submission: Submission) -> Path:
-        """Where the result goes: of these very bytes, this seed, and this version of the exercises."""
-        return self._files(submission)[1]
-
-    def _outcomes(self, submission: Submission) -> Path:
-        """Where what came of running a submission goes."""
-        return self._files(submission)[0]
-
     def _files(self, submission: Submission) -> tuple[Path, Path]:
+        """Where what comes of running these very bytes goes, and what that is worth by this seed and these cases."""
         key = submission.student, submission.chapter
-        if key not in self._paths:
-            names = [exercise.name for exercise in self.settings.exercises(submission.chapter)]
-            said = [*key, submission.problem, submission.digest(), names, self.kind, asdict(self.limits), _sandbox()]
-            ran = _digest(json.dumps(said).encode())
-            judged = _digest(json.dumps([ran, self.seed, self.hidden, self.registry, self._cases()]).encode())
-            self._paths[key] = self.outcomes / f"{ran}.json", self.results / f"{judged}.json"
-        return self._paths[key]
+        names = [exercise.name for exercise in self.settings.exercises(submission.chapter)]
+        said = [*key, submission.problem, submission.digest(), names, self.kind, asdict(self.limits), _sandbox()]
+        ran = _digest(json.dumps(said).encode())
+        judged = _digest(json.dumps([ran, self.seed, self.hidden, self.registry, self._cases()]).encode())
+        return self.outcomes / f"{ran}.json", self.results / f"{judged}.json"
 
     def _cases(self) -> str:
         """The version of the exercises: where it is another one, outcomes are judged again."""
@@ -171,13 +164,13 @@ class Grading:
         records = []
         begin = self.students.index(student) * len(self.chapters)
         for submission in self.found[begin : begin + len(self.chapters)]:
-            record = json.loads(self._path(submission).read_text(encoding="utf-8"))
+            record = json.loads(self._judged_in[submission].read_text(encoding="utf-8"))
             modified = submission.files[record["used"]].modified if submission.files else None
             key = student, submission.chapter
             record["exempt"] = self.rules.exempt(*key)
             record["late"] = self.rules.lateness(*key, modified)[1] == "late"
             record["files"] = [file.name for file in submission.files]
-            record["digest"] = self._outcomes(submission).stem
+            record["digest"] = self._ran_in[submission].stem
             for row in record["rows"]:
                 row["score"], row["why"], row["reason"] = self.rules.score(*key, row, modified)
             records.append(record)
