@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from her_course.grading.sandbox import MAX_SUBMISSION
 
@@ -59,7 +60,7 @@ class Entry:
     def begins_with(self, data: bytes) -> bool:
         """Whether its text does, white space and a byte order mark aside."""
         try:
-            with open(open_safely(self.path), "rb") as file:
+            with open_safely(self.path) as file:
                 return file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(data)
         except (OSError, TypeError):
             return False
@@ -71,13 +72,13 @@ def clean(name: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
-def open_safely(path: Path) -> int:
-    """A descriptor of an ordinary file; OSError if it is a link, a pipe or a device by now."""
+def open_safely(path: Path) -> BinaryIO:
+    """An ordinary file, to be read; OSError if it is a link, a pipe or a device by now."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(f"{path} is not an ordinary file")
-    return descriptor
+    return open(descriptor, "rb")
 
 
 def entries_of(root: Path, unpacked: Path, ignore: Path | None = None) -> Iterator[Entry]:
@@ -131,7 +132,7 @@ def _folder(folder: Path, parts: tuple[str, ...], unpacked: Path, ignore: Path |
 
 def _file(path: Path, parts: tuple[str, ...], unpacked: Path) -> Iterator[Entry]:
     try:
-        os.close(open_safely(path))
+        open_safely(path).close()
         status = path.lstat()
     except OSError:
         yield Entry(parts, problem="unreadable")

@@ -199,7 +199,7 @@ def _contents(submission: Submission) -> list[bytes]:
     contents = []
     for file in submission.files:
         try:
-            with open(open_safely(file.path), "rb") as opened:
+            with open_safely(file.path) as opened:
                 contents.append(opened.read())
         except OSError:
             contents.append(b"")

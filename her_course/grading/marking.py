@@ -7,7 +7,6 @@ import contextlib
 import functools
 import hashlib
 import io
-import os
 import re
 import struct
 import sys
@@ -20,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from her_course.exercises.model import Case, Exercise, Outcome, Problem, Text, Verdict
 from her_course.exercises.results import CaseResult, judge_cases, make_cases, worth
@@ -162,8 +161,8 @@ def _run(
     sandbox = settings.sandbox()
     found = []
     for i, file in enumerate(submission.files):
-        with _opened(file.path, data[i] if data else None) as descriptor:
-            there = {"status": "unreadable"} if descriptor is None else sandbox.inspect(descriptor, file.suffix, names)
+        with _opened(file.path, data[i] if data else None) as opened:
+            there = sandbox.inspect(opened.fileno(), file.suffix, names) if opened else {"status": "unreadable"}
         found.append(there)
     # The file in which most is written counts; the stub as it was handed out does not push aside what was solved.
     written = [sum(one["written"] for one in there["found"].values()) if "found" in there else -1 for there in found]
@@ -295,17 +294,15 @@ def _both(text: Text | str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, data: bytes | None) -> Iterator[int | None]:
-    """A descriptor of a file that was handed in; None if it is no longer there, or no longer a file."""
+def _opened(path: Path, data: bytes | None) -> Iterator[BinaryIO | None]:
+    """A file that was handed in; None if it is no longer there, or no longer a file."""
     with contextlib.ExitStack() as stack:
-        descriptor = None
+        file = None
         if data is not None:
             file = stack.enter_context(tempfile.TemporaryFile())
             file.write(data)
             file.flush()
-            descriptor = file.fileno()
         else:
             with contextlib.suppress(OSError):
-                descriptor = open_safely(path)
-                stack.callback(os.close, descriptor)
-        yield descriptor
+                file = stack.enter_context(open_safely(path))
+        yield file

@@ -77,7 +77,7 @@ class Submission:
         for file in self.files:
             digest.update(file.suffix.encode())
             try:
-                with open(open_safely(file.path), "rb") as opened:
+                with open_safely(file.path) as opened:
                     digest.update(hashlib.file_digest(opened, "sha256").digest())
             except OSError:
                 return "unreadable"
@@ -209,7 +209,7 @@ def _by_content(path: Path | None) -> list[int]:
         return []
     home = {name: exercise.chapter for name, exercise in registry.exercises().items()}
     try:
-        with open(open_safely(path), "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with open_safely(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             names = {name.decode("ascii", "replace") for name in re.findall(rb"\bdef\s+(\w{1,60})", data)}
     except (OSError, ValueError):  # an empty file cannot be mapped
         return []
