@@ -91,7 +91,7 @@ def grade(
             written = write_all(grading, lang, bar.update, anonymous)
         with needs("nbgrader"):
             files = [path for platform in to for path in export(platform, grading, written, lang)]
-    click.echo(written.isolation.of(lang))
+    click.echo(written.isolation)
     graded = sum(submission.problem is None for submission in grading.found)
     click.echo(f"{len(grading.students)} students, {graded} submissions graded; see {out / 'summary.html'}")
     for path in files:

@@ -29,7 +29,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from her_course.exercises.model import Exercise, Text
+from her_course.exercises.model import Exercise
 from her_course.grading.classes import Grading, write
 from her_course.grading.summary import Class
 from her_course.grading.texts import FILE_PROBLEMS, PAGES, STATUSES
@@ -51,7 +51,7 @@ class Written(NamedTuple):
 
     table: pd.DataFrame
     pages: dict[str, Path]
-    isolation: Text
+    isolation: str
 
 
 def write_all(
@@ -101,7 +101,7 @@ def write_all(
     pages.rename(final)
     write(grading.out / "summary.html", templates.get_template("summary.html").render(count.summary(lang)))
     _note_changes(grading.out, text[[*KEYS, *COMPARED]], shown)
-    return Written(table, {student: final / names[name] for student, name in shown.items()}, count.isolation())
+    return Written(table, {student: final / names[name] for student, name in shown.items()}, count.isolation(lang))
 
 
 def pseudonym(seed: int, student: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from her_course.exercises import reference
-from her_course.exercises.model import Exercise, Text
+from her_course.exercises.model import Exercise
 from her_course.grading.classes import Grading
 from her_course.grading.confinement import COURSE
 from her_course.grading.reading import fingerprints
@@ -118,7 +118,7 @@ class Class:
             "handed_in": self.handed_in,
             "expected": self.expected,
             "mean": f"{self.share / max(1, self.students):.0%}",
-            "isolation": {"full": not self.open, "text": self.isolation().of(lang)},
+            "isolation": {"full": not self.open, "text": self.isolation(lang)},
             "errors": self.errors,
             "exercises": [self._exercise(exercise, lang) for exercise in self.exercises.values()],
             "ideas": ideas,
@@ -131,9 +131,9 @@ class Class:
             "reference": self.reference,
         }
 
-    def isolation(self) -> Text:
+    def isolation(self, lang: str) -> str:
         """What was in force while submissions ran."""
-        return isolation(self.kinds, self.open)
+        return isolation(self.kinds, self.open, lang)
 
     def _unused(self, lang: str) -> list[dict[str, str]]:
         """Everything that was seen and is not used, with the reason; of files that compete also which one is."""
