@@ -89,7 +89,7 @@ def write_all(
     table = pd.DataFrame(rows, columns=["student", "chapter", "digest", *_OF_ROWS]).astype({"score": float})
     text = table.assign(**{name: table[name].map(number) for name in ("score", "max", "points")})
     _write_table(grading.out / "grades.csv", text[COLUMNS], shown)
-    _write_table(grading.out / "chapters.csv", _by_chapter(table, grading), shown)
+    _write_table(grading.out / "chapters.csv", _by_chapter(table), shown)
     seconds = text[["student", "exercise", "wall"]].rename(columns={"wall": "seconds"})
     _write_table(grading.out / "seconds.csv", seconds, shown)
     _write_table(grading.out / "similar.csv", _similar(count), shown)
@@ -152,7 +152,7 @@ def _harmless(text: str) -> str:
     return f"'{text}" if unicodedata.normalize("NFKC", text).lstrip()[:1] in ("=", "+", "-", "@", "−") else text
 
 
-def _by_chapter(table: pd.DataFrame, grading: Grading) -> pd.DataFrame:
+def _by_chapter(table: pd.DataFrame) -> pd.DataFrame:
     """A row for every student: the score of each chapter, "" where none counts, their sum, and what it could be."""
     wide = chapter_scores(table).map(number).rename(columns=lambda chapter: f"ch{chapter}")
     by_student = table.assign(max=table["max"].where(table["why"] != "exempt", 0.0)).groupby("student", sort=False)
