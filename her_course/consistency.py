@@ -6,8 +6,9 @@ Cells are numbered from 1, prose and code alike, as they stand in the ``.py``.
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -36,15 +37,19 @@ def check_pair(source: Path) -> list[str]:
     name = name_of(source)
     if not committed.exists():
         return [f"{name}.ipynb is missing: her chapters execute"]
-    ours, theirs = read(source), read(committed)
+    notebook = read(source)
+    ours, theirs = notebook.cells, read(committed).cells
     findings = []
-    if source_text(ours, source) != source.read_text(encoding="utf-8"):
+    if source_text(notebook, source) != source.read_text(encoding="utf-8"):
         findings.append(f"{name}.py is not spaced as JupyterLab would write it: her chapters refresh")
-    if ours.metadata.get("kernelspec", {}).get("name") != "python3":
+    if notebook.metadata.get("kernelspec", {}).get("name") != "python3":
         findings.append(f"{name}.py has no kernelspec python3 in its header: copy the header of another chapter")
     differing = []
-    for what, number in _differences(map(_content, ours.cells), map(_content, theirs.cells)):
-        cell = (theirs if what == "too many" else ours).cells[number - 1]
+    for a, b in _aligned(_content, ours, theirs):
+        if a is not None and b is not None and _content(ours[a]) == _content(theirs[b]):
+            continue
+        what = "too many" if a is None else "missing" if b is None else "changed"
+        number, cell = (b + 1, theirs[b]) if a is None else (a + 1, ours[a])
         remedy = "her chapters execute" if cell.cell_type == "code" else "her chapters refresh"
         differing.append((number, cell, f"{what} in the .ipynb: {remedy}"))
     return findings + _sentences(name, differing)
@@ -66,13 +71,14 @@ def check_parity(chinese: Path, english: Path) -> list[str]:
     if missing := [path for path in (chinese, english) if not path.exists()]:
         return [f"{name_of(path)}.py is missing: a chapter has both languages" for path in missing]
     zh, en = read(chinese).cells, read(english).cells
-    findings = []
-    for what, number in _differences(map(_structure, zh), map(_structure, en)):
-        if what == "missing":
-            findings.append(f"{name_of(chinese)}, cell {number} {_title(zh[number - 1])}: missing in English")
-        elif what == "too many":
-            findings.append(f"{name_of(english)}, cell {number} {_title(en[number - 1])}: not in the Chinese chapter")
-    drifted = [(i + 1, en[i], drift) for original, i in _pairs(zh, en) for drift in _drift(zh[original], en[i])]
+    findings, drifted = [], []
+    for a, b in _aligned(_structure, zh, en):
+        if b is None:
+            findings.append(f"{name_of(chinese)}, cell {a + 1} {_title(zh[a])}: missing in English")
+        elif a is None:
+            findings.append(f"{name_of(english)}, cell {b + 1} {_title(en[b])}: not in the Chinese chapter")
+        else:
+            drifted += [(b + 1, en[b], drift) for drift in _drift(zh[a], en[b])]
     return findings + _sentences(name_of(english), drifted)
 
 
@@ -137,11 +143,13 @@ def _drift(zh: NotebookNode, en: NotebookNode) -> Iterator[str]:
         yield f"older than the Chinese cell it translates; {remedy}"
 
 
-def _pairs(zh: list[NotebookNode], en: list[NotebookNode]) -> Iterator[tuple[int, int]]:
-    """Positions of the cells that belong together: the same structure, or one changed in place."""
-    matcher = SequenceMatcher(None, list(map(_structure, zh)), list(map(_structure, en)), autojunk=False)
+def _aligned(
+    key: Callable[[NotebookNode], tuple], ours: list[NotebookNode], theirs: list[NotebookNode]
+) -> Iterator[tuple[int | None, int | None]]:
+    """Positions of the cells that belong together, alike by `key` or changed in place; None for one that is missing."""
+    matcher = SequenceMatcher(None, list(map(key, ours)), list(map(key, theirs)), autojunk=False)
     for _, a, a_end, b, b_end in matcher.get_opcodes():
-        yield from zip(range(a, a_end), range(b, b_end), strict=False)
+        yield from zip_longest(range(a, a_end), range(b, b_end))
 
 
 def _structure(cell: NotebookNode) -> tuple:
@@ -159,18 +167,6 @@ def _formulas(text: str) -> list[str]:
     text = _CODE_SPAN.sub("", _FENCE.sub("", text))
     formulas = (display or inline for display, inline in _FORMULA.findall(text))
     return ["".join(_WORDS_IN_FORMULA.sub(r"\\text{}", formula).split()) for formula in formulas]
-
-
-def _differences(ours: Iterable[tuple], theirs: Iterable[tuple]) -> Iterator[tuple[str, int]]:
-    """("changed" | "missing", our cell's number) or ("too many", their cell's number) for each cell that differs."""
-    matcher = SequenceMatcher(None, list(ours), list(theirs), autojunk=False)
-    for tag, a, a_end, b, b_end in matcher.get_opcodes():
-        if tag == "equal":
-            continue
-        both = min(a_end - a, b_end - b)
-        yield from (("changed", i + 1) for i in range(a, a + both))
-        yield from (("missing", i + 1) for i in range(a + both, a_end))
-        yield from (("too many", i + 1) for i in range(b + both, b_end))
 
 
 # ------------------------------------------------------------------------------------------------------- stored outputs
