@@ -149,7 +149,7 @@ def check(numbers: tuple[int, ...]) -> None:
         findings += consistency.check_pair(path)
         findings += consistency.check_outputs(path.with_suffix(".ipynb"))
         if path.parent.name == "zh":
-            findings += consistency.check_parity(path, consistency.translation_of(path))
+            findings += consistency.check_parity(path, path.parents[1] / "en" / path.name)
     for finding in dict.fromkeys(findings):
         click.echo(finding)
     sys.exit(bool(findings))

@@ -88,7 +88,7 @@ def stamp(english: Path, cells: Iterable[int] = ()) -> list[int]:
     Each prose cell keeps, in its metadata under ``zh``, a hash of its Chinese original. Returns the numbers of the
     cells whose stamp changed. Raises ValueError if the languages do not have the same cells.
     """
-    chinese = original_of(english)
+    chinese = english.parents[1] / "zh" / english.name
     notebook, zh = read(english), read(chinese).cells
     if [cell.cell_type for cell in zh] != [cell.cell_type for cell in notebook.cells]:
         raise ValueError(f"{name_of(english)} has not the same cells as {name_of(chinese)}: her chapters check")
@@ -103,16 +103,6 @@ def stamp(english: Path, cells: Iterable[int] = ()) -> list[int]:
         if english.with_suffix(".ipynb").exists():
             refresh(english)
     return changed
-
-
-def original_of(english: Path) -> Path:
-    """The Chinese source of an English one."""
-    return english.parents[1] / "zh" / english.name
-
-
-def translation_of(chinese: Path) -> Path:
-    """The English source of a Chinese one."""
-    return chinese.parents[1] / "en" / chinese.name
 
 
 def fingerprint(cell: NotebookNode) -> str:
