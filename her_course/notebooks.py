@@ -6,7 +6,6 @@ The percent-format ``.py`` is the source of a chapter. The ``.ipynb`` beside it 
 
 import hashlib
 import os
-import re
 import tempfile
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import jupytext
 import nbformat
 from ipykernel.ipkernel import IPythonKernel
@@ -28,7 +28,6 @@ from her_course.places import find_chapters as find_chapters
 LANGUAGES = ("zh", "en")
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 CELL_TIMEOUT = 1200  # seconds
-_COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -197,8 +196,8 @@ def _execute(path: Path, target: Path, profile: str, seed: int = 0, progress: bo
                 **options,
             )
     except PapermillExecutionError as error:
-        traceback = _COLOUR_CODES.sub("", "\n".join(error.traceback))
-        said = _COLOUR_CODES.sub("", f"{error.ename}: {error.evalue}")
+        traceback = click.unstyle("\n".join(error.traceback))
+        said = click.unstyle(f"{error.ename}: {error.evalue}")
         failure = CellFailure(error.cell_index + 1, error.source, said, traceback)
     except (CellTimeoutError, DeadKernelError) as error:
         cells = enumerate(read(target).cells, start=1)
