@@ -41,9 +41,7 @@ def file() -> Path | None:
 def read() -> dict[str, dict[str, Any]]:
     """By exercise: ``passed``, best ``score``, ``maximum``, ``tries`` and ``hints``. A damaged file reads as none."""
     path = file()
-    if path is None:
-        return {name: dict(record) for name, record in _in_memory.items()}
-    kept = _stored(path) or {}
+    kept = _in_memory if path is None else _stored(path) or {}
     return {n: record for n, record in kept.items() if isinstance(record, dict) and _EMPTY.keys() <= record.keys()}
 
 
