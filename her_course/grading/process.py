@@ -114,7 +114,7 @@ class Process:
         Raises:
             Lost: the warden is gone.
         """
-        receive, ask = (file, None) if file is not None else os.pipe()
+        receive, ask = os.pipe() if file is None else (os.dup(file), None)
         answer, send = os.pipe()
         try:
             line = json.dumps(request | {"address_space": self._address_space}).encode() + b"\n"
@@ -124,9 +124,8 @@ class Process:
                 self.end()
                 raise Lost("died") from None
             finally:
-                for descriptor in (send, receive if file is None else None):
-                    if descriptor is not None:
-                        os.close(descriptor)
+                os.close(send)
+                os.close(receive)
             yield Child(answer, ask)
         finally:
             for descriptor in (answer, ask):
