@@ -29,11 +29,7 @@ class Class:
     """
 
     def __init__(
-        self,
-        grading: Grading,
-        exercises: dict[str, Exercise],
-        files: dict[str, str],
-        show: Callable[[str], str] = lambda name: name,
+        self, grading: Grading, exercises: dict[str, Exercise], files: dict[str, str], show: Callable[[str], str]
     ):
         self.grading, self.exercises, self.files_of, self.show = grading, exercises, files, show
         self.shares: dict[str, list[float]] = {name: [] for name in exercises}
