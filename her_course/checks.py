@@ -12,7 +12,7 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from her_course import cards
+from her_course import cards, records
 
 if TYPE_CHECKING:
     from her_course.exercises.results import Result
@@ -36,8 +36,6 @@ def check(answer: Callable) -> Result:
 
     >>> check(sparse_reward).score                                                            # doctest: +SKIP
     """
-    from her_course import records
-
     exercise = _exercise(answer)
     result = _judge(exercise, answer)
     records.note_check(result)
@@ -53,7 +51,6 @@ def hint(exercise: str | Callable, level: int | None = None) -> None:
         LookupError: no exercise has this name.
         ValueError: there is no such level.
     """
-    from her_course import records
     from her_course.exercises.registry import find
 
     found = _exercise(exercise) if callable(exercise) else find(exercise)
@@ -69,7 +66,6 @@ def hint(exercise: str | Callable, level: int | None = None) -> None:
 
 def progress() -> None:
     """Show what is done and what comes next: the best score of each exercise since the first check."""
-    from her_course import records
     from her_course.exercises.registry import CHAPTERS, exercises, of_chapter
 
     lang, kept, rows = language(None), records.read(), []
