@@ -4,7 +4,6 @@ A solution is written as ``solutions/chN.py`` (percent format) in both languages
 and ``exercises/en/chN.ipynb``, each in its own language. An exercise is no pair: whichever editor it was saved in last,
 it opens.
 
-
 - prose: what a cell says in Chinese stands above a line ``---``, what it says in English below it; a cell without that
   line goes to both and holds no Chinese;
 - code: ``text(LANG, "…", "…")`` becomes the one text or the other, and LANG the language of the exercise;
@@ -22,8 +21,10 @@ from pathlib import Path
 from textwrap import indent
 
 import nbformat
+import numpy as np
 from nbformat import NotebookNode
 
+from her_course.exercises import registry
 from her_course.notebooks import LANGUAGES, find_chapters, read, refresh, write_notebook, write_source
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -93,11 +94,7 @@ def with_metadata(notebook: NotebookNode) -> NotebookNode:
 
 def cases(name: str) -> int:
     """How many cases the check of an exercise has."""
-    import numpy as np
-
-    from her_course.exercises.registry import find
-
-    exercise = find(name)
+    exercise = registry.find(name)
     return len(exercise.cases(np.random.default_rng(0))) + exercise.pure
 
 

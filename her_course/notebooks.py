@@ -49,7 +49,6 @@ class ChapterFailed(Exception):
 
     def __init__(self, chapter: str, failure: CellFailure):
         super().__init__(f"{chapter}, {failure}")
-        self.chapter = chapter
         self.failure = failure
 
 
