@@ -60,16 +60,10 @@ def arguments(chapters: Path, lang: str) -> list[str]:
         given.append("--KernelManager.transport_encryption=auto")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         given.append("--allow-root")
-    if not has_display():
+    display = any(os.environ.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"))
+    if not display and sys.platform not in ("darwin", "win32"):
         given.append("--no-browser")
     return given
-
-
-def has_display() -> bool:
-    """Can a browser be opened here?"""
-    if sys.platform in ("darwin", "win32") or os.environ.get("BROWSER"):
-        return True
-    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def start(chapters: Path, lang: str, more: Sequence[str] = ()) -> None:
