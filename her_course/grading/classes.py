@@ -81,7 +81,7 @@ class Grading:
         if os.name == "posix":
             (self.out / ".grading").chmod(0o700)
         write(path, json.dumps({"seed": self.seed, "hidden": self.hidden, "exercises": self._cases()}, indent=2) + "\n")
-        hide = tuple(str(path.resolve()) for path in (self.submissions, self.out))
+        hide = self.submissions.resolve(), self.out.resolve()
         self.settings = Settings(self.seed, self.hidden, self.limits, self.kind, hide, self.registry)
         roster, aliases = [student.id for student in self.rules.students], self.rules.aliases()
         unpacked = self.out / ".grading" / "unpacked"

@@ -46,7 +46,7 @@ class Settings:
     hidden: bool = True
     limits: Limits = field(default_factory=Limits)
     kind: str = "bubblewrap"
-    hide: tuple[str, ...] = ()
+    hide: tuple[Path, ...] = ()
     registry: str = "her_course.exercises.registry:of_chapter"
 
     def exercises(self, chapter: int) -> Sequence[Exercise]:
@@ -55,8 +55,7 @@ class Settings:
 
     def sandbox(self) -> Sandbox:
         """This thread's sandbox for these settings."""
-        hide = [Path(path) for path in self.hide]
-        return shared(repr(self), lambda: Sandbox(hide, self.limits, self.kind))
+        return shared(repr(self), lambda: Sandbox(self.hide, self.limits, self.kind))
 
 
 def _surviving(judge: Callable[[Sequence[Outcome]], Verdict]) -> Callable[[Sequence[Outcome]], Verdict]:

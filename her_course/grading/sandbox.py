@@ -88,7 +88,7 @@ class Sandbox:
 
     def __init__(self, hide: Sequence[Path] = (), limits: Limits = Limits(), kind: str = "bubblewrap"):
         require(kind)
-        self.hide, self.limits, self.kind = [Path(path).resolve() for path in hide], limits, kind
+        self.hide, self.limits, self.kind = [path.resolve() for path in hide], limits, kind
         self._current: Process | None = None
         self._closed = False
         self.isolation = self._probe()
