@@ -154,9 +154,8 @@ def report(result: Result, lang: str) -> list[cards.Line]:
     lines += [line(f"应当是 {expected}" if zh else f"expected {expected}", code=True)]
     lines += [line(f"你的是 {got}" if zh else f"got      {got}", code=True)]
     if result.misconception:
-        lines.append(
-            line(("看起来像：" if zh else "It looks like this: ") + exercise.text(result.misconception).of(lang))
-        )
+        idea = exercise.text(result.misconception).of(lang)
+        lines.append(line(f"看起来像：{idea}" if zh else f"It looks like this: {idea}"))
     if printed := case.printed.strip():
         shown = printed.splitlines()
         lines.append(line("你的函数打印了：" if zh else "Your function printed:"))
