@@ -53,16 +53,17 @@ class Outcome:
         error: a `Problem`, or None.
         arguments_after: (arguments, keywords) as they were after the call; None if unknown.
         printed: the beginning of what was printed.
-        seconds: wall time.
-        timed_out: whether the call was stopped.
     """
 
     value: Any = None
     error: Problem | None = None
     arguments_after: tuple[tuple, dict] | None = None
     printed: str = ""
-    seconds: float = 0.0
-    timed_out: bool = False
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the call was stopped."""
+        return self.error is not None and self.error.kind == "timed_out"
 
 
 Runner = Callable[[Sequence[Call]], Sequence[Outcome]]

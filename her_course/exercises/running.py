@@ -56,7 +56,6 @@ def perform(function: Callable, call: Call) -> Outcome:
     """Make one call, with copies of its arguments, and put down what comes of it. Nothing gets out but `Outcome`."""
     arguments, keywords = plain.normalise((call.arguments, call.keywords))
     printed, value, problem = Capped(), None, None
-    start = time.perf_counter()
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -65,7 +64,6 @@ def perform(function: Callable, call: Call) -> Outcome:
         problem = Problem("not_done", "NotImplementedError")
     except BaseException as error:  # SystemExit and KeyboardInterrupt too: an answer may raise what it likes
         problem = Problem("raised", describe_error(error))
-    seconds = time.perf_counter() - start
     if problem is None:
         try:
             value = plain.decode(plain.encode(value, VALUE))
@@ -76,7 +74,7 @@ def perform(function: Callable, call: Call) -> Outcome:
         after = plain.normalise((arguments, keywords))
     except Exception:  # an argument was turned into something else
         after = ((), {})
-    return Outcome(value, problem, after, printed.text(), seconds)
+    return Outcome(value, problem, after, printed.text())
 
 
 def trusted(function: Callable, call: Call) -> Outcome:
@@ -102,11 +100,10 @@ def describe_error(error: BaseException) -> str:
 def pack(outcome: Outcome) -> bytes:
     """As bytes that `unpack` reads."""
     error = None if outcome.error is None else tuple(outcome.error)
-    fields = (outcome.value, error, outcome.arguments_after, outcome.printed, outcome.seconds, outcome.timed_out)
     try:
-        return plain.encode(fields)
+        return plain.encode((outcome.value, error, outcome.arguments_after, outcome.printed))
     except plain.NotPlain as refused:
-        return plain.encode((None, ("refused", str(refused)), None, outcome.printed, outcome.seconds, False))
+        return plain.encode((None, ("refused", str(refused)), None, outcome.printed))
 
 
 def unpack(data: bytes) -> Outcome:
@@ -115,24 +112,15 @@ def unpack(data: bytes) -> Outcome:
     Raises:
         her_course.plain.Malformed: `pack` made no such bytes.
     """
-    fields = plain.decode(data)
-    if type(fields) is not tuple or len(fields) != 6:
-        raise plain.Malformed("data: no outcome")
-    value, error, after, printed, seconds, timed_out = fields
-    if error is not None:
-        if type(error) is not tuple or [type(part) for part in error] != [str, str]:
-            raise plain.Malformed("data: no outcome")
-        error = Problem(*error)
-    if after is not None and (type(after) is not tuple or [type(part) for part in after] != [tuple, dict]):
-        raise plain.Malformed("data: no outcome")
-    if [type(printed), type(seconds), type(timed_out)] != [str, float, bool]:
-        raise plain.Malformed("data: no outcome")
-    return Outcome(value, error, after, printed, seconds, timed_out)
+    match plain.decode(data):
+        case tuple((value, None | tuple((str(), str())) as error, None | tuple((tuple(), dict())) as after, str(said))):
+            return Outcome(value, error and Problem(*error), after, said)
+    raise plain.Malformed("data: no outcome")
 
 
-def lost(kind: str, seconds: float = 0.0) -> Outcome:
+def lost(kind: str) -> Outcome:
     """The outcome of a call that never came back: "timed_out", "died" or "not_run"."""
-    return Outcome(error=Problem(kind, ""), seconds=seconds, timed_out=kind == "timed_out")
+    return Outcome(error=Problem(kind, ""))
 
 
 def here(function: Callable) -> Runner:
@@ -166,7 +154,7 @@ def each_forked(
                 data = _receive(pipe, child, seconds / 3 if strikes else seconds)
                 lost_one = isinstance(data, str)
                 done += 1
-                yield lost(data, seconds) if lost_one else _unpack_or_died(data)
+                yield lost(data) if lost_one else _unpack_or_died(data)
             strikes += lost_one
         finally:
             os.close(pipe)
@@ -293,7 +281,7 @@ def threaded(function: Callable, seconds: float) -> Runner:
             thread.join(seconds)
             sys.stdout, sys.stderr = stdout, stderr  # which a thread that hangs has not given back
             strikes += not box
-            outcomes.append(box[0] if box else lost("timed_out", seconds))
+            outcomes.append(box[0] if box else lost("timed_out"))
         return outcomes
 
     return run
