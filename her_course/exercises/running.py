@@ -19,7 +19,6 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 
 from her_course import plain
 from her_course.exercises.model import Call, Outcome, Problem, Runner
@@ -130,21 +129,21 @@ def here(function: Callable) -> Runner:
 
 def guarded(function: Callable, seconds: float) -> Runner:
     """A runner that nothing in `function` can hang or end: a forked child, or, where there is no fork, a thread."""
-    return forked(function, seconds) if CAN_FORK else threaded(function, seconds)
+    if not CAN_FORK:
+        return threaded(function, seconds)
+    return lambda calls: list(each_forked(function, seconds, calls))
 
 
 # ------------------------------------------------------------------------------------------------------------- by fork
 
 
-def forked(function: Callable, seconds: float) -> Runner:
-    """In a forked child, stopped if a call takes longer than `seconds`; the calls after that get a new child."""
-    return lambda calls: list(each_forked(function, seconds, calls))
-
-
 def each_forked(
     function: Callable, seconds: float, calls: Sequence[Call], settle: Callable[[], object] = lambda: None
 ) -> Iterator[Outcome]:
-    """As `forked`, one outcome after the other; the child calls `settle` before it makes any call."""
+    """In a forked child, one outcome after the other; one that takes longer than `seconds` ends it, for a new child.
+
+    The child calls `settle` before it makes any call.
+    """
     done = strikes = 0
     while done < len(calls) and strikes < STRIKES:
         child, pipe = _fork(function, calls[done:], settle)
@@ -275,8 +274,7 @@ def threaded(function: Callable, seconds: float) -> Runner:
                 continue
             box: list[Outcome] = []
             stdout, stderr = sys.stdout, sys.stderr
-            work = partial(_put, box, function, call)
-            thread = threading.Thread(target=work, daemon=True)
+            thread = threading.Thread(target=_put, args=(box, function, call), daemon=True)
             thread.start()
             thread.join(seconds)
             sys.stdout, sys.stderr = stdout, stderr  # which a thread that hangs has not given back
