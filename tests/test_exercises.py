@@ -15,7 +15,7 @@ from her_course.exercises.model import MUTATES
 from her_course.exercises.results import judge_cases, make_cases
 from her_course.exercises.running import here
 from her_course.exercises.saying import say
-from her_course.exercises.texts import weights
+from her_course.exercises.texts import read
 
 WRONG, RIGHT = mutants.load()
 STUDENTS = mutants.students.load()
@@ -206,5 +206,5 @@ def test_the_same_seed_gives_the_same_cases():
 
 def test_weights_name_every_group_and_no_exercise_that_is_not_there():
     groups = Counter(case.group for e in EXERCISES for case in e.cases(np.random.default_rng(0), True))
-    assert {*groups, "purity"} == set(weights()["default"])
-    assert set(weights()) - {"default"} <= set(registry.exercises())
+    assert {*groups, "purity"} == set(read("weights")["default"])
+    assert set(read("weights")) - {"default"} <= set(registry.exercises())

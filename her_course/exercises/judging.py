@@ -12,7 +12,7 @@ import numpy as np
 from her_course.exercises.model import Call, Case, Evidence, Exercise, Misconception, Outcome, Problem, Text, Verdict
 from her_course.exercises.running import perform
 from her_course.exercises.saying import FIELDS, is_tensor, show, show_both
-from her_course.exercises.texts import read, shared_text
+from her_course.exercises.texts import read
 
 Compare = Callable[[Any, Any], bool]
 
@@ -36,7 +36,7 @@ def declare(
     said = read(f"ch{chapter}")[name]
     own, ideas = said.get("misconceptions", {}), {}
     for key, idea in misconceptions.items():
-        text = own[key] if key in own else shared_text(key)
+        text = own[key] if key in own else read("shared")[key]
         if isinstance(idea, Misconception):
             ideas[key] = replace(idea, text=text)
         else:

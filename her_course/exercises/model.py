@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from her_course.exercises.saying import Text
-from her_course.exercises.texts import shared_text
+from her_course.exercises.texts import read
 
 #: what the purity case suspects, in every exercise that must leave its inputs alone
 MUTATES = "mutates_input"
@@ -202,4 +202,4 @@ class Exercise:
 
     def text(self, misconception: str) -> Text:
         """What is to be said about a misconception."""
-        return shared_text(MUTATES) if misconception == MUTATES else self.misconceptions[misconception].text
+        return read("shared")[MUTATES] if misconception == MUTATES else self.misconceptions[misconception].text

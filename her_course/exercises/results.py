@@ -11,7 +11,7 @@ import numpy as np
 
 from her_course.exercises.model import MUTATES, Call, Case, Evidence, Exercise, Outcome, Runner, Verdict
 from her_course.exercises.saying import Text, describe_problem, show_arguments
-from her_course.exercises.texts import weights
+from her_course.exercises.texts import read
 from her_course.plain import encode
 
 
@@ -184,4 +184,4 @@ def worth(exercise: Exercise, cases: Sequence[Case]) -> float:
 
 
 def _weights(name: str) -> dict[str, float]:
-    return weights()["default"] | weights().get(name, {})
+    return read("weights")["default"] | read("weights").get(name, {})
