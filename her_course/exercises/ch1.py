@@ -9,7 +9,7 @@ import numpy as np
 
 from her_course.exercises import inputs, reference
 from her_course.exercises.fresh_flips import FRESH_FLIPS, flips_case
-from her_course.exercises.judging import declare, is_array, listed, maker, rounded, simulated, value_case
+from her_course.exercises.judging import declare, is_array, maker, rounded, simulated, value_case
 from her_course.exercises.model import Case, Text
 from her_course.exercises.pose import POSE, pose_cases
 from her_course.exercises.scored_early import SCORED_EARLY, score_cases
@@ -205,14 +205,9 @@ SUCCESS_RATE = {
 
 EXERCISES = (
     declare(1, reference.sparse_reward, _sparse_reward_cases, SPARSE_REWARD),
-    declare(
-        1,
-        reference.random_success_probability,
-        listed(1, "random_success_probability", probability_case),
-        RANDOM_SUCCESS,
-    ),
+    declare(1, reference.random_success_probability, probability_case, RANDOM_SUCCESS, listed=True),
     declare(1, reference.success_rate, _success_rate_cases, SUCCESS_RATE),
     declare(1, reference.pose_reward, pose_cases, POSE),
-    declare(1, reference.fresh_flips_probability, listed(1, "fresh_flips_probability", flips_case), FRESH_FLIPS),
+    declare(1, reference.fresh_flips_probability, flips_case, FRESH_FLIPS, listed=True),
     declare(1, reference.mended_score, score_cases, SCORED_EARLY),
 )

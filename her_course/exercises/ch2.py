@@ -16,7 +16,6 @@ from her_course.exercises.judging import (
     declare,
     differing_fields,
     is_record,
-    listed,
     maker,
     only_what_differs,
     rounded,
@@ -299,8 +298,8 @@ SUCCESS_SHARE = {
 EXERCISES = (
     declare(2, reference.relabel_transition, _relabel_transition_cases, RELABEL_TRANSITION),
     declare(2, reference.relabel_final, _relabel_final_cases, RELABEL_FINAL),
-    declare(2, reference.expected_success_share, listed(2, "expected_success_share", share_case), SUCCESS_SHARE),
+    declare(2, reference.expected_success_share, share_case, SUCCESS_SHARE, listed=True),
     declare(2, reference.relabel_ending, ending_cases, ENDING),
-    declare(2, reference.share_when_it_stops, listed(2, "share_when_it_stops", still_case), STANDING_STILL),
+    declare(2, reference.share_when_it_stops, still_case, STANDING_STILL, listed=True),
     declare(2, reference.mended_batch, memory_cases, OVERWRITTEN),
 )

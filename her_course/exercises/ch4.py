@@ -21,7 +21,7 @@ from her_course.exercises.drawing import (
 )
 from her_course.exercises.half_swapped import HALF_SWAPPED, inputs_cases
 from her_course.exercises.her_batch import SAMPLE_HER_BATCH, sample_her_batch_cases
-from her_course.exercises.judging import declare, is_array, listed, maker
+from her_course.exercises.judging import declare, is_array, maker
 from her_course.exercises.model import Case, Text
 from her_course.exercises.polyak import POLYAK_UPDATE, polyak_cases
 from her_course.exercises.saying import show
@@ -229,7 +229,7 @@ TD_TARGET = {
 EXERCISES = (
     declare(4, reference.epsilon_greedy, _epsilon_greedy_cases, EPSILON_GREEDY),
     declare(4, reference.polyak_update, polyak_cases, POLYAK_UPDATE, pure=False),
-    declare(4, reference.td_target, listed(4, "td_target", td_case), TD_TARGET),
+    declare(4, reference.td_target, td_case, TD_TARGET, listed=True),
     declare(4, reference.sample_her_batch, sample_her_batch_cases, SAMPLE_HER_BATCH),
     declare(4, reference.mended_inputs, inputs_cases, HALF_SWAPPED),
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from her_course.exercises import reference
 from her_course.exercises.energy import ENERGY, energy_cases
-from her_course.exercises.judging import declare, is_integers, listed, maker, value_case
+from her_course.exercises.judging import declare, is_integers, maker, value_case
 from her_course.exercises.model import Case, Text
 from her_course.exercises.ranks import RANKS, ranks_case
 from her_course.exercises.whose_energy import WHOSE_ENERGY, energies_cases
@@ -264,11 +264,11 @@ CURRICULUM = {
 }
 
 EXERCISES = (
-    declare(5, reference.priority_probabilities, listed(5, "priority_probabilities", priorities_case), PRIORITIES),
-    declare(5, reference.importance_weights, listed(5, "importance_weights", weights_case), IMPORTANCE),
-    declare(5, reference.sum_tree_find, listed(5, "sum_tree_find", tree_case), SUM_TREE),
+    declare(5, reference.priority_probabilities, priorities_case, PRIORITIES, listed=True),
+    declare(5, reference.importance_weights, weights_case, IMPORTANCE, listed=True),
+    declare(5, reference.sum_tree_find, tree_case, SUM_TREE, listed=True),
     declare(5, reference.trajectory_energy, energy_cases, ENERGY),
-    declare(5, reference.curriculum_weights, listed(5, "curriculum_weights", curriculum_case), CURRICULUM),
-    declare(5, reference.rank_probabilities, listed(5, "rank_probabilities", ranks_case), RANKS),
+    declare(5, reference.curriculum_weights, curriculum_case, CURRICULUM, listed=True),
+    declare(5, reference.rank_probabilities, ranks_case, RANKS, listed=True),
     declare(5, reference.mended_energies, energies_cases, WHOSE_ENERGY),
 )

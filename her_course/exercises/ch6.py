@@ -11,7 +11,7 @@ import numpy as np
 from her_course.exercises import reference
 from her_course.exercises.bootstrap import BOOTSTRAP, bootstrap_cases
 from her_course.exercises.goal_left_out import HIDDEN_GOAL, states_cases
-from her_course.exercises.judging import declare, is_number_or_none, listed, maker, number, seen, value_case
+from her_course.exercises.judging import declare, is_number_or_none, maker, number, seen, value_case
 from her_course.exercises.model import Case, Evidence, Text, behaves_as
 
 # ------------------------------------------------------------------------------------------------- steps_to_threshold
@@ -309,8 +309,8 @@ SPEED_UP = {
 }
 
 EXERCISES = (
-    declare(6, reference.steps_to_threshold, listed(6, "steps_to_threshold", steps_case), STEPS),
-    declare(6, reference.iqm, listed(6, "iqm", iqm_case), IQM),
+    declare(6, reference.steps_to_threshold, steps_case, STEPS, listed=True),
+    declare(6, reference.iqm, iqm_case, IQM, listed=True),
     declare(6, reference.bootstrap_interval, bootstrap_cases, BOOTSTRAP),
     declare(6, reference.speed_up, _speed_up_cases, SPEED_UP),
     declare(6, reference.mended_network_inputs, states_cases, HIDDEN_GOAL),

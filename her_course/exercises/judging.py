@@ -20,17 +20,20 @@ Compare = Callable[[Any, Any], bool]
 def declare(
     chapter: int,
     reference: Callable,
-    public: Callable[[np.random.Generator], list[Case]],
+    make: Callable[[np.random.Generator], list[Case]] | Callable[..., Case],
     misconceptions: Mapping[str, Callable | Sequence[Callable] | Misconception],
     *,
     pure: bool = True,
+    listed: bool = False,
 ) -> Exercise:
     """The exercise of this reference, with its texts from ``ch<chapter>.toml``.
 
     Args:
+        make: the public cases; where they are `listed`, one of them, of its name and its arguments.
         misconceptions: by name, in the order in which they are tried: a function of those who have it, or several; or
             what `seen` gives.
         pure: whether inputs must be left as they are.
+        listed: whether the arguments of the public cases stand beside their texts.
     """
     name = reference.__name__
     said = read(f"ch{chapter}")[name]
@@ -44,7 +47,8 @@ def declare(
     title, hints = said["title"], tuple(Text(**hint) for hint in said["hints"])
 
     def cases(rng: np.random.Generator) -> list[Case]:
-        return [_with_text(case, said["cases"]) for case in public(rng)]
+        made = [make(key, *case["arguments"]) for key, case in said["cases"].items()] if listed else make(rng)
+        return [_with_text(case, said["cases"]) for case in made]
 
     return Exercise(name, chapter, title, said["difficulty"], said["minutes"], cases, ideas, hints, reference, pure)
 
@@ -236,11 +240,6 @@ def maker(solve: Callable, compare: Compare = _NEAR) -> Callable[..., Case]:
         return value_case(name, arrays, solve, compare)
 
     return make
-
-
-def listed(chapter: int, name: str, make: Callable[..., Case]) -> Callable[[np.random.Generator], list[Case]]:
-    """The cases whose arguments stand in ``ch<chapter>.toml``."""
-    return lambda rng: [make(key, *case["arguments"]) for key, case in read(f"ch{chapter}")[name]["cases"].items()]
 
 
 def same_problem(one: Problem | None, other: Problem | None) -> bool:
