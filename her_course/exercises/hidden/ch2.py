@@ -11,14 +11,18 @@ from her_course.exercises.overwritten import memory_case
 from her_course.exercises.standing_still import still_case
 
 
-def relabel_transition(rng: np.random.Generator) -> list[Case]:
+def _transitions(rng: np.random.Generator, make) -> list[Case]:
     cases = []
     for i in range(6):
         transition = inputs.transition(rng, done=bool(rng.random() < 0.5))
         goal = transition.achieved_goal + rng.choice([0.0, 0.2, 1.0, 6.0, -6.0], size=2).astype(np.float32)
         reward = (inputs.within_half, inputs.at_least_as_far)[i % 2]
-        cases.append(ch2.transition_case(Text("随机的转移", "a random transition"), transition, goal, reward))
+        cases.append(make(Text("随机的转移", "a random transition"), transition, goal, reward))
     return cases
+
+
+def relabel_transition(rng: np.random.Generator) -> list[Case]:
+    return _transitions(rng, ch2.transition_case)
 
 
 def relabel_final(rng: np.random.Generator) -> list[Case]:
@@ -37,13 +41,7 @@ def expected_success_share(rng: np.random.Generator) -> list[Case]:
 
 
 def relabel_ending(rng: np.random.Generator) -> list[Case]:
-    cases = []
-    for i in range(6):
-        transition = inputs.transition(rng, done=bool(rng.random() < 0.5))
-        goal = transition.achieved_goal + rng.choice([0.0, 0.2, 1.0, 6.0, -6.0], size=2).astype(np.float32)
-        reward = (inputs.within_half, inputs.at_least_as_far)[i % 2]
-        cases.append(ending_case(Text("随机的转移", "a random transition"), transition, goal, reward))
-    return cases
+    return _transitions(rng, ending_case)
 
 
 def share_when_it_stops(rng: np.random.Generator) -> list[Case]:
