@@ -10,60 +10,50 @@ from her_course.exercises import reference
 from her_course.exercises.energy import ENERGY, energy_cases
 from her_course.exercises.judging import declare, is_integers, maker, value_case
 from her_course.exercises.model import Case, Text
-from her_course.exercises.ranks import RANKS, ranks_case
+from her_course.exercises.ranks import RANKS, normalised, places, ranks_case
 from her_course.exercises.whose_energy import WHOSE_ENERGY, energies_cases
-
-
-def _normalised(p):
-    return p / p.sum()
-
 
 # --------------------------------------------------------------------------------------------- priority_probabilities
 
 priorities_case = maker(reference.priority_probabilities)
-
-
-def _ranks(d):
-    return np.argsort(np.argsort(-np.abs(d))) + 1
-
 
 PRIORITIES = {
     "not_normalised": lambda d, a, e: (np.abs(d) + e) ** a,
     "largest_is_one": lambda d, a, e: (np.abs(d) + e) ** a / ((np.abs(d) + e) ** a).max(),
     "divided_by_number": lambda d, a, e: (np.abs(d) + e) ** a / len(d),
     "signed_errors": (
-        lambda d, a, e: _normalised(np.maximum(d + e, 0) ** a),
-        lambda d, a, e: _normalised((np.maximum(d, 0) + e) ** a),
-        lambda d, a, e: _normalised((d + e) ** a),
+        lambda d, a, e: normalised(np.maximum(d + e, 0) ** a),
+        lambda d, a, e: normalised((np.maximum(d, 0) + e) ** a),
+        lambda d, a, e: normalised((d + e) ** a),
     ),
-    "epsilon_inside_abs": lambda d, a, e: _normalised(np.abs(d + e) ** a),
-    "epsilon_forgotten": lambda d, a, e: _normalised(np.abs(d) ** a),
-    "epsilon_as_floor": lambda d, a, e: _normalised(np.maximum(np.abs(d), e) ** a),
-    "epsilon_after_power": lambda d, a, e: _normalised(np.abs(d) ** a + e),
+    "epsilon_inside_abs": lambda d, a, e: normalised(np.abs(d + e) ** a),
+    "epsilon_forgotten": lambda d, a, e: normalised(np.abs(d) ** a),
+    "epsilon_as_floor": lambda d, a, e: normalised(np.maximum(np.abs(d), e) ** a),
+    "epsilon_after_power": lambda d, a, e: normalised(np.abs(d) ** a + e),
     "epsilon_after_normalising": (
-        lambda d, a, e: _normalised(np.abs(d) ** a) + e,
-        lambda d, a, e: _normalised(_normalised(np.abs(d) ** a) + e),
+        lambda d, a, e: normalised(np.abs(d) ** a) + e,
+        lambda d, a, e: normalised(normalised(np.abs(d) ** a) + e),
     ),
-    "epsilon_subtracted": lambda d, a, e: _normalised(np.abs(np.abs(d) - e) ** a),
+    "epsilon_subtracted": lambda d, a, e: normalised(np.abs(np.abs(d) - e) ** a),
     "alpha_forgotten": (
-        lambda d, a, e: _normalised(np.abs(d) + e),
-        lambda d, a, e: _normalised((np.abs(d) + e) * a),
+        lambda d, a, e: normalised(np.abs(d) + e),
+        lambda d, a, e: normalised((np.abs(d) + e) * a),
     ),
-    "alpha_and_epsilon_swapped": lambda d, a, e: _normalised((np.abs(d) + a) ** e),
-    "one_over_alpha": lambda d, a, e: _normalised((np.abs(d) + e) ** (1 / a)),
-    "one_minus_alpha": lambda d, a, e: _normalised((np.abs(d) + e) ** (1 - a)),
-    "power_negative": lambda d, a, e: _normalised((np.abs(d) + e) ** -a),
-    "alpha_after_normalising": lambda d, a, e: _normalised(np.abs(d) + e) ** a,
+    "alpha_and_epsilon_swapped": lambda d, a, e: normalised((np.abs(d) + a) ** e),
+    "one_over_alpha": lambda d, a, e: normalised((np.abs(d) + e) ** (1 / a)),
+    "one_minus_alpha": lambda d, a, e: normalised((np.abs(d) + e) ** (1 - a)),
+    "power_negative": lambda d, a, e: normalised((np.abs(d) + e) ** -a),
+    "alpha_after_normalising": lambda d, a, e: normalised(np.abs(d) + e) ** a,
     "softmax": (
-        lambda d, a, e: _normalised(np.exp(a * (np.abs(d) + e))),
-        lambda d, a, e: _normalised(np.exp((np.abs(d) + e) ** a)),
-        lambda d, a, e: _normalised(np.exp(np.abs(d) + e)),
+        lambda d, a, e: normalised(np.exp(a * (np.abs(d) + e))),
+        lambda d, a, e: normalised(np.exp((np.abs(d) + e) ** a)),
+        lambda d, a, e: normalised(np.exp(np.abs(d) + e)),
     ),
     "squared": (
-        lambda d, a, e: _normalised((d**2 + e) ** a),
-        lambda d, a, e: _normalised(((np.abs(d) + e) ** 2) ** a),
+        lambda d, a, e: normalised((d**2 + e) ** a),
+        lambda d, a, e: normalised(((np.abs(d) + e) ** 2) ** a),
     ),
-    "by_rank": lambda d, a, e: _normalised((1 / _ranks(d)) ** a),
+    "by_rank": lambda d, a, e: normalised((1 / places(d)) ** a),
 }
 
 # ------------------------------------------------------------------------------------------------- importance_weights
@@ -93,7 +83,7 @@ IMPORTANCE = {
         lambda p, i, b: p**-b / (p[i] ** -b).max(),
     ),
     "beta_forgotten": (lambda p, i, b: _scaled(1 / p[i]), lambda p, i, b: _scaled(b / p[i])),
-    "normalised_to_one": lambda p, i, b: _normalised(p[i] ** -b),
+    "normalised_to_one": lambda p, i, b: normalised(p[i] ** -b),
     "one_minus_beta": lambda p, i, b: _scaled(p[i] ** (b - 1)),
     "one_minus_probability": (
         lambda p, i, b: _scaled((1 - p[i]) ** b),
@@ -206,13 +196,13 @@ def _beyond(d, r):
 
 
 def _softmax(x):
-    return _normalised(np.exp(x - x.max()))
+    return normalised(np.exp(x - x.max()))
 
 
 def _either(exponent: Callable) -> tuple[Callable, ...]:
     """With this exponent, and the exponential as it is, or with the largest subtracted first."""
     return (
-        lambda d, r, s: _normalised(np.exp(exponent(d, r, s))),
+        lambda d, r, s: normalised(np.exp(exponent(d, r, s))),
         lambda d, r, s: _softmax(exponent(d, r, s)),
     )
 
@@ -231,35 +221,35 @@ CURRICULUM = {
     "mean_is_one": lambda d, r, s: _shifted(d, r, s) / _shifted(d, r, s).mean(),
     "hard_first": (
         *_either(lambda d, r, s: (1 - s) * _beyond(d, r) / r),
-        lambda d, r, s: _normalised(1 - _weights(d, r, s)),
+        lambda d, r, s: normalised(1 - _weights(d, r, s)),
     ),
     "stage_reversed": _either(lambda d, r, s: -s * _beyond(d, r) / r),
     "stage_forgotten": _either(lambda d, r, s: -_beyond(d, r) / r),
     "stage_outside": (
-        lambda d, r, s: _normalised((1 - s) * np.exp(-_beyond(d, r) / r)),
+        lambda d, r, s: normalised((1 - s) * np.exp(-_beyond(d, r) / r)),
         lambda d, r, s: (1 - s) * _softmax(-_beyond(d, r) / r) + s / len(d),
     ),
     "reach_ignored": (*_either(lambda d, r, s: -(1 - s) * d / r), *_either(lambda d, r, s: -(1 - s) * (d - r) / r)),
     "absolute_difference": _either(lambda d, r, s: -(1 - s) * np.abs(d - r) / r),
     "squared_distance": _either(lambda d, r, s: -(1 - s) * (_beyond(d, r) / r) ** 2),
     "cut_off": (
-        lambda d, r, s: _normalised((d <= r).astype(float)),
-        lambda d, r, s: _normalised(np.where(d <= r, 1.0, s)),
-        lambda d, r, s: _normalised(np.where(d <= r, 1.0, s) + 1e-12),
-        lambda d, r, s: _normalised((d <= r).astype(float)) if (d <= r).any() else np.full(len(d), 1 / len(d)),
-        lambda d, r, s: _normalised(np.maximum(d <= r, 1e-12)),
+        lambda d, r, s: normalised((d <= r).astype(float)),
+        lambda d, r, s: normalised(np.where(d <= r, 1.0, s)),
+        lambda d, r, s: normalised(np.where(d <= r, 1.0, s) + 1e-12),
+        lambda d, r, s: normalised((d <= r).astype(float)) if (d <= r).any() else np.full(len(d), 1 / len(d)),
+        lambda d, r, s: normalised(np.maximum(d <= r, 1e-12)),
     ),
-    "inverse_distance": lambda d, r, s: _normalised(1 / d),
-    "linear": lambda d, r, s: _normalised(np.maximum(1 - (1 - s) * _beyond(d, r) / r, 0)),
+    "inverse_distance": lambda d, r, s: normalised(1 / d),
+    "linear": lambda d, r, s: normalised(np.maximum(1 - (1 - s) * _beyond(d, r) / r, 0)),
     "unscaled": _either(lambda d, r, s: -(1 - s) * _beyond(d, r)),
     "multiplied_by_reach": _either(lambda d, r, s: -(1 - s) * _beyond(d, r) * r),
     "uniform_always": lambda d, r, s: np.full(len(d), 1 / len(d)),
-    "underflow": lambda d, r, s: _normalised(_weights(d, r, s)),
+    "underflow": lambda d, r, s: normalised(_weights(d, r, s)),
     "underflow_hidden": (
-        lambda d, r, s: _normalised(_weights(d, r, s)) if _weights(d, r, s).sum() > 0 else np.full(len(d), 1 / len(d)),
-        lambda d, r, s: np.nan_to_num(_normalised(_weights(d, r, s))),
-        lambda d, r, s: _normalised(_weights(d, r, s) + 1e-12),
-        lambda d, r, s: _normalised(np.exp(np.maximum(-(1 - s) * _beyond(d, r) / r, -50))),
+        lambda d, r, s: normalised(_weights(d, r, s)) if _weights(d, r, s).sum() > 0 else np.full(len(d), 1 / len(d)),
+        lambda d, r, s: np.nan_to_num(normalised(_weights(d, r, s))),
+        lambda d, r, s: normalised(_weights(d, r, s) + 1e-12),
+        lambda d, r, s: normalised(np.exp(np.maximum(-(1 - s) * _beyond(d, r) / r, -50))),
     ),
 }
 
