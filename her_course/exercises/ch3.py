@@ -9,16 +9,14 @@ import numpy as np
 
 from her_course.exercises import reference
 from her_course.exercises.drawing import (
-    FIXED_RNG,
-    UNEVEN,
     Feature,
     alike_feature,
     array_of,
+    drawn_wrongly,
     draws_case,
     generators,
     pairs_alike,
     seeded_case,
-    unseeded,
 )
 from her_course.exercises.from_the_start import FROM_THE_START, rows_cases
 from her_course.exercises.judging import as_array, declare, is_array, numbers, value_case
@@ -77,9 +75,7 @@ FUTURE_INDICES = {
         lambda t, n, k, rng: np.minimum(np.arange(t, t + k), n - 1),
     ),
     "floats": lambda t, n, k, rng: rng.uniform(t, n, size=k),
-    "fixed_rng": FIXED_RNG,
-    "ignores_rng": unseeded(reference.future_indices),
-    "wrong_distribution": UNEVEN,
+    **drawn_wrongly(reference.future_indices),
 }
 
 # ---------------------------------------------------------------------------------------------------- candidate_goals
@@ -285,9 +281,7 @@ SUBSTITUTE_GOALS = {
         lambda s, a, t, k, rng, h: rng.choice(_candidates(s, a, t, h), size=k, replace=False),
         lambda s, a, t, k, rng, h: rng.permutation(_candidates(s, a, t, h))[:k],
     ),
-    "fixed_rng": FIXED_RNG,
-    "ignores_rng": unseeded(reference.substitute_goals),
-    "wrong_distribution": UNEVEN,
+    **drawn_wrongly(reference.substitute_goals),
 }
 
 EXERCISES = (

@@ -8,17 +8,7 @@ from typing import Any
 import numpy as np
 
 from her_course.exercises import reference
-from her_course.exercises.drawing import (
-    FIXED_RNG,
-    UNEVEN,
-    Feature,
-    Odd,
-    array_of,
-    draws_case,
-    generators,
-    seeded_case,
-    unseeded,
-)
+from her_course.exercises.drawing import Feature, Odd, array_of, drawn_wrongly, draws_case, generators, seeded_case
 from her_course.exercises.half_swapped import HALF_SWAPPED, inputs_cases
 from her_course.exercises.her_batch import SAMPLE_HER_BATCH, sample_her_batch_cases
 from her_course.exercises.judging import declare, is_array, maker
@@ -181,9 +171,7 @@ EPSILON_GREEDY = {
         _mixed(_best, explore=lambda q, rng: _boltzmann(q, 1.0, rng)),
     ),
     "one_action_only": _one_coin(lambda q, rng: rng.integers(q.shape[1]), lambda q: q[0].argmax()),
-    "fixed_rng": FIXED_RNG,
-    "ignores_rng": unseeded(reference.epsilon_greedy),
-    "wrong_distribution": UNEVEN,
+    **drawn_wrongly(reference.epsilon_greedy),
 }
 
 # ---------------------------------------------------------------------------------------------------------- td_target

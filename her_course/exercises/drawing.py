@@ -10,7 +10,7 @@ import numpy as np
 
 from her_course import plain
 from her_course.exercises.judging import as_array, numbers, same_problem, seen
-from her_course.exercises.model import Call, Case, Evidence, Outcome, Problem, Text, Verdict
+from her_course.exercises.model import Call, Case, Evidence, Misconception, Outcome, Problem, Text, Verdict
 from her_course.exercises.running import trusted
 from her_course.exercises.saying import show
 
@@ -281,4 +281,8 @@ def _uneven(evidence: Sequence[Evidence]) -> bool:
 
 
 FIXED_RNG = seen(_frozen)
-UNEVEN = seen(_uneven)
+
+
+def drawn_wrongly(reference: Callable) -> dict[str, Callable | Misconception]:
+    """Wrong ideas, by name, of all who are to draw as this reference does."""
+    return {"fixed_rng": FIXED_RNG, "ignores_rng": unseeded(reference), "wrong_distribution": seen(_uneven)}

@@ -9,16 +9,14 @@ import numpy as np
 
 from her_course.exercises import reference
 from her_course.exercises.drawing import (
-    FIXED_RNG,
-    UNEVEN,
     Feature,
     Odd,
     array_of,
+    drawn_wrongly,
     draws_case,
     generators,
     pairs_alike,
     seeded_case,
-    unseeded,
 )
 from her_course.exercises.model import Case, Text
 
@@ -127,7 +125,5 @@ FROM_THE_START = {
     "one_draw_repeated": lambda r, s, n, rng: r + (rng.random() * (n - r + s)).astype(int),
     "ends_half_as_often": _rows(lambda r, s, n, u: r + np.round(u * (n - r + s - 1)).astype(int)),
     "floats": _rows(lambda r, s, n, u: r + u * (n - r + s)),
-    "fixed_rng": FIXED_RNG,
-    "ignores_rng": unseeded(reference.mended_future_rows),
-    "wrong_distribution": UNEVEN,
+    **drawn_wrongly(reference.mended_future_rows),
 }

@@ -8,17 +8,7 @@ from typing import Any
 import numpy as np
 
 from her_course.exercises import inputs, reference
-from her_course.exercises.drawing import (
-    FIXED_RNG,
-    UNEVEN,
-    Feature,
-    Odd,
-    array_of,
-    draws_case,
-    generators,
-    seeded_case,
-    unseeded,
-)
+from her_course.exercises.drawing import Feature, Odd, array_of, drawn_wrongly, draws_case, generators, seeded_case
 from her_course.exercises.model import Case, Text
 from her_course.exercises.saying import show
 
@@ -344,7 +334,5 @@ SAMPLE_HER_BATCH = {
         _wrong(change=lambda batch, b, e, t, rng: batch | {"actions": rng.permutation(batch["actions"])}),
         _wrong(change=lambda batch, b, e, t, rng: batch | {"actions": b["actions"][_each_transition(b, len(e), rng)]}),
     ),
-    "fixed_rng": FIXED_RNG,
-    "ignores_rng": unseeded(reference.sample_her_batch),
-    "wrong_distribution": UNEVEN,
+    **drawn_wrongly(reference.sample_her_batch),
 }

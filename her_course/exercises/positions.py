@@ -9,16 +9,14 @@ import numpy as np
 
 from her_course.exercises import reference
 from her_course.exercises.drawing import (
-    FIXED_RNG,
-    UNEVEN,
     Feature,
     alike_feature,
     array_of,
+    drawn_wrongly,
     draws_case,
     generators,
     pairs_alike,
     seeded_case,
-    unseeded,
 )
 from her_course.exercises.model import Case, Text
 from her_course.exercises.saying import show
@@ -119,7 +117,5 @@ DISCOUNTED = {
     "always_own_step": lambda t, n, k, gamma, rng: np.full(k, t),
     "without_replacement": lambda t, n, k, gamma, rng: rng.choice(np.arange(t, n), size=k, replace=False),
     "floats": lambda t, n, k, gamma, rng: t + rng.exponential(-1 / np.log(gamma), size=k),
-    "fixed_rng": FIXED_RNG,
-    "ignores_rng": unseeded(reference.discounted_future_indices),
-    "wrong_distribution": UNEVEN,
+    **drawn_wrongly(reference.discounted_future_indices),
 }
