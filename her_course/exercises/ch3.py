@@ -14,7 +14,6 @@ from her_course.exercises.drawing import (
     array_of,
     drawn_wrongly,
     draws_case,
-    generators,
     pairs_alike,
     seeded_case,
 )
@@ -29,13 +28,13 @@ from her_course.exercises.saying import show
 
 def _future_indices_cases(rng: np.random.Generator) -> list[Case]:
     return [
-        indices_case("range", 3, 10, 40, generators(rng, 10), exact=False),
-        indices_case("from_the_start", 0, 6, 40, generators(rng, 10), exact=False),
-        indices_case("last_step", 9, 10, 4, generators(rng, 2)),
-        indices_case("few_left", 8, 10, 12, generators(rng, 3), exact=False),
-        indices_case("uniform", 3, 10, 100, generators(rng, 40)),
-        indices_case("one_at_a_time", 2, 6, 1, generators(rng, 120)),
-        seeded_case((0, 1000, 12, None), rng.integers(2**62, size=2)),
+        indices_case("range", 3, 10, 40, rng, 10, exact=False),
+        indices_case("from_the_start", 0, 6, 40, rng, 10, exact=False),
+        indices_case("last_step", 9, 10, 4, rng, 2),
+        indices_case("few_left", 8, 10, 12, rng, 3, exact=False),
+        indices_case("uniform", 3, 10, 100, rng, 40),
+        indices_case("one_at_a_time", 2, 6, 1, rng, 120),
+        seeded_case((0, 1000, 12, None), rng),
     ]
 
 
@@ -187,7 +186,8 @@ def goals_case(
     t: int,
     k: int,
     goals: tuple[np.ndarray, np.ndarray],
-    rngs: Sequence[np.random.Generator],
+    rng: np.random.Generator,
+    calls: int,
     exact: bool = True,
 ) -> Case:
     """k goals a call, each among the candidates, and, with `exact`, equally often over all calls.
@@ -220,7 +220,7 @@ def goals_case(
     features = {"goal": Feature(allowed / n, expected, tell)}
     if k > 1 and n > 1:
         features["pairs"] = alike_feature(1 / n)
-    return draws_case(name, (strategy, achieved, t, k, None, history), rngs, read, features, exact)
+    return draws_case(name, (strategy, achieved, t, k, None, history), rng, calls, read, features, exact)
 
 
 def _substitute_goals_cases(rng: np.random.Generator) -> list[Case]:
@@ -228,13 +228,13 @@ def _substitute_goals_cases(rng: np.random.Generator) -> list[Case]:
 
     long, much = past(rng, 200, 100)
     return [
-        goals_case("final", "final", 1, 4, goals, generators(rng, 2), exact=False),
-        goals_case("future", "future", 2, 30, goals, generators(rng, 6), exact=False),
-        goals_case("future_last_step", "future", 5, 1, goals, generators(rng, 2), exact=False),
-        goals_case("future_uniform", "future", 2, 100, goals, generators(rng, 30)),
-        goals_case("episode_uniform", "episode", 2, 100, goals, generators(rng, 30)),
-        goals_case("random_uniform", "random", 2, 200, goals, generators(rng, 40)),
-        seeded_case(("future", long, 0, 8, None, much), rng.integers(2**62, size=2)),
+        goals_case("final", "final", 1, 4, goals, rng, 2, exact=False),
+        goals_case("future", "future", 2, 30, goals, rng, 6, exact=False),
+        goals_case("future_last_step", "future", 5, 1, goals, rng, 2, exact=False),
+        goals_case("future_uniform", "future", 2, 100, goals, rng, 30),
+        goals_case("episode_uniform", "episode", 2, 100, goals, rng, 30),
+        goals_case("random_uniform", "random", 2, 200, goals, rng, 40),
+        seeded_case(("future", long, 0, 8, None, much), rng),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from her_course.exercises import reference
-from her_course.exercises.drawing import Feature, Odd, array_of, drawn_wrongly, draws_case, generators, seeded_case
+from her_course.exercises.drawing import Feature, Odd, array_of, drawn_wrongly, draws_case, seeded_case
 from her_course.exercises.half_swapped import HALF_SWAPPED, inputs_cases
 from her_course.exercises.her_batch import SAMPLE_HER_BATCH, sample_her_batch_cases
 from her_course.exercises.judging import declare, is_array, maker
@@ -33,7 +33,7 @@ def greedy_case(name: Text | str, q_values: np.ndarray, rng: np.random.Generator
 
     best = q_values.argmax(axis=1)
     features = {"action": Feature(np.eye(actions)[best].ravel() / n, show(best))}
-    return draws_case(name, (q_values, 0.0, None), generators(rng, 3), read, features, exact=False)
+    return draws_case(name, (q_values, 0.0, None), rng, 3, read, features, exact=False)
 
 
 def _actions(value: Any, n: int, actions: int) -> np.ndarray:
@@ -90,7 +90,7 @@ def exploring_case(
     if len(pairs):
         features["pair"] = Feature(both, each, tell_pairs)
     features["action"] = Feature((of_best * chances).ravel(), expected, tell_actions)
-    return draws_case(name, (q_values, epsilon, None), generators(rng, calls), read, features)
+    return draws_case(name, (q_values, epsilon, None), rng, calls, read, features)
 
 
 def _epsilon_greedy_cases(rng: np.random.Generator) -> list[Case]:
@@ -101,7 +101,7 @@ def _epsilon_greedy_cases(rng: np.random.Generator) -> list[Case]:
         exploring_case("shares", 200, 4, 0.3, rng, 20),
         exploring_case("all_random", 200, 3, 1.0, rng, 12),
         exploring_case("one_at_a_time", 1, 4, 0.5, rng, 150),
-        seeded_case((long, 0.9, None), rng.integers(2**62, size=2)),
+        seeded_case((long, 0.9, None), rng),
     ]
 
 

@@ -70,12 +70,13 @@ class Feature(NamedTuple):
 def draws_case(
     name: Text | str,
     arguments: Sequence[Any],
-    rngs: Sequence[np.random.Generator],
+    rng: np.random.Generator,
+    calls: int,
     read: Callable[[Any], dict[str, np.ndarray]],
     features: Mapping[str, Feature],
     exact: bool = True,
 ) -> Case:
-    """Calls that differ in their generators. Nothing impossible may happen, and all else as often as it should.
+    """Calls with a generator each. Nothing impossible may happen, and all else as often as it should.
 
     Args:
         arguments: with None where the generator belongs.
@@ -132,7 +133,7 @@ def draws_case(
                 one, two = (counts[key][:, never].sum(axis=1).mean() for counts in (mine, other))
                 if min(one, two) == 0 and max(one, two) >= 1:
                     return False
-        other = tally_of(function, min(max(2 * len(rngs), LEAST), MOST))
+        other = tally_of(function, min(max(2 * calls, LEAST), MOST))
         if isinstance(mine, dict) and isinstance(other, dict):
             return all(similar(mine[key], other[key]) for key in features)
         if isinstance(mine, Problem) and isinstance(other, Problem):
@@ -141,7 +142,7 @@ def draws_case(
             return mine.kind == other.kind and similar(mine.summaries, other.summaries)
         return False
 
-    return Case(name, [call(rng) for rng in rngs], judge, alike, expected, read=tally)
+    return Case(name, [call(one) for one in generators(rng, calls)], judge, alike, expected, read=tally)
 
 
 class Unread(NamedTuple):
@@ -213,18 +214,18 @@ def generators(rng: np.random.Generator, n: int) -> list[np.random.Generator]:
     return [np.random.default_rng(int(seed)) for seed in rng.integers(2**62, size=n)]
 
 
-def seeded_case(arguments: Sequence[Any], seeds: Sequence[int]) -> Case:
+def seeded_case(arguments: Sequence[Any], rng: np.random.Generator) -> Case:
     """Equal generators must give equal draws, different ones different draws.
 
     Args:
         arguments: with None for the generator; with enough draws that two alike are no accident.
     """
-    seeds = [int(seed) for seed in (seeds[0], seeds[0], seeds[1])]
+    seed, another = rng.integers(2**62, size=2).tolist()
     expected = Text("同一个种子，同样的结果", "the same draws from the same seed")
 
     def calls() -> list[Call]:
-        rngs = map(np.random.default_rng, seeds)
-        return [Call(tuple(rng if argument is None else argument for argument in arguments)) for rng in rngs]
+        rngs = map(np.random.default_rng, (seed, seed, another))
+        return [Call(tuple(own if argument is None else argument for argument in arguments)) for own in rngs]
 
     def pattern(outcomes: Sequence[Outcome]) -> tuple[bool, bool] | Problem:
         if any(outcome.error for outcome in outcomes):

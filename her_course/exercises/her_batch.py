@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from her_course.exercises import inputs, reference
-from her_course.exercises.drawing import Feature, Odd, array_of, drawn_wrongly, draws_case, generators, seeded_case
+from her_course.exercises.drawing import Feature, Odd, array_of, drawn_wrongly, draws_case, seeded_case
 from her_course.exercises.model import Case, Text
 from her_course.exercises.saying import show
 
@@ -185,7 +185,7 @@ def batch_case(
     }
     if k > 0 and batch_size > 20:
         features["whole batch"] = Feature(p_batch, coins, lambda counts: alike)
-    return draws_case(name, (arrays, batch_size, k, None, reward), generators(rng, calls), read, features, exact)
+    return draws_case(name, (arrays, batch_size, k, None, reward), rng, calls, read, features, exact)
 
 
 def sample_her_batch_cases(rng: np.random.Generator) -> list[Case]:
@@ -199,7 +199,7 @@ def sample_her_batch_cases(rng: np.random.Generator) -> list[Case]:
         batch_case("asymmetric_reward", equal, 4, rng, far, exact=False),
         batch_case("shares", unequal, 4, rng, batch_size=500, calls=10),
         batch_case("one_half", equal, 1, rng, batch_size=75, calls=40),
-        seeded_case((her_buffer((20, 20)), 30, 4, None, inputs.within_half), rng.integers(2**62, size=2)),
+        seeded_case((her_buffer((20, 20)), 30, 4, None, inputs.within_half), rng),
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from her_course.exercises.drawing import (
     array_of,
     drawn_wrongly,
     draws_case,
-    generators,
     pairs_alike,
     seeded_case,
 )
@@ -27,7 +25,8 @@ def indices_case(
     t: int,
     length: int,
     k: int,
-    rngs: Sequence[np.random.Generator],
+    rng: np.random.Generator,
+    calls: int,
     exact: bool = True,
     gamma: float | None = None,
 ) -> Case:
@@ -61,19 +60,19 @@ def indices_case(
     if k > 1 and length - t > 1:
         features["pairs"] = alike_feature(float((shares**2).sum()))
     arguments = (t, length, k, None) if gamma is None else (t, length, k, gamma, None)
-    return draws_case(name, arguments, rngs, read, features, exact)
+    return draws_case(name, arguments, rng, calls, read, features, exact)
 
 
 def discounted_cases(rng: np.random.Generator) -> list[Case]:
     """The public cases of `discounted_future_indices`."""
     return [
-        indices_case("range", 3, 10, 40, generators(rng, 10), exact=False, gamma=0.9),
-        indices_case("last_step", 9, 10, 4, generators(rng, 2), gamma=0.5),
-        indices_case("few_left", 8, 10, 12, generators(rng, 3), exact=False, gamma=0.8),
-        indices_case("shares", 3, 8, 100, generators(rng, 40), gamma=0.6),
-        indices_case("far_ahead", 0, 12, 100, generators(rng, 40), gamma=0.95),
-        indices_case("one_at_a_time", 2, 6, 1, generators(rng, 120), gamma=0.4),
-        seeded_case((0, 1000, 12, 0.99, None), rng.integers(2**62, size=2)),
+        indices_case("range", 3, 10, 40, rng, 10, exact=False, gamma=0.9),
+        indices_case("last_step", 9, 10, 4, rng, 2, gamma=0.5),
+        indices_case("few_left", 8, 10, 12, rng, 3, exact=False, gamma=0.8),
+        indices_case("shares", 3, 8, 100, rng, 40, gamma=0.6),
+        indices_case("far_ahead", 0, 12, 100, rng, 40, gamma=0.95),
+        indices_case("one_at_a_time", 2, 6, 1, rng, 120, gamma=0.4),
+        seeded_case((0, 1000, 12, 0.99, None), rng),
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from her_course.exercises import ch3
-from her_course.exercises.drawing import generators
 from her_course.exercises.from_the_start import rows_case
 from her_course.exercises.model import Case, Text
 
@@ -16,8 +15,8 @@ def future_indices(rng: np.random.Generator) -> list[Case]:
         length = int(rng.integers(5, 12))
         t = int(rng.integers(1, length - 2))
         name = Text("另一个回合，均匀", "another episode, uniform")
-        cases.append(ch3.indices_case(name, t, length, 50, generators(rng, 40)))
-    cases.append(ch3.indices_case(Text("一步的回合", "an episode of one step"), 0, 1, 3, generators(rng, 2)))
+        cases.append(ch3.indices_case(name, t, length, 50, rng, 40))
+    cases.append(ch3.indices_case(Text("一步的回合", "an episode of one step"), 0, 1, 3, rng, 2))
     return cases
 
 
@@ -38,7 +37,7 @@ def substitute_goals(rng: np.random.Generator) -> list[Case]:
         goals = ch3.past(rng, length, int(rng.integers(3, 6)), goal_dim=3)
         t = int(rng.integers(1, length - 1))
         name = Text(f"{strategy}，随机的回合", f"{strategy}, a random episode")
-        cases.append(ch3.goals_case(name, strategy, t, 120, goals, generators(rng, 30)))
+        cases.append(ch3.goals_case(name, strategy, t, 120, goals, rng, 30))
     return cases
 
 
@@ -48,7 +47,7 @@ def discounted_future_indices(rng: np.random.Generator) -> list[Case]:
         length = int(rng.integers(5, 10))
         t = int(rng.integers(0, length - 3))
         name = Text("另一个回合", "another episode")
-        cases.append(ch3.indices_case(name, t, length, 60, generators(rng, 40), gamma=gamma))
+        cases.append(ch3.indices_case(name, t, length, 60, rng, 40, gamma=gamma))
     return cases
 
 

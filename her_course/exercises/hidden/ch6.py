@@ -6,7 +6,6 @@ import numpy as np
 
 from her_course.exercises import ch6
 from her_course.exercises.bootstrap import interval_case, statistics_case
-from her_course.exercises.drawing import generators
 from her_course.exercises.goal_left_out import states_case
 from her_course.exercises.model import Case, Text
 
@@ -30,7 +29,7 @@ def bootstrap_interval(rng: np.random.Generator) -> list[Case]:
     cases = []
     for level in (0.9, 0.5):
         scores = np.sort(rng.random(7) ** 3)
-        cases.append(interval_case(RANDOM, scores, level, generators(rng, 1)))
+        cases.append(interval_case(RANDOM, scores, level, rng, 1))
     return [*cases, statistics_case(Text("别的统计量", "other statistics"), rng)]
 
 
