@@ -116,7 +116,6 @@ def candidates_case(name: Text | str, strategy: str, t: int, achieved: np.ndarra
 
 def _candidate_goals_cases(rng: np.random.Generator) -> list[Case]:
     achieved, history = past(rng, 6, 5)
-
     return [
         candidates_case(name, name.partition("_")[0], t, achieved, history)
         for name, t in (
@@ -225,7 +224,6 @@ def goals_case(
 
 def _substitute_goals_cases(rng: np.random.Generator) -> list[Case]:
     goals = past(rng, 6, 6)
-
     long, much = past(rng, 200, 100)
     return [
         goals_case("final", "final", 1, 4, goals, rng, 2, exact=False),
@@ -239,24 +237,19 @@ def _substitute_goals_cases(rng: np.random.Generator) -> list[Case]:
 
 
 def _drawn(pools: Callable | Sequence[Callable]) -> tuple[Callable, ...]:
-    """Those who draw as they should, but from these candidates."""
+    """Those who draw as they should, by index or by choice, but from these candidates."""
 
-    def from_pool(pool: Callable) -> tuple[Callable, ...]:
-        def indexed(strategy, achieved, t, k, rng, history):
-            candidates = pool(strategy, achieved, t, history)
-            return candidates[rng.integers(len(candidates), size=k)]
+    def drawing(pool: Callable, draw: Callable) -> Callable:
+        return lambda strategy, achieved, t, k, rng, history: draw(pool(strategy, achieved, t, history), k, rng)
 
-        def chosen(strategy, achieved, t, k, rng, history):
-            return rng.choice(pool(strategy, achieved, t, history), size=k)
-
-        return indexed, chosen
-
-    return tuple(function for pool in ([pools] if callable(pools) else pools) for function in from_pool(pool))
+    ways = (
+        lambda pool, k, rng: pool[rng.integers(len(pool), size=k)],
+        lambda pool, k, rng: rng.choice(pool, size=k),
+    )
+    return tuple(drawing(pool, draw) for pool in ([pools] if callable(pools) else pools) for draw in ways)
 
 
-def _candidates(s, a, t, h) -> np.ndarray:
-    return reference.candidate_goals(s, a, t, h)
-
+_candidates = reference.candidate_goals
 
 SUBSTITUTE_GOALS = {
     **{name: _drawn(pools) for name, pools in POOLS.items() if name not in ("lost_axis", "final_of_history")},
@@ -264,9 +257,7 @@ SUBSTITUTE_GOALS = {
     "always_episode": _drawn(lambda s, a, t, h: a),
     "always_random": _drawn(lambda s, a, t, h: h),
     "always_final": _drawn(lambda s, a, t, h: a[-1:]),
-    "one_draw_repeated": (
-        lambda s, a, t, k, rng, h: np.repeat(rng.choice(_candidates(s, a, t, h), size=1), k, axis=0),
-    ),
+    "one_draw_repeated": lambda s, a, t, k, rng, h: np.repeat(rng.choice(_candidates(s, a, t, h), size=1), k, axis=0),
     "one_draw_only": (
         lambda s, a, t, k, rng, h: rng.choice(_candidates(s, a, t, h)),
         lambda s, a, t, k, rng, h: rng.choice(_candidates(s, a, t, h), size=1),
