@@ -218,19 +218,14 @@ def _right(level: float) -> list[float]:
 
 
 def _around(centre: Callable, error: Callable, factor: Callable) -> Callable:
-    """Centre ± factor · error, of the scores and of the values of the resamples."""
+    """``centre(scores, f, values)`` ± ``factor(level, n) · error(scores, values)``; the values are of resamples."""
 
     def wrong(scores, f, level, rng):
-        values = _values(scores, f, rng) if error is _of_values or centre is _of_values else None
-        middle = values.mean() if centre is _of_values else centre(scores, f)
-        width = factor(level, len(scores)) * (values.std() if error is _of_values else error(scores))
+        values = _values(scores, f, rng)
+        middle, width = centre(scores, f, values), factor(level, len(scores)) * error(scores, values)
         return float(middle - width), float(middle + width)
 
     return wrong
-
-
-def _of_values() -> None:
-    """Stands for the mean, or the standard deviation, of the values of the resamples."""
 
 
 def _normal_factor(level: float, n: int) -> float:
@@ -246,7 +241,7 @@ def _student_factor(level: float, n: int) -> float:
 
 
 def _standard_error(ddof: int) -> Callable:
-    return lambda scores: scores.std(ddof=min(ddof, len(scores) - 1)) / math.sqrt(len(scores))
+    return lambda scores, values: scores.std(ddof=min(ddof, len(scores) - 1)) / math.sqrt(len(scores))
 
 
 def _pivot(scores, f, level, rng):
@@ -301,13 +296,8 @@ def _one_value(evidence: Sequence[Evidence]) -> bool:
     return bool(pairs) and all(pair is not None and pair[0] == pair[1] for pair in pairs)
 
 
-def _from_scores(scores, f, level, rng):
-    low, high = np.quantile(scores, _right(level))
-    return float(low), float(high)
-
-
 _FACTORS = [_normal_factor, _student_factor, lambda level, n: 1.96, lambda level, n: 1.0, lambda level, n: 2.0]
-_CENTRES = [lambda scores, f: scores.mean(), lambda scores, f: f(scores)]
+_CENTRES = [lambda scores, f, values: scores.mean(), lambda scores, f, values: f(scores)]
 
 BOOTSTRAP = {
     "reversed": _ends(lambda values, level: np.quantile(values, _right(level))[::-1]),
@@ -317,18 +307,20 @@ BOOTSTRAP = {
     "level_ignored": (_between(lambda level: [0.025, 0.975]), _between(lambda level: [0.05, 0.95])),
     "smallest_and_largest": _ends(lambda values, level: (values.min(), values.max())),
     "without_replacement": _ends(lambda values, level: np.quantile(values, _right(level)), replace=False),
-    "percentiles_of_scores": _from_scores,
+    "percentiles_of_scores": lambda scores, f, level, rng: tuple(np.quantile(scores, _right(level)).tolist()),
     "normal_interval": tuple(
         _around(centre, _standard_error(ddof), factor) for centre in _CENTRES for ddof in (0, 1) for factor in _FACTORS
     ),
     "spread_of_scores": tuple(
-        _around(centre, lambda scores, ddof=ddof: scores.std(ddof=ddof), factor)
+        _around(centre, lambda scores, values, ddof=ddof: scores.std(ddof=ddof), factor)
         for centre in _CENTRES
         for ddof in (0, 1)
         for factor in _FACTORS
     ),
     "normal_of_resamples": tuple(
-        _around(centre, _of_values, factor) for centre in (_of_values, _CENTRES[1]) for factor in _FACTORS
+        _around(centre, lambda scores, values: values.std(), factor)
+        for centre in (lambda scores, f, values: values.mean(), _CENTRES[1])
+        for factor in _FACTORS
     ),
     "pivot": _pivot,
     "statistic_ignored": tuple(
