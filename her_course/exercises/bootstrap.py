@@ -43,7 +43,7 @@ def _pairs(outcomes: Sequence[Outcome]) -> np.ndarray | Unread | Problem:
             return outcome.error
         if read_pair(outcome.value) is None:
             array = numbers(outcome.value)
-            kind = type(outcome.value).__name__ + ("" if array is None else f" {array.shape}")
+            kind = type(outcome.value).__name__ if array is None else f"{array.shape}"
             return Unread(kind, summaries([outcome.value for outcome in outcomes]))
     return np.array([read_pair(outcome.value) for outcome in outcomes])
 
@@ -338,10 +338,7 @@ BOOTSTRAP = {
         _ends(lambda values, level: np.percentile(values, _right(level))),
         _between(lambda level: [50 * (1 - level), 50 * (1 + level)]),
     ),
-    "width_only": (
-        lambda scores, f, level, rng: float(np.ptp(np.quantile(_values(scores, f, rng), _right(level)))),
-        lambda scores, f, level, rng: np.ptp(np.quantile(_values(scores, f, rng), _right(level))),
-    ),
+    "width_only": lambda scores, f, level, rng: np.ptp(np.quantile(_values(scores, f, rng), _right(level))),
     "resample_size": seen(_another_size),
     "too_few_resamples": seen(_too_few),
     "fixed_rng": FIXED_RNG,
