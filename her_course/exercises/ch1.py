@@ -16,11 +16,7 @@ from her_course.exercises.scored_early import SCORED_EARLY, score_cases
 
 # ------------------------------------------------------------------------------------------------------ sparse_reward
 
-
-def reward_case(name: Text | str, achieved, desired, threshold: float) -> Case:
-    """The rewards of these goals."""
-    arguments = (np.asarray(achieved, float), np.asarray(desired, float), threshold)
-    return value_case(name, arguments, reference.sparse_reward, is_array())
+reward_case = maker(reference.sparse_reward, is_array())
 
 
 def _sparse_reward_cases(rng: np.random.Generator) -> list[Case]:

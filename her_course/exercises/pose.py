@@ -7,14 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from her_course.exercises import reference
-from her_course.exercises.judging import is_array, value_case
-from her_course.exercises.model import Case, Text
+from her_course.exercises.judging import is_array, maker
+from her_course.exercises.model import Case
 
-
-def pose_case(name: Text | str, achieved, desired, threshold: float = 0.5, angle: float = 0.3) -> Case:
-    """The rewards of these poses."""
-    arguments = (np.asarray(achieved, float), np.asarray(desired, float), threshold, angle)
-    return value_case(name, arguments, reference.pose_reward, is_array())
+pose_case = maker(reference.pose_reward, is_array())
 
 
 def poses(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -29,16 +25,16 @@ def pose_cases(rng: np.random.Generator) -> list[Case]:
     """The public cases."""
     origin = [0.0, 0.0, 0.0]
     return [
-        pose_case("both", [0.4, 0.2, 0.25], origin),
-        pose_case("wrong_heading", [0.0, 0.1, 0.4], origin),
-        pose_case("wrong_heading_right", [0.0, 0.1, -1.0], origin),
-        pose_case("wrong_place", [0.4, -0.4, 0.1], origin),
-        pose_case("across_zero", [1.0, 2.0, 0.1], [1.0, 2.0, 6.2]),
-        pose_case("across_zero_back", [1.0, 2.0, 6.2], [1.0, 2.0, 0.1]),
-        pose_case("many_turns", [0.0, 0.3, 0.2 + 6 * np.pi], origin),
-        pose_case("backwards", [0.0, 0.1, 3.2], origin),
-        pose_case("on_the_line", [3.0, 4.0, 0.0], origin, threshold=5.0),
-        pose_case("batch", *poses(rng, (4, 5))),
+        pose_case("both", [0.4, 0.2, 0.25], origin, 0.5, 0.3),
+        pose_case("wrong_heading", [0.0, 0.1, 0.4], origin, 0.5, 0.3),
+        pose_case("wrong_heading_right", [0.0, 0.1, -1.0], origin, 0.5, 0.3),
+        pose_case("wrong_place", [0.4, -0.4, 0.1], origin, 0.5, 0.3),
+        pose_case("across_zero", [1.0, 2.0, 0.1], [1.0, 2.0, 6.2], 0.5, 0.3),
+        pose_case("across_zero_back", [1.0, 2.0, 6.2], [1.0, 2.0, 0.1], 0.5, 0.3),
+        pose_case("many_turns", [0.0, 0.3, 0.2 + 6 * np.pi], origin, 0.5, 0.3),
+        pose_case("backwards", [0.0, 0.1, 3.2], origin, 0.5, 0.3),
+        pose_case("on_the_line", [3.0, 4.0, 0.0], origin, 5.0, 0.3),
+        pose_case("batch", *poses(rng, (4, 5)), 0.5, 0.3),
     ]
 
 

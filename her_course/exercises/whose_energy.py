@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from her_course.exercises import reference
-from her_course.exercises.judging import is_array, value_case
-from her_course.exercises.model import Case, Text
+from her_course.exercises.judging import maker
+from her_course.exercises.model import Case
 
 
 def episode_energies(states, dt, clip):
@@ -34,9 +34,7 @@ def pushes(rng: np.random.Generator, episodes: int, steps: int, dt: float = 0.1)
     return np.stack([push(*ways, dt) for ways in zip(agent.round(3), puck.round(3), strict=True)])
 
 
-def energies_case(name: Text | str, states: np.ndarray, dt: float = 0.1, clip: float = 0.5) -> Case:
-    """The energies of these episodes, (E, T + 1, 8)."""
-    return value_case(name, (np.asarray(states), dt, clip), reference.mended_energies, is_array(1e-5, 1e-9))
+energies_case = maker(reference.mended_energies)
 
 
 def energies_cases(rng: np.random.Generator) -> list[Case]:
@@ -45,13 +43,13 @@ def energies_cases(rng: np.random.Generator) -> list[Case]:
     lies, hit = np.full((5, 2), 0.5), np.array([[0.3, 0.3], [0.3, 0.3], [0.4, 0.35], [0.45, 0.4], [0.45, 0.4]])
     bounced = np.array([[0.3, 0.3], [0.4, 0.3], [0.4, 0.3], [0.3, 0.3], [0.3, 0.25]])
     return [
-        energies_case("untouched", [push(walk, lies)]),
-        energies_case("hit_once", [push(lies, hit)]),
-        energies_case("hit_twice", [push(walk, bounced)]),
-        energies_case("collision", [push(lies, 3 * hit)], clip=0.2),
-        energies_case("two_episodes", [push(walk, lies), push(walk, hit)], clip=5.0),
-        energies_case("many", pushes(rng, 6, 12, 0.04), dt=0.04),
-        energies_case("one_step", [push(lies[:2], hit[1:3])]),
+        energies_case("untouched", [push(walk, lies)], 0.1, 0.5),
+        energies_case("hit_once", [push(lies, hit)], 0.1, 0.5),
+        energies_case("hit_twice", [push(walk, bounced)], 0.1, 0.5),
+        energies_case("collision", [push(lies, 3 * hit)], 0.1, 0.2),
+        energies_case("two_episodes", [push(walk, lies), push(walk, hit)], 0.1, 5.0),
+        energies_case("many", pushes(rng, 6, 12, 0.04), 0.04, 0.5),
+        energies_case("one_step", [push(lies[:2], hit[1:3])], 0.1, 0.5),
     ]
 
 

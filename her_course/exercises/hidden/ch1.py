@@ -43,7 +43,7 @@ def success_rate(rng: np.random.Generator) -> list[Case]:
 def pose_reward(rng: np.random.Generator) -> list[Case]:
     shapes, name = ((40,), (3, 4, 2), (1,)), Text("随机的姿态", "random poses")
     return [
-        pose_case(name, *poses(rng, shape), angle=angle) for shape, angle in zip(shapes, (0.3, 1.5, 0.2), strict=True)
+        pose_case(name, *poses(rng, shape), 0.5, angle) for shape, angle in zip(shapes, (0.3, 1.5, 0.2), strict=True)
     ]
 
 
