@@ -167,7 +167,7 @@ EPSILON_GREEDY = {
     ),
     "rows_for_actions": _mixed(_best, explore=lambda q, rng: rng.integers(len(q), size=len(q))),
     "boltzmann": (
-        lambda q, epsilon, rng: _boltzmann(q, epsilon, rng),
+        _boltzmann,
         _mixed(_best, explore=lambda q, rng: _boltzmann(q, 1.0, rng)),
     ),
     "one_action_only": _one_coin(lambda q, rng: rng.integers(q.shape[1]), lambda q: q[0].argmax()),

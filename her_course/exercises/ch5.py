@@ -138,11 +138,7 @@ def _leaves(tree):
     return tree[len(tree) // 2 :]
 
 
-def _search(sums, targets, side="right"):
-    return np.searchsorted(sums, targets, side=side)
-
-
-_find = _descend()
+_find = reference.sum_tree_find
 
 SUM_TREE = {
     "node_for_leaf": (
@@ -150,8 +146,8 @@ SUM_TREE = {
         lambda tree, targets: _find(tree, targets) + len(tree) // 2 - 1,
     ),
     "sums_over_all_nodes": (
-        lambda tree, targets: _search(np.cumsum(tree), targets),
-        lambda tree, targets: _search(np.cumsum(tree[1:]), targets),
+        lambda tree, targets: np.searchsorted(np.cumsum(tree), targets, "right"),
+        lambda tree, targets: np.searchsorted(np.cumsum(tree[1:]), targets, "right"),
     ),
     "one_leaf_too_far": (
         lambda tree, targets: _find(tree, targets) + 1,
@@ -166,7 +162,7 @@ SUM_TREE = {
     "parent_sum_subtracted": _descend(less=lambda tree, node: tree[node // 2]),
     "boundary_to_the_left": (
         _descend(lambda target, left: target > left),
-        lambda tree, targets: _search(np.cumsum(_leaves(tree)), targets, "left"),
+        lambda tree, targets: np.searchsorted(np.cumsum(_leaves(tree)), targets),
     ),
     "goes_left_for_right": (
         _descend(swapped=True),
@@ -175,7 +171,7 @@ SUM_TREE = {
     ),
     "nearest_value": lambda tree, targets: np.array([np.abs(_leaves(tree) - x).argmin() for x in targets]),
     "leaf_values_searched": (
-        lambda tree, targets: _search(_leaves(tree), targets),
+        lambda tree, targets: np.searchsorted(_leaves(tree), targets, "right"),
         lambda tree, targets: np.array([int(np.argmax(_leaves(tree) >= x)) for x in targets]),
         lambda tree, targets: np.array([int(np.argmax(_leaves(tree) > x)) for x in targets]),
     ),

@@ -294,16 +294,13 @@ SPEED_UP = {
         lambda b, t: float(np.median([x for x in _each(b, t) if x == x])) if any(x == x for x in _each(b, t)) else None,
         lambda b, t: float(np.nanmedian(_each(b, t))),
     ),
-    "difference": tuple(
-        _by_medians(lambda b, t, rule=rule: rule(b, t))
-        for rule in (
-            lambda b, t: b - t,
-            lambda b, t: float(np.float64(b - t) / np.float64(b)),
-            lambda b, t: (b - t) / b if not math.isinf(b) else None,
-            lambda b, t: None if math.isinf(b) or math.isinf(t) else b - t,
-            lambda b, t: None if math.isinf(b) and math.isinf(t) else b - t,
-            lambda b, t: None if math.isinf(b) or math.isinf(t) else (b - t) / b,
-        )
+    "difference": (
+        _by_medians(lambda b, t: b - t),
+        _by_medians(lambda b, t: float(np.float64(b - t) / np.float64(b))),
+        _by_medians(lambda b, t: (b - t) / b if not math.isinf(b) else None),
+        _by_medians(lambda b, t: None if math.isinf(b) or math.isinf(t) else b - t),
+        _by_medians(lambda b, t: None if math.isinf(b) and math.isinf(t) else b - t),
+        _by_medians(lambda b, t: None if math.isinf(b) or math.isinf(t) else (b - t) / b),
     ),
     "share_that_reached": lambda b, t: float(len(_reached(t)) / len(t) / (len(_reached(b)) / len(b))),
 }

@@ -161,8 +161,8 @@ def _changed(call: Call, outcome: Outcome) -> bool:
 def _status(results: list[CaseResult], outcomes: list[Outcome]) -> str:
     if all(result.passed for result in results):
         return "passed"
-    kinds = {outcome.error.kind for outcome in outcomes if outcome.error}
-    if outcomes and all(outcome.error and outcome.error.kind == "not_done" for outcome in outcomes):
+    kinds = {outcome.error.kind if outcome.error else "value" for outcome in outcomes}
+    if kinds == {"not_done"}:
         return "not_done"
     return next((kind for kind in ("timed_out", "died") if kind in kinds), "failed")
 
