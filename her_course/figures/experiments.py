@@ -9,25 +9,19 @@ from matplotlib.axes import Axes
 
 from her.plots.curves import label_success_axes
 from her.plots.style import COLORS, strategy_style
+from her_course.figures.goal_strategies import task_name
 from her_course.figures.seeds import draw_seeds
 from her_course.figures.style import language, words
-
-#: what a reader calls a task of the comparison
-TASKS = {
-    "bit_flip_15": ("翻比特，15 位", "bit flipping, 15 bits"),
-    "reach": ("绕墙", "Reach"),
-    "push": ("推冰球", "Push"),
-}
 
 
 def draw_hindsight_against_none(
     ax: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], task: str, success_at: str = "end"
 ) -> Axes:
-    """The two curves of one task of `TASKS`: variants "her" and "none" of `read_curves`."""
+    """The two curves of one task of the comparison: variants "her" and "none" of `read_curves`."""
     for variant, strategy, label in (("her", "future", "HER"), ("none", "none", words("没有 HER", "without HER"))):
         draw_seeds(ax, *curves[variant], label, strategy_style(strategy))
     label_success_axes(ax, language(), success_at)
-    ax.set_title(words(*TASKS[task]))
+    ax.set_title(task_name(task))
     return ax
 
 
@@ -42,7 +36,7 @@ def draw_needed(
     Args:
         needed: by replay, "her" or "none", by threshold: the episodes of each seed, None if it was not reached.
         limits: by replay: the episodes that were played.
-        task: of `TASKS`.
+        task: of the comparison.
     """
     looks = {"her": ("future", "o", -0.14, "HER"), "none": ("none", "s", 0.14, words("没有 HER", "without HER"))}
     for replay, by_threshold in needed.items():
@@ -56,9 +50,7 @@ def draw_needed(
         ax.plot([], [], marker, color=colour, label=label)
     ax.axvline(max(limits.values()), color=COLORS["black"], linestyle=":", linewidth=1)
     thresholds = list(next(iter(needed.values())))
-    ax.set(
-        xscale="log", ylim=(len(thresholds) - 0.5, -0.5), title=words(*TASKS[task]), xlabel=words("回合数", "episodes")
-    )
+    ax.set(xscale="log", ylim=(len(thresholds) - 0.5, -0.5), title=task_name(task), xlabel=words("回合数", "episodes"))
     seen = [n for by_threshold in needed.values() for of_seeds in by_threshold.values() for n in of_seeds if n]
     ticks = [n for n in (100, 200, 500, 1000, 2000, 4000, 6000) if 0.8 * min(seen) < n < 1.2 * max(limits.values())]
     ax.set_xticks(ticks, [f"{n:,}" for n in ticks])

@@ -135,9 +135,7 @@ def draw_kinds(ax: Axes, shares: Mapping[str, Mapping[str, float]], title: str) 
                 ax.text(left + share / 2, row, f"{share:.0%}", **place)
             left += share
     ax.set(xlim=(0, 1), yticks=range(len(shares)), yticklabels=list(shares), xticks=[0, 0.5, 1])
-    ax.set_title(
-        {"BitFlip": words("翻比特", "BitFlip"), "Reach": words("绕墙", "Reach")}.get(title, words("推冰球", "Push"))
-    )
+    ax.set_title(environment_name(title))
     ax.invert_yaxis()
     ax.xaxis.set_major_formatter("{x:.0%}")
     ax.grid(False)
@@ -149,9 +147,11 @@ def draw_kinds(ax: Axes, shares: Mapping[str, Mapping[str, float]], title: str) 
 
 
 def task_name(task: str) -> str:
-    """What a task of the chapter is called above a panel."""
-    names = {"bit_flip_20": words("翻比特，20 位", "bit flipping, 20 bits"), "push": words("推冰球", "Push")}
-    return names.get(task) or words("翻比特，15 位", "bit flipping, 15 bits")
+    """What a task is called above a panel: "reach", "push", or one of flipping bits, whose number ends its name."""
+    if task in ("reach", "push"):
+        return environment_name(task.title())
+    bits = task.rpartition("_")[2]
+    return words(f"翻比特，{bits} 位", f"bit flipping, {bits} bits")
 
 
 def draw_strategy_curves(

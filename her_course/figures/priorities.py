@@ -11,6 +11,7 @@ from matplotlib.patches import Annulus, Circle
 from her.envs.push import GOAL_AWAY
 from her.plots.curves import label_success_axes
 from her.plots.style import COLORS
+from her_course.figures.goal_strategies import task_name
 from her_course.figures.implementation import STAGES, draw_arena
 from her_course.figures.style import language, words
 
@@ -204,16 +205,12 @@ def variant_name(variant: str) -> str:
     }[variant]
 
 
-#: what a reader calls a task of the sweep
-TASKS = {"bit_flip_30": ("翻比特，30 位", "bit flipping, 30 bits"), "push": ("推冰球", "Push")}
-
-
 def draw_variants(ax: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], task: str, success_at: str) -> Axes:
     """The learning curves of one task, means over seeds; a figure of `draw_arrivals` beside it has the seeds.
 
     Args:
         curves: by variant: (n,) steps and (n_seeds, n) success rates.
-        task: of `TASKS`.
+        task: "bit_flip_30" or "push".
         success_at: "end" or "any".
     """
     for variant, (steps, success) in curves.items():
@@ -221,7 +218,7 @@ def draw_variants(ax: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]],
     label_success_axes(ax, language(), success_at)
     seeds = {len(success) for _, success in curves.values()}
     n = "–".join(map(str, sorted(seeds)))
-    ax.set_title(words(*TASKS[task]) + words(f"：{n} 个种子的平均", f": mean of {n} seeds"))
+    ax.set_title(task_name(task) + words(f"：{n} 个种子的平均", f": mean of {n} seeds"))
     return ax
 
 
