@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import Circle, Rectangle
+from matplotlib.patches import Circle
 
 from her.envs.push import AGENT_RADIUS, PUCK_RADIUS, Push
-from her.envs.reach import GAP, WALL
 from her.episodes import Episode
 from her.plots.style import COLORS, strategy_style
+from her_course.figures.implementation import draw_arena
 from her_course.figures.style import words
 
 #: one look for each of the two learners of the chapter, by their number of bits
@@ -41,13 +41,11 @@ def name_of(reward: str, replay: str) -> str:
 
 def draw_reach_episode(ax: Axes, episode: Episode, threshold: float) -> Axes:
     """An episode of `her/Reach-v0` in its arena: the path, and the disc of radius ε in which the goal is reached."""
-    for bottom, top in ((GAP, 1.0), (-1.0, -GAP)):
-        ax.add_patch(Rectangle((-WALL, bottom), 2 * WALL, top - bottom, color="#4A4F57"))
-    ax.add_patch(Rectangle((-1, -1), 2, 2, fill=False, linewidth=1))
+    draw_arena(ax)
     path = np.vstack([episode.states[:1], episode.achieved_goals])
     _draw_path(ax, path, "blue")
     _draw_miss(ax, path, episode.goal, threshold, 0.17)
-    ax.set(xlim=(-1.06, 1.06), ylim=(-1.06, 1.06))
+    ax.set(xlim=(-1.06, 1.06), ylim=(-1.06, 1.06), xlabel="", ylabel="")
     return _as_map(ax)
 
 
