@@ -15,6 +15,7 @@ from PIL import Image
 from her.envs.push import PUCK_RADIUS, PushEnv
 from her.episodes import Episode
 from her.plots.style import COLORS
+from her_course.exercises.reference import relabel_final
 from her_course.figures.alternatives import alternative
 from her_course.figures.display import show
 from her_course.figures.interactive import is_watched
@@ -55,10 +56,7 @@ class PushGame:
 
 def relabelled(episode: Episode) -> Episode:
     """The episode, had the goal been where the puck ended: the rewards are computed again."""
-    goal, arrays = episode.achieved_goals[-1], (episode.states, episode.actions)
-    rewards = PushEnv().compute_reward(episode.achieved_goals, goal)
-    after = episode.next_states, episode.dones, episode.achieved_goals
-    return Episode.from_arrays(*arrays, rewards, *after, goal=goal)
+    return relabel_final(episode, PushEnv().compute_reward)
 
 
 def draw_game(axes: Sequence[Axes], episode: Episode) -> None:
