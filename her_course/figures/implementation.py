@@ -124,24 +124,18 @@ def draw_inputs(ax: Axes, inputs: np.ndarray, shown: str, clip: float = 5.0) -> 
     return ax
 
 
-def arena_grid(n: int = 81) -> np.ndarray:
-    """(n², 2) float32 positions that fill the square of Reach, row by row from the bottom."""
-    axis = np.linspace(-1, 1, n)
-    return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2).astype(np.float32)
-
-
 def draw_values(
     ax: Axes,
     positions: np.ndarray,
     values: np.ndarray,
     actions: np.ndarray,
     goal: Sequence[float],
-    spots: Mapping[str, Sequence[float]] | None = None,
+    spots: Mapping[str, Sequence[float]],
 ) -> Axes:
     """The critic's value of each position for one goal, with contours, and the actor's direction as arrows.
 
     Args:
-        positions: (n², 2), as `arena_grid` gives them.
+        positions: (n², 2) that fill the square of Reach, row by row from the bottom.
         values: (n²,) Q(s, g, π(s, g)).
         actions: (n², 2) π(s, g).
         goal: (2,).
@@ -164,7 +158,7 @@ def draw_values(
     draw_arena(ax)
     ax.set(xlim=(-1, 1), ylim=(-1, 1))
     ax.plot(*goal, "*", markersize=17, color="white", markeredgecolor="black", zorder=5)
-    for name, spot in (spots or {}).items():
+    for name, spot in spots.items():
         ax.plot(*spot, "o", markersize=15, color="white", markeredgecolor="black", zorder=5)
         ax.text(*spot, name, ha="center", va="center_baseline", fontsize=10, zorder=6)
     return ax
@@ -180,7 +174,8 @@ def explore_values(
     Args:
         ask: ``f(positions, goal)`` gives the values (n,) and actions (n, 2) of positions (n, 2) for a goal (2,).
     """
-    positions = arena_grid(81)
+    axis = np.linspace(-1, 1, 81)
+    positions = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2).astype(np.float32)
 
     def draw(x: float, y: float) -> None:
         fig, ax = plt.subplots(figsize=(5.6, 4.6))
