@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Rectangle
-from PIL import Image
 
 from her.episodes import Episode
 from her.plots.style import COLORS, strategy_style
@@ -236,7 +234,7 @@ def corridor_film(values: Mapping[int, np.ndarray], paths: Mapping[int, np.ndarr
     """
     frames = []
     for moment in range(len(next(iter(paths.values())))):
-        fig, axes = plt.subplots(1, len(values), figsize=(6.8, 4.3))
+        fig, axes = plt.subplots(1, len(values), figsize=(6.8, 4.3), dpi=96)
         for ax, (k, table) in zip(axes, values.items(), strict=True):
             ax.imshow(table.T, cmap="viridis", vmin=floor, vmax=0)
             _label_table(ax, len(table), replay_name(k))
@@ -244,10 +242,9 @@ def corridor_film(values: Mapping[int, np.ndarray], paths: Mapping[int, np.ndarr
                 for width, colour in ((4.5, "black"), (2.2, "#3DF0B8")):  # seen on the darkest and the brightest cell
                     ax.add_patch(Circle((goal, goal), 0.4, fill=False, linewidth=width, edgecolor=colour))
                 ax.add_patch(Circle((position, goal), 0.27, facecolor=COLORS["orange"], edgecolor="black", linewidth=1))
-        buffer = io.BytesIO()
-        fig.savefig(buffer, format="png", dpi=96)
+        fig.canvas.draw()
+        frames.append(np.asarray(fig.canvas.buffer_rgba())[..., :3])
         plt.close(fig)
-        frames.append(np.asarray(Image.open(buffer).convert("RGB")))
     return frames
 
 
