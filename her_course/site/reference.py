@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pkgutil
-from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+import her
 
 #: modules that are no API: commands, and what only the library itself uses
 INTERNAL = {"her.cli", "her.dotted", "her.files", "her.options", "her.validation"}
@@ -27,8 +29,7 @@ TEXTS = {
 
 def modules() -> list[str]:
     """Names of the modules that have a page, those of the library first."""
-    library = import_module("her")
-    names = ["her", *(module.name for module in pkgutil.walk_packages(library.__path__, "her."))]
+    names = ["her", *(module.name for module in pkgutil.walk_packages(her.__path__, "her."))]
     public = [n for n in names if n not in INTERNAL and not n.endswith(".commands") and "._" not in n]
     return [*sorted(public), *COURSE]
 
@@ -36,27 +37,21 @@ def modules() -> list[str]:
 def write_reference(lang: str, folder: Path) -> None:
     """Write ``index.rst`` and a page for each module into `folder`."""
     folder.mkdir(parents=True)
-    texts, names = TEXTS[lang], modules()
+    texts, names, top = TEXTS[lang], modules(), {name: getattr(her, name) for name in her.__all__}
     for name in names:
         (folder / f"{name}.rst").write_text(_page(name), encoding="utf-8")
     index = [
         *(_heading(texts["title"], "="), "", texts["intro"], ""),
         *(_heading(texts["top"], "-"), "", ".. currentmodule:: her", ""),
-        *(f"* :py:obj:`her.{name} <{_home(name)}>`: {_summary(name)}" for name in import_module("her").__all__),
+        *(f"* :py:obj:`her.{name} <{thing.__module__}.{name}>`: {_summary(thing)}" for name, thing in top.items()),
         *("", _heading(texts["all"], "-"), "", ".. toctree::", "   :maxdepth: 1", ""),
         *(f"   {name}" for name in names),
     ]
     (folder / "index.rst").write_text("\n".join(index) + "\n", encoding="utf-8")
 
 
-def _home(name: str) -> str:
-    """Where a name of `her` is defined, and documented."""
-    thing = getattr(import_module("her"), name)
-    return f"{thing.__module__}.{name}"
-
-
-def _summary(name: str) -> str:
-    return getattr(import_module("her"), name).__doc__.strip().split("\n\n")[0].replace("\n", " ")
+def _summary(thing: Any) -> str:
+    return thing.__doc__.strip().split("\n\n")[0].replace("\n", " ")
 
 
 def _page(name: str) -> str:
