@@ -74,8 +74,7 @@ def draw_candidates(
     ax.add_patch(Circle(episode.goal, 0.06, fill=False, edgecolor=COLORS["green"], linewidth=2, zorder=4))
     ax.set(xlabel="", ylabel="", xticks=[], yticks=[], xlim=(-1.04, 1.04), ylim=(-1.04, 1.04))
     n = len(candidates)
-    count = words(f"{n} 个候选", f"{n} candidate{'s' * (n > 1)}")
-    ax.set_title(f"{strategy}　{count}" if language() == "zh" else f"{strategy}: {count}", fontsize=11)
+    ax.set_title(strategy + words(f"　{n} 个候选", f": {n} candidate{'s' * (n > 1)}"), fontsize=11)
     return ax
 
 
@@ -160,9 +159,7 @@ def draw_strategy_curves(
     """Learning curves by strategy: steps and (n_seeds, n_evaluations) success rates; bands as in `draw_curve`."""
     for strategy, (steps, success) in curves.items():
         draw_curve(ax, steps, success, strategy, strategy_style(strategy))
-    ax.set_title(
-        f"{task_name(task)}, n = {len(success)}" if language() == "en" else f"{task_name(task)}，n = {len(success)}"
-    )
+    ax.set_title(task_name(task) + words(f"，n = {len(success)}", f", n = {len(success)}"))
     return label_success_axes(ax, language(), success_at)
 
 
