@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from base64 import b64encode
-from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -59,12 +58,6 @@ def relabelled(episode: Episode) -> Episode:
     return relabel_final(episode, PushEnv().compute_reward)
 
 
-def draw_game(axes: Sequence[Axes], episode: Episode) -> None:
-    """An episode of Push under its own goal, and under the one that it is given."""
-    draw_under_goal(axes[0], episode, words("原来的目标", "own goal"))
-    draw_under_goal(axes[1], relabelled(episode), words("换过的目标", "new goal"))
-
-
 def draw_under_goal(ax: Axes, episode: Episode, name: str) -> Axes:
     """Where agent and puck went in an episode of Push, its goal, and in how many steps it was reached."""
     agent = np.vstack([episode.states[:1], episode.next_states])[:, PushEnv.agent_position]
@@ -84,10 +77,11 @@ def draw_under_goal(ax: Axes, episode: Episode, name: str) -> Axes:
 
 
 def show_game(game: PushGame) -> None:
-    """What came of it, as a figure in the notebook."""
-    fig, axes = plt.subplots(1, 2, figsize=(8, 4.8))
-    draw_game(axes, game.episode())
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    """What came of it, as a figure in the notebook: under its own goal, and under the one that it is given."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(8, 4.8))
+    draw_under_goal(left, game.episode(), words("原来的目标", "own goal"))
+    draw_under_goal(right, relabelled(game.episode()), words("换过的目标", "new goal"))
+    fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     show(fig, "relabelling.game")
 
 
