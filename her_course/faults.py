@@ -271,17 +271,12 @@ def stored_curves(exercise: str) -> dict[str, Curve]:
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--only", type=click.Choice(list(FAULTS)), multiple=True, help="Exercises, of which the rest is kept.")
-def main(out: Path, seeds: int, only: tuple[str, ...]) -> None:
+def main(out: Path, seeds: int) -> None:
     """Train with every mistake and without, and write the curves to OUT, and ``how.json`` beside it."""
     from her.training.runs import made_with
 
     tables = []
-    if only and out.exists():
-        kept = pd.read_csv(out)
-        tables.append(kept[~kept["task"].isin(only)])
-    for exercise in only or FAULTS:
-        practise, faulty, rounds = FAULTS[exercise]
+    for exercise, (practise, faulty, rounds) in FAULTS.items():
         for variant, function in (("faulty", faulty), ("mended", getattr(reference, exercise))):
             for seed in range(seeds):
                 steps, success = practise(function, seed, rounds)
