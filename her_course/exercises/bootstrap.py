@@ -318,8 +318,7 @@ BOOTSTRAP = {
         for factor in _FACTORS
     ),
     "normal_of_resamples": tuple(
-        _around(centre, lambda scores, values: values.std(), factor)
-        for centre in (lambda scores, f, values: values.mean(), _CENTRES[1])
+        _around(lambda scores, f, values: values.mean(), lambda scores, values: values.std(), factor)
         for factor in _FACTORS
     ),
     "pivot": _pivot,

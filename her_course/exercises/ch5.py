@@ -160,10 +160,7 @@ SUM_TREE = {
     "nothing_subtracted": _descend(less=lambda tree, node: 0),
     "right_sum_subtracted": _descend(less=lambda tree, node: tree[node]),
     "parent_sum_subtracted": _descend(less=lambda tree, node: tree[node // 2]),
-    "boundary_to_the_left": (
-        _descend(lambda target, left: target > left),
-        lambda tree, targets: np.searchsorted(np.cumsum(_leaves(tree)), targets),
-    ),
+    "boundary_to_the_left": _descend(lambda target, left: target > left),
     "goes_left_for_right": (
         _descend(swapped=True),
         _descend(swapped=True, less=lambda tree, node: 0),
@@ -225,7 +222,7 @@ CURRICULUM = {
         lambda d, r, s: normalised((1 - s) * np.exp(-_beyond(d, r) / r)),
         lambda d, r, s: (1 - s) * _softmax(-_beyond(d, r) / r) + s / len(d),
     ),
-    "reach_ignored": (*_either(lambda d, r, s: -(1 - s) * d / r), *_either(lambda d, r, s: -(1 - s) * (d - r) / r)),
+    "reach_ignored": _either(lambda d, r, s: -(1 - s) * d / r),
     "absolute_difference": _either(lambda d, r, s: -(1 - s) * np.abs(d - r) / r),
     "squared_distance": _either(lambda d, r, s: -(1 - s) * (_beyond(d, r) / r) ** 2),
     "cut_off": (
@@ -233,7 +230,6 @@ CURRICULUM = {
         lambda d, r, s: normalised(np.where(d <= r, 1.0, s)),
         lambda d, r, s: normalised(np.where(d <= r, 1.0, s) + 1e-12),
         lambda d, r, s: normalised((d <= r).astype(float)) if (d <= r).any() else np.full(len(d), 1 / len(d)),
-        lambda d, r, s: normalised(np.maximum(d <= r, 1e-12)),
     ),
     "inverse_distance": lambda d, r, s: normalised(1 / d),
     "linear": lambda d, r, s: normalised(np.maximum(1 - (1 - s) * _beyond(d, r) / r, 0)),
@@ -244,8 +240,6 @@ CURRICULUM = {
     "underflow_hidden": (
         lambda d, r, s: normalised(_weights(d, r, s)) if _weights(d, r, s).sum() > 0 else np.full(len(d), 1 / len(d)),
         lambda d, r, s: np.nan_to_num(normalised(_weights(d, r, s))),
-        lambda d, r, s: normalised(_weights(d, r, s) + 1e-12),
-        lambda d, r, s: normalised(np.exp(np.maximum(-(1 - s) * _beyond(d, r) / r, -50))),
     ),
 }
 

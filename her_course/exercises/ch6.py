@@ -121,7 +121,7 @@ IQM = {
         lambda x: float(np.sort(x)[len(x) // 4 : 3 * len(x) // 4 + 1].mean()),
         lambda x: float(np.sort(x)[len(x) // 4 : 3 * (len(x) // 4)].mean()),
     ),
-    "rounds_to_nearest": (_cut(lambda n: round(n / 4)), _cut(lambda n: min(round(n / 4), (n - 1) // 2))),
+    "rounds_to_nearest": _cut(lambda n: round(n / 4)),
     "rounds_up": (_cut(lambda n: -(-n // 4)), _cut(lambda n: min(-(-n // 4), (n - 1) // 2))),
     "percentile_mask": (
         _between_quartiles,
@@ -243,7 +243,6 @@ SPEED_UP = {
         _survivors(lambda b, t: None),
         _survivors(lambda b, t: (math.inf if t else None) if not b else 0.0),
         lambda b, t: float(np.nanmedian(_with(math.nan, b)) / np.nanmedian(_with(math.nan, t))),
-        _survivors(lambda b, t: math.nan),
     ),
     "inverted": (
         _by_medians(lambda b, t: _ratio(t, b)),
@@ -284,10 +283,7 @@ SPEED_UP = {
         lambda b, t: _ratio(*(math.inf if None in steps else float(np.median(steps)) for steps in (b, t))),
         lambda b, t: None if None in [*b, *t] else float(np.median(b) / np.median(t)),
     ),
-    "none_not_handled": (
-        lambda b, t: float(np.median(b) / np.median(t)),
-        lambda b, t: statistics.median(b) / statistics.median(t),
-    ),
+    "none_not_handled": lambda b, t: float(np.median(b) / np.median(t)),
     "median_of_ratios": (
         lambda b, t: float(np.median([x / y for x, y in zip(b, t, strict=True)])),
         lambda b, t: float(np.median(_each(b, t))),

@@ -60,7 +60,7 @@ ENDING = {
     "stale_done": _with(lambda t, g, r: t.done),
     "never_done": _with(lambda t, g, r: False),
     "always_done": _with(lambda t, g, r: True),
-    "done_when_missed": (_with(lambda t, g, r: r != 0), _with(lambda t, g, r: bool(r))),
+    "done_when_missed": _with(lambda t, g, r: r != 0),
     "old_or_new_success": _with(lambda t, g, r: t.done or r == 0),
     "old_and_new_success": _with(lambda t, g, r: t.done and r == 0),
     "done_if_equal": _with(lambda t, g, r: np.array_equal(t.achieved_goal, g)),

@@ -112,7 +112,7 @@ HALF_SWAPPED = {
     "as_handed_out": hindsight_inputs,
     "every_next_goal": _with(after=_always),
     "every_goal": _with(_always, _always),
-    "only_beside_the_next": (_with(_old), _with(_old, rewards=lambda a, old, goals, f: f(a, old))),
+    "only_beside_the_next": _with(_old),
     "mask_inverted": _with(
         lambda old, new, on: np.where(on[:, None], old, new), lambda old, new, on: np.where(on[:, None], old, new)
     ),

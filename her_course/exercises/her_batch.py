@@ -301,7 +301,6 @@ SAMPLE_HER_BATCH = {
     "excludes_own_step": (
         _later(lambda t, n, rng: np.minimum(rng.integers(t + 1, n + 1), n - 1)),
         _later(lambda t, n, rng: rng.integers(np.minimum(t + 1, n - 1), n)),
-        _later(lambda t, n, rng: np.minimum(t + 1 + (rng.random(len(t)) * (n - t - 1)).astype(int), n - 1)),
     ),
     "excludes_last": _later(lambda t, n, rng: rng.integers(t, np.maximum(n - 1, t + 1))),
     "always_final": _later(lambda t, n, rng: n - 1),

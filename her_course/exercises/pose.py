@@ -58,10 +58,7 @@ POSE = {
         _reward(turn=lambda x: np.abs(x) % (2 * np.pi)),
     ),
     "wrapped_at_half": _reward(turn=lambda x: np.abs(x) % np.pi),
-    "wrapped_once": (
-        _reward(turn=lambda x: np.minimum(np.abs(x), np.abs(2 * np.pi - np.abs(x)))),
-        _reward(turn=lambda x: np.abs(np.where(x > np.pi, x - 2 * np.pi, np.where(x < -np.pi, x + 2 * np.pi, x)))),
-    ),
+    "wrapped_once": _reward(turn=lambda x: np.minimum(np.abs(x), np.abs(2 * np.pi - np.abs(x)))),
     "signed_turn": (_reward(turn=_wrapped), _reward(turn=lambda x: x)),
     "either_is_enough": _reward(both=np.logical_or),
     "heading_ignored": _reward(both=lambda near, turned: near),

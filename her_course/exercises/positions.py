@@ -92,10 +92,7 @@ def _chosen(weight, first=lambda t, n: t):
 
 
 DISCOUNTED = {
-    "uniform": (
-        lambda t, n, k, gamma, rng: rng.integers(t, n, size=k),
-        lambda t, n, k, gamma, rng: rng.choice(np.arange(t, n), size=k),
-    ),
+    "uniform": lambda t, n, k, gamma, rng: rng.integers(t, n, size=k),
     "piles_up_at_the_end": lambda t, n, k, gamma, rng: np.minimum(t + _geometric(gamma, k, rng), n - 1),
     "off_the_end": lambda t, n, k, gamma, rng: t + _geometric(gamma, k, rng),
     "likes_the_end": _chosen(lambda ahead, gamma, left: gamma ** (left - 1 - ahead)),
