@@ -167,24 +167,18 @@ def similar(mine: np.ndarray, other: np.ndarray) -> bool:
     return bool((np.abs(mine.mean(axis=0) - other.mean(axis=0)) <= UNLIKE * error + 1e-9).all())
 
 
-def fits(counts: Any, probabilities: Any, level: float = FALSE_ALARM) -> bool:
-    """Could these counts be draws with these probabilities? A right answer fails with probability below `level`.
+def fits(counts: np.ndarray, probabilities: np.ndarray) -> bool:
+    """Could these counts be draws with these probabilities? A right answer fails with probability below `FALSE_ALARM`.
 
     Every cell is tested by itself, with an exact binomial test and a Bonferroni correction: unlike a χ² test this
     keeps what it promises far out in the tail.
     """
-    counts, probabilities = np.asarray(counts, int), np.asarray(probabilities, float)
-    n, cells = int(counts.sum()), len(counts)
-    if not n:
-        return False
     from scipy.special import bdtr, bdtrc
 
+    n = int(counts.sum())
     below = bdtr(counts.astype(float), n, probabilities)
     above = np.where(counts > 0, bdtrc(np.maximum(counts - 1.0, 0), n, probabilities), 1.0)
-    impossible = ((probabilities <= 0) & (counts > 0)) | ((probabilities >= 1 - 1e-12) & (counts < n))
-    certain = (probabilities <= 0) | (probabilities >= 1 - 1e-12)
-    surprising = ~certain & (2 * np.minimum(below, above) < level / cells)
-    return not (impossible | surprising).any()
+    return not (2 * np.minimum(below, above) < FALSE_ALARM / len(counts)).any()
 
 
 def pairs_alike(draws: np.ndarray) -> np.ndarray:
