@@ -39,13 +39,9 @@ def score_cases(rng: np.random.Generator) -> list[Case]:
     ]
 
 
-def _near(path, goal, threshold) -> np.ndarray:
-    return np.linalg.norm(path - goal, axis=1) < threshold
-
-
 def _paid(choose: Callable) -> Callable:
     """0 where ``choose(near)`` says so; `near` has an entry for each place."""
-    return lambda path, goal, threshold: np.where(choose(_near(path, goal, threshold)), 0.0, -1.0)
+    return lambda path, goal, threshold: np.where(choose(np.linalg.norm(path - goal, axis=1) < threshold), 0.0, -1.0)
 
 
 SCORED_EARLY = {

@@ -54,35 +54,30 @@ def energies_cases(rng: np.random.Generator) -> list[Case]:
 
 
 def _of(
-    path: Callable = lambda s, dt: s[:, :, 2:4],
+    path: Callable = lambda s: s[:, :, 2:4],
     energy: Callable = lambda speed: 0.5 * speed**2,
     add: Callable = lambda kinetic, clip: np.diff(kinetic, axis=1).clip(0, clip).sum(axis=1),
     axis: int = 1,
-    per: Callable = lambda dt: dt,
 ) -> Callable:
     """The energy, along the wrong path, or computed wrongly in one of its parts."""
 
     def wrong(states, dt, clip):
-        speed = np.linalg.norm(np.diff(path(states, dt), axis=axis), axis=2) / per(dt)
+        speed = np.linalg.norm(np.diff(path(states), axis=axis), axis=2) / dt
         kinetic = np.hstack([np.zeros((len(speed), 1)), energy(speed)])
         return add(kinetic, clip)
 
     return wrong
 
 
-def _distance_to(states, dt):
-    return states[:, :, 6:8]
-
-
 WHOSE_ENERGY = {
     "as_handed_out": episode_energies,
-    "relative_to_the_agent": _of(_distance_to),
-    "velocity_for_place": _of(lambda s, dt: s[:, :, 4:6]),
+    "relative_to_the_agent": _of(lambda s: s[:, :, 6:8]),
+    "velocity_for_place": _of(lambda s: s[:, :, 4:6]),
     "both_bodies": (
-        _of(lambda s, dt: s[:, :, 0:4]),
+        _of(lambda s: s[:, :, 0:4]),
         lambda s, dt, clip: episode_energies(s, dt, clip) + reference.mended_energies(s, dt, clip),
     ),
-    "one_coordinate": (_of(lambda s, dt: s[:, :, 2:3]), _of(lambda s, dt: s[:, :, 3:4])),
+    "one_coordinate": (_of(lambda s: s[:, :, 2:3]), _of(lambda s: s[:, :, 3:4])),
     "between_episodes": _of(axis=0),
     "not_clipped": _of(add=lambda k, c: np.diff(k, axis=1).clip(0).sum(axis=1)),
     "losses_count": (
@@ -95,7 +90,7 @@ WHOSE_ENERGY = {
         _of(add=lambda k, c: k.clip(0, c).sum(axis=1)),
     ),
     "half_forgotten": _of(energy=lambda speed: speed**2),
-    "dt_forgotten": _of(per=lambda dt: 1.0),
+    "dt_forgotten": lambda s, dt, clip: reference.mended_energies(s, 1.0, clip),
     "one_number_for_all": _of(add=lambda k, c: np.diff(k, axis=1).clip(0, c).sum()),
     "moved_or_not": lambda s, dt, clip: np.ptp(s[:, :, 2:4], axis=1).any(axis=1).astype(float),
 }
