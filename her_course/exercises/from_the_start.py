@@ -42,7 +42,7 @@ def rows_case(
     goal = np.arange(total)
     may = (goal >= np.arange(total)[:, None]) & (np.repeat(np.cumsum(lengths), lengths)[:, None] > goal)
     weight = np.bincount(rows, minlength=total)[:, None] / n * may / may.sum(axis=1, keepdims=True)
-    same = float((1 / may[rows[0 : n // 2 * 2 : 2]].sum(axis=1)).mean()) if times % 2 == 0 else None
+    same = float((1 / may[rows[::2]].sum(axis=1)).mean())  # of two draws for one row: `times` is even
 
     def read(value: Any) -> dict[str, np.ndarray]:
         goals = array_of(value, (n,), integers=True).astype(int)
@@ -53,8 +53,7 @@ def rows_case(
             raise Odd(
                 "range", expected, Text(f"第 {row} 行配了第 {found} 行", f"row {row} got the goal of row {found}")
             )
-        values = {"goal": rows * total + goals}
-        return values | ({"pairs": pairs_alike(goals)} if same else {})
+        return {"goal": rows * total + goals, "pairs": pairs_alike(goals)}
 
     def tell(counts: np.ndarray) -> Text:
         table = counts.reshape(total, total)
@@ -74,7 +73,7 @@ def rows_case(
         "每一行：自己的回合里，从它自己到末尾，均匀", "each row: its own episode, from itself to the end, uniformly"
     )
     features = {"goal": Feature(weight.ravel(), expected, tell)}
-    if same and 0 < same < 1:
+    if same < 1:
         independent = Text(f"各抽各的：{same:.0%} 相同", f"independent draws: {same:.0%} the same")
         features["pairs"] = Feature(np.array([1 - same, same]), independent, tell_pairs)
     return draws_case(name, (rows, starts, sizes, None), rng, calls, read, features, exact)
