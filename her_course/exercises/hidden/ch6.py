@@ -26,10 +26,7 @@ def iqm(rng: np.random.Generator) -> list[Case]:
 
 
 def bootstrap_interval(rng: np.random.Generator) -> list[Case]:
-    cases = []
-    for level in (0.9, 0.5):
-        scores = np.sort(rng.random(7) ** 3)
-        cases.append(interval_case(RANDOM, scores, level, rng, 1))
+    cases = [interval_case(RANDOM, np.sort(rng.random(7) ** 3), level, rng, 1) for level in (0.9, 0.5)]
     return [*cases, statistics_case(Text("别的统计量", "other statistics"), rng)]
 
 
