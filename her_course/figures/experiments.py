@@ -102,19 +102,16 @@ def draw_robots(ax: Axes, curves: Mapping[str, tuple[Sequence[float], np.ndarray
             out.
         task: "push", "pick" or "slide".
     """
-    her_moved = words("HER，多抽动过的", "HER + moved")
-    without_moved = words("没有 HER，多抽动过的", "no HER, moved")
     grasped = words("SAC + HER，多抽动过的，一半从夹住开始", "SAC + HER + moved, half grasped")
-    sac = words("SAC + HER，多抽动过的", "SAC + HER + moved")
     mixed = words("同上，一半目标是以前追求过的", "the same, half of its goals pursued in the past")
     looks = {
-        "her_moved": (her_moved, {"color": COLORS["blue"]}),
+        "her_moved": (words("HER，多抽动过的", "HER + moved"), {"color": COLORS["blue"]}),
         "her_energy": (words("HER，按能量抽", "HER + energy"), {"color": COLORS["green"], "linestyle": "-."}),
         "her": ("HER", {"color": COLORS["orange"], "linestyle": "--"}),
-        "none_moved": (without_moved, {"color": COLORS["purple"], "linestyle": ":"}),
+        "none_moved": (words("没有 HER，多抽动过的", "no HER, moved"), {"color": COLORS["purple"], "linestyle": ":"}),
         "none": (words("没有 HER", "without HER"), strategy_style("none")),
         "sac_grasped_moved": (grasped, {"color": COLORS["blue"]}),
-        "sac_moved": (sac, {"color": COLORS["blue"]}),
+        "sac_moved": (words("SAC + HER，多抽动过的", "SAC + HER + moved"), {"color": COLORS["blue"]}),
         "sac_moved_actual": (mixed, {"color": COLORS["vermilion"], "linestyle": "--"}),
     }
     for variant, (label, look) in looks.items():
