@@ -73,14 +73,8 @@ def draw_step(ax: Axes, episode: Episode, t: int, chosen: Sequence[int], thresho
     return ax
 
 
-def explore(
-    episode: Episode,
-    draw_goals: Callable[[int, int], Sequence[int]],
-    threshold: float,
-    t: int = 2,
-    k: int = 4,
-) -> None:
-    """`draw_step` with sliders for t and k; where nobody can move a slider, the one picture at ``t`` and ``k``.
+def explore(episode: Episode, draw_goals: Callable[[int, int], Sequence[int]], threshold: float) -> None:
+    """`draw_step` with sliders for t and k; where nobody can move a slider, the one picture at t = 2 and k = 4.
 
     Args:
         draw_goals: ``f(t, k)`` gives the positions of k substitute goals for step t.
@@ -88,22 +82,17 @@ def explore(
 
     def draw(t: int, k: int) -> None:
         fig, ax = plt.subplots(figsize=(4.4, 4.4))
-        chosen = draw_goals(t, k)
-        draw_step(ax, episode, t, chosen, threshold)
-        _label_step(ax)
+        draw_step(ax, episode, t, draw_goals(t, k), threshold)
+        looks = [
+            (words("候选目标", "candidate"), {"facecolor": "white", "edgecolor": COLORS["blue"]}),
+            (words("抽中：−1", "drawn: −1"), {"color": COLORS["blue"]}),
+            (words("抽中：0", "drawn: 0"), {"color": COLORS["green"]}),
+        ]
+        handles = [ax.scatter([], [], s=60, label=label, **look) for label, look in looks]
+        ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=3, handletextpad=0.1)
         show(fig, "relabelling.explore")
 
-    with_sliders(draw, t=(t, 0, len(episode) - 1, 1), k=(k, 1, 16, 1))
-
-
-def _label_step(ax: Axes) -> None:
-    looks = [
-        (words("候选目标", "candidate"), {"facecolor": "white", "edgecolor": COLORS["blue"]}),
-        (words("抽中：−1", "drawn: −1"), {"color": COLORS["blue"]}),
-        (words("抽中：0", "drawn: 0"), {"color": COLORS["green"]}),
-    ]
-    handles = [ax.scatter([], [], s=60, label=label, **look) for label, look in looks]
-    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=3, handletextpad=0.1)
+    with_sliders(draw, t=(2, 0, len(episode) - 1, 1), k=(4, 1, 16, 1))
 
 
 # --------------------------------------------------------------------------------------------- how much of it succeeds
