@@ -289,7 +289,8 @@ pd.DataFrame(rows, index=["k steps", "success", "low", "high"]).T.round(3)
 # The policy of FetchSlide stands at 0.74 here, and the same seed at 0.755 in the table above. One training, two evaluations of 200 episodes each, with other goals (and the stored weights have half precision). Is that more than the draw of goals does by itself?
 
 # %%
-rates = {"table": arms.loc[("slide", "sac_moved_actual"), "run 0"], "policy": rows["FetchSlide-v4"][1]}
+rates = {"table": arms.loc[("slide", "sac_moved_actual"), "run 0"]}
+rates["policy"] = rows["FetchSlide-v4"][1]
 hits = {name: round(200 * rate) for name, rate in rates.items()}
 p = stats.fisher_exact([[n, 200 - n] for n in hits.values()]).pvalue
 both = stats.binomtest(sum(hits.values()), 400).proportion_ci(method="wilson")

@@ -289,7 +289,8 @@ pd.DataFrame(rows, index=["k steps", "success", "low", "high"]).T.round(3)
 # FetchSlide 的策略在这里是 0.74，上面的表里同一个种子是 0.755。训练是同一次，评估是两次，各 200 个回合，目标不同（存下的权重还降到了半精度）。光凭抽题，会不会差这么多？
 
 # %%
-rates = {"table": arms.loc[("slide", "sac_moved_actual"), "run 0"], "policy": rows["FetchSlide-v4"][1]}
+rates = {"table": arms.loc[("slide", "sac_moved_actual"), "run 0"]}
+rates["policy"] = rows["FetchSlide-v4"][1]
 hits = {name: round(200 * rate) for name, rate in rates.items()}
 p = stats.fisher_exact([[n, 200 - n] for n in hits.values()]).pvalue
 both = stats.binomtest(sum(hits.values()), 400).proportion_ci(method="wilson")
