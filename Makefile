@@ -4,8 +4,8 @@
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock
 PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder --nbval --nbval-current-env --nbval-cell-timeout 1200
-# What nbval executes beside the solutions: each notebook in one language, as papermill does in the other; or all of them.
-# The long ones come first, in two processes.
+# What nbval executes beside the solutions: each notebook in one language, while papermill takes the other; or in both.
+# Long ones stand first, and keep their place.
 QUICK := chapters/zh/0[246]_*.ipynb chapters/en/0[135]_*.ipynb exercises/zh/ch[246].ipynb exercises/en/ch[135].ipynb
 FULL := chapters exercises
 NEWEST_TORCH := torch
