@@ -173,7 +173,7 @@ def test_a_run_stopped_between_rounds_goes_on_as_if_it_had_not_been(tmp_path, ch
 @pytest.mark.parametrize(
     ("arguments", "priority", "folder"),
     [
-        ([], "moved", "FetchPush-v4-future-seed=0"),
+        ([], "energy", "FetchPush-v4-future-seed=0"),
         (["--priority", "none"], "none", "FetchPush-v4-future-none-seed=0"),
         (["--strategy", "none"], "none", "FetchPush-v4-none-seed=0"),
         (["--strategy", "none", "--priority", "moved"], "moved", "FetchPush-v4-none-moved-seed=0"),
