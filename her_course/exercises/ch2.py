@@ -74,7 +74,7 @@ def transition_case(name: Text | str, transition: Transition, goal: np.ndarray, 
 
 
 def _relabel_transition_cases(rng: np.random.Generator) -> list[Case]:
-    one, two, three, four, reached = (inputs.transition(rng, done=i == 4) for i in range(5))
+    one, two, three, four, reached = (inputs.transition(rng, done=i == 4, goal_first=i > 0) for i in range(5))
     achieved, elsewhere = one.achieved_goal.copy(), two.achieved_goal + 7
     before, far = three.state[:2].copy(), reached.achieved_goal - 9
     beyond = four.achieved_goal - np.array([1, 5], np.float32)
@@ -121,6 +121,7 @@ RELABEL_TRANSITION = {
     "state_for_achieved": (
         _rewarded(lambda t, goal, f: f(t.next_state, goal)),
         _rewarded(lambda t, goal, f: f(t.state, goal)),
+        _rewarded(lambda t, goal, f: f(t.next_state[: len(goal)], goal)),
     ),
     "stale_done": exactly(_right_but(done=lambda t, goal, f: t.done)),
     "done_on_success": exactly(_right_but(done=lambda t, goal, f: bool(f(t.achieved_goal, goal) == 0))),
@@ -152,7 +153,7 @@ def passing_through(rng: np.random.Generator) -> Episode:
 
 def _relabel_final_cases(rng: np.random.Generator) -> list[Case]:
     return [
-        episode_case("nothing_reached", inputs.walk(rng, 4), inputs.within_half),
+        episode_case("nothing_reached", inputs.walk(rng, 4, goal_first=False), inputs.within_half),
         episode_case("passes_early", passing_through(rng), inputs.within_half),
         episode_case("single_step", inputs.walk(rng, 1), inputs.within_half),
         episode_case("stale_done", inputs.walk(rng, 5, done=True), inputs.within_half),
@@ -167,6 +168,11 @@ def _final(e: Episode) -> np.ndarray:
 def _before(e: Episode) -> np.ndarray:
     """(T, d) what was achieved before each action: the first numbers of each state."""
     return e.states[:, : e.achieved_goals.shape[1]]
+
+
+def _after(e: Episode) -> np.ndarray:
+    """(T, d) the first numbers of each next state."""
+    return e.next_states[:, : e.achieved_goals.shape[1]]
 
 
 def _relabelled(
@@ -229,6 +235,11 @@ RELABEL_FINAL = {
     "assumes_success": _rewarded_by(lambda e, g, f: np.zeros(len(e))),
     "only_last_succeeds": _rewarded_by(lambda e, g, f: np.append(-np.ones(len(e) - 1), 0.0)),
     "achieved_before_action": _rewarded_by(lambda e, g, f: f(_before(e), g)),
+    "state_for_achieved": (
+        _rewarded_by(lambda e, g, f: f(_after(e), g)),
+        _relabelled(lambda e: _after(e)[-1], lambda e, g, f: f(_after(e), g)),
+        *_with_goals(lambda e: _after(e)[-1]),
+    ),
     "arguments_swapped": _rewarded_by(lambda e, g, f: f(g, e.achieved_goals)),
     "ignores_reward_function": _rewarded_by(lambda e, g, f: _close(e.achieved_goals, g)),
     "reward_of_one": (

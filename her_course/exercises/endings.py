@@ -22,7 +22,7 @@ def ending_case(name: Text | str, transition: Transition, goal: np.ndarray, rewa
 
 def ending_cases(rng: np.random.Generator) -> list[Case]:
     """The public cases."""
-    one, two, three, four, old, again = (inputs.transition(rng, done=i >= 4) for i in range(6))
+    one, two, three, four, old, again = (inputs.transition(rng, done=i >= 4, goal_first=i > 0) for i in range(6))
     return [
         ending_case("reached_now", one, one.achieved_goal.copy(), inputs.within_half),
         ending_case("not_reached", two, two.achieved_goal + 7, inputs.within_half),
@@ -68,5 +68,6 @@ ENDING = {
     "reward_not_recomputed": _with_reward(lambda t, g, f: t.reward),
     "assumes_success": _with_reward(lambda t, g, f: 0.0),
     "achieved_before_action": _with_reward(lambda t, g, f: f(t.state[: len(g)], g)),
+    "state_for_achieved": _with_reward(lambda t, g, f: f(t.next_state[: len(g)], g)),
     "arguments_swapped": _with_reward(lambda t, g, f: f(g, t.achieved_goal)),
 }

@@ -48,19 +48,26 @@ for function in (within_half, at_least_as_far, mean, largest, how_many, which_ca
 
 
 def walk(
-    rng: np.random.Generator, length: int, goal_dim: int = 2, *, done: bool = False, ends_at_goal: bool = False
+    rng: np.random.Generator,
+    length: int,
+    goal_dim: int = 2,
+    *,
+    done: bool = False,
+    ends_at_goal: bool = False,
+    goal_first: bool = True,
 ) -> Episode:
     """An episode in whole steps of the plane, whose achieved goals all differ, as do states from achieved goals.
 
     Args:
         done: whether the last transition is stored as done, as it is where success ends an episode.
         ends_at_goal: whether the last achieved goal is the desired one.
+        goal_first: whether a state begins with the goal achieved there, or ends with it.
     """
     start = rng.integers(-5, 5, size=goal_dim).astype(np.float32)
     steps = np.abs(rng.integers(1, 4, size=(length, goal_dim)))
     achieved = start + np.cumsum(steps, axis=0).astype(np.float32)
     before = np.vstack([start[None], achieved[:-1]])
-    states, next_states = (np.hstack([g, 10 * g + 1]) for g in (before, achieved))
+    states, next_states = (np.hstack([g, 10 * g + 1][:: 1 if goal_first else -1]) for g in (before, achieved))
     goal = achieved[-1].copy() if ends_at_goal else achieved[-1] + 40
     dones = np.zeros(length, bool)
     dones[-1] = done
@@ -68,9 +75,9 @@ def walk(
     return Episode.from_arrays(states, actions, within_half(achieved, goal), next_states, dones, achieved, goal)
 
 
-def transition(rng: np.random.Generator, *, done: bool = False) -> Transition:
-    """One of a `walk`. Its state holds, as its first numbers, the goal achieved before the action."""
-    one = walk(rng, 3, done=done, ends_at_goal=done)[2]
+def transition(rng: np.random.Generator, *, done: bool = False, goal_first: bool = True) -> Transition:
+    """One of a `walk`."""
+    one = walk(rng, 3, done=done, ends_at_goal=done, goal_first=goal_first)[2]
     arrays = {name: np.array(getattr(one, name)) for name in ("state", "action", "next_state", "goal", "achieved_goal")}
     return Transition(reward=one.reward, done=one.done, **arrays)
 

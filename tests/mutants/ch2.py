@@ -38,6 +38,12 @@ def one_too_early(transition, new_goal, reward_function):
     return dataclasses.replace(transition, goal=new_goal, reward=reward_function(achieved, new_goal), done=False)
 
 
+@mutant("relabel_transition", "state_for_achieved")
+def where_states_begin(transition, new_goal, reward_function):
+    reward = reward_function(transition.next_state[: len(new_goal)], new_goal)
+    return dataclasses.replace(transition, goal=new_goal, reward=reward, done=False)
+
+
 @mutant("relabel_transition", "arguments_swapped")
 def other_way_round(transition, new_goal, reward_function):
     reward = reward_function(new_goal, transition.achieved_goal)
@@ -163,6 +169,12 @@ def too_early(episode, reward_function):
     return relabelled(episode, goal, np.array([reward_function(b, goal) for b in before]))
 
 
+@mutant("relabel_final", "state_for_achieved")
+def where_states_begin_all_along(episode, reward_function):
+    after = episode.next_states[:, : len(episode.goal)]
+    return relabelled(episode, after[-1], np.array([reward_function(a, after[-1]) for a in after]))
+
+
 @mutant("relabel_final", "arguments_swapped")
 def arguments_swapped(episode, reward_function):
     goal = episode.achieved_goals[-1]
@@ -278,6 +290,12 @@ def ended(transition, goal, reward, done):
 @mutant("relabel_ending", "never_done")
 def goes_on(transition, new_goal, reward_function):
     return ended(transition, new_goal, reward_function(transition.achieved_goal, new_goal), False)
+
+
+@mutant("relabel_ending", "state_for_achieved")
+def ends_where_states_begin(transition, new_goal, reward_function):
+    reward = reward_function(transition.next_state[: len(new_goal)], new_goal)
+    return ended(transition, new_goal, reward, reward == 0)
 
 
 @mutant("relabel_ending", "stale_done")

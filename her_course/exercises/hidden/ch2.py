@@ -14,7 +14,7 @@ from her_course.exercises.standing_still import still_case
 def _transitions(rng: np.random.Generator, make) -> list[Case]:
     cases = []
     for i in range(6):
-        transition = inputs.transition(rng, done=bool(rng.random() < 0.5))
+        transition = inputs.transition(rng, done=bool(rng.random() < 0.5), goal_first=i < 3)
         goal = transition.achieved_goal + rng.choice([0.0, 0.2, 1.0, 6.0, -6.0], size=2).astype(np.float32)
         reward = (inputs.within_half, inputs.at_least_as_far)[i % 2]
         cases.append(make(Text("随机的转移", "a random transition"), transition, goal, reward))
@@ -26,7 +26,7 @@ def relabel_transition(rng: np.random.Generator) -> list[Case]:
 
 
 def relabel_final(rng: np.random.Generator) -> list[Case]:
-    episodes = [inputs.walk(rng, int(rng.integers(2, 30)), done=bool(i % 2)) for i in range(4)]
+    episodes = [inputs.walk(rng, int(rng.integers(2, 30)), done=bool(i % 2), goal_first=i < 2) for i in range(4)]
     episodes += [ch2.passing_through(rng), inputs.walk(rng, 6, goal_dim=3)]
     rewards = (inputs.within_half, inputs.at_least_as_far)
     return [
