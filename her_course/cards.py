@@ -1,7 +1,5 @@
 """What a learner is shown: a card or a table in a notebook, text in a terminal and wherever nobody looks on."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys

@@ -7,8 +7,6 @@ The curves that the exercises show are stored; this made them:
 A loop below is written around the one function that has the mistake. Given your own, it trains with that.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from functools import partial

@@ -3,8 +3,6 @@
 >>> # python -m her_course.films FetchReach-v4 results/fetch/films/FetchReach-v4.png
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

@@ -11,8 +11,6 @@ it opens.
   and the cells carry nbgrader's metadata: ``nbgrader generate_assignment`` can start from the same notebooks.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import shutil

@@ -17,8 +17,6 @@ Traceback (most recent call last):
 her_course.plain.NotPlain: value[1]: a value of type object
 """
 
-from __future__ import annotations
-
 import struct
 import sys
 from collections.abc import Callable

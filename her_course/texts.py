@@ -1,7 +1,5 @@
 """Texts in both languages: a TOML file beside the code that says them."""
 
-from __future__ import annotations
-
 import tomllib
 from functools import cache
 from importlib import resources

@@ -1,7 +1,5 @@
 """The third exercise of chapter 6, a bootstrap interval: exact distributions to compare with, and wrong ideas."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache

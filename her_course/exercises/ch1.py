@@ -1,7 +1,5 @@
 """Exercises of chapter 1, sparse rewards: the reward, the odds of chance, and what counts as success."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Exercises of chapter 2, relabelling: a transition, an episode, and how many successes that makes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace

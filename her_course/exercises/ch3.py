@@ -1,7 +1,5 @@
 """Exercises of chapter 3, goal strategies: positions in the future, the goals of a strategy, and draws from them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Exercises of chapter 4, implementation: exploring, the target network, the TD target, and a batch with hindsight."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Exercises of chapter 5, priorities and curricula: how often, how much it counts, where in the tree, how hard."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

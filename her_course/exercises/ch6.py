@@ -1,7 +1,5 @@
 """Exercises of chapter 6, experiments: when it got there, the middle of the scores, an interval, and how much faster."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Cases of draws, whose frequencies have to be right, and of the generator that they come from."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple

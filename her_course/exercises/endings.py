@@ -1,7 +1,5 @@
 """The fourth exercise of chapter 2: relabelling where success ends an episode, so that `done` goes with the goal."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """The fourth exercise of chapter 5, the energy of a trajectory: what moves, and how energy is counted wrongly."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

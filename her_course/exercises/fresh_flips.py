@@ -1,7 +1,5 @@
 """The fifth exercise of chapter 1: the luck of somebody who never flips a bit twice, which can be counted."""
 
-from __future__ import annotations
-
 import math
 
 from her_course.exercises import reference

@@ -1,7 +1,5 @@
 """Find the bug, chapter 3: goals of the future are counted from the start of the episode, and not from the step."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

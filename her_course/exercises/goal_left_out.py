@@ -1,7 +1,5 @@
 """Find the bug, chapter 6: an observation that has the goal in it, and keeps the old one when goals are swapped."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

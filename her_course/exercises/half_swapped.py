@@ -1,7 +1,5 @@
 """Find the bug, chapter 4: the goal is swapped beside the state, and left as it was beside the next state."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

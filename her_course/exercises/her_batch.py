@@ -1,7 +1,5 @@
 """The fourth exercise of chapter 4, a batch with hindsight: what can be read from a batch, and how it can be wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

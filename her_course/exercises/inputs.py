@@ -1,7 +1,5 @@
 """What cases are made of: reward functions and statistics that cross by name, and episodes that nobody has seen."""
 
-from __future__ import annotations
-
 from itertools import count
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Cases of a single value, which has to be what the reference gives, and how exercises are declared."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache

@@ -8,8 +8,6 @@ A wrong idea is named only if the answer behaves as that idea does in *every* ca
 how an idea behaves it is written down as a function, and run on the same inputs. Where no idea fits, none is named.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property

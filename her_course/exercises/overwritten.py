@@ -1,7 +1,5 @@
 """Find the bug, chapter 2: goals are swapped in the very memory that holds the real ones."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The second exercise of chapter 4, the target network: what becomes of tensors in place, and how it goes wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

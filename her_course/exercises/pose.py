@@ -1,7 +1,5 @@
 """The fourth exercise of chapter 1, a goal with a heading: two tolerances, and angles that come round."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Positions in the future of a step, uniform or the sooner the likelier: two exercises of chapter 3."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The sixth exercise of chapter 5, priorities by rank, as the paper has them beside the proportional ones."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from her_course.exercises import reference

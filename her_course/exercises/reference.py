@@ -1,7 +1,5 @@
 """What the exercises ask for, written to be compared with; and to go on with, for a learner who is stuck."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """All exercises, by name and by chapter."""
 
-from __future__ import annotations
-
 from functools import cache
 from importlib import import_module
 

@@ -1,7 +1,5 @@
 """How an answer fares in an exercise: its calls are made, its cases judged, and its wrong idea is named."""
 
-from __future__ import annotations
-
 import warnings
 import zlib
 from collections.abc import Sequence

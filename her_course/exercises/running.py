@@ -3,8 +3,6 @@
 `perform` makes a single call, with whatever guards there are around it; other runners build on it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import io

@@ -1,7 +1,5 @@
 """Saying things to a learner: a text in both languages, and a plain value in a line."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

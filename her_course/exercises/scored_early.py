@@ -1,7 +1,5 @@
 """Find the bug, chapter 1: an episode is scored again under another goal, one place too early."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The fifth exercise of chapter 2: how much succeeds, where an agent stops and all later places are one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from her_course.exercises import reference

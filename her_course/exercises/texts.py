@@ -1,7 +1,5 @@
 """The texts of the exercises, and what groups of cases are worth: TOML files beside this module."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from her_course import texts

@@ -1,7 +1,5 @@
 """Find the bug, chapter 5: episodes are drawn by the energy of the agent, and not of what it pushes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

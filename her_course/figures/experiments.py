@@ -1,7 +1,5 @@
 """Figures of chapter 6: how many episodes it takes, how far bits and strategies go, and where hindsight is wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The curves of "Find the bug": what was measured with a mistake and without it, and what yours has learned."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.axes import Axes
 

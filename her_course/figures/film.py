@@ -1,7 +1,5 @@
 """Films next to one another, each under its name."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

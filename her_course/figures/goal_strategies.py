@@ -1,7 +1,5 @@
 """Figures of chapter 3: where each strategy takes its goals from, what they teach, and what came of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Figures of chapter 4: which goals are drawn, how the ring fills, what a batch holds, what the critic knows."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt

@@ -1,7 +1,5 @@
 """Pictures that a reader can change in JupyterLab; where a chapter runs without a reader, the first one stands."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """A figure of chapter 2: an episode of Push that the reader plays, and what it is worth under another goal."""
 
-from __future__ import annotations
-
 import io
 from base64 import b64encode
 

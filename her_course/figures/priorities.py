@@ -1,7 +1,5 @@
 """Figures of chapter 5: the sum tree, priorities and how stale they are, and what comes within reach when."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

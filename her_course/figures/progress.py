@@ -1,7 +1,5 @@
 """For the cells of a chapter that take more than two seconds: a bar that leaves nothing behind, and all cores."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Figures of chapter 2: an episode relabelled step by step, how much of it succeeds, and tables that learn from it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt

@@ -1,7 +1,5 @@
 """The one schematic of the course: where an experience comes from, and what becomes of it."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch

@@ -1,7 +1,5 @@
 """Learning curves of a handful of seeds: every seed is drawn, and their mean."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Figures of chapter 1: an episode with its tolerance, how rare luck is, and what is learned where there is none."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -4,8 +4,6 @@ Links are not followed, zips are unpacked under names of our own and with limits
 unpacked, and whatever cannot be taken becomes an entry with a problem: it stops nothing.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

@@ -7,8 +7,6 @@ only functions that are called with other inputs than before run again. What `re
 of the `rules` alone. Each file is moved to its place when it is whole.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """The command ``her grade``."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """How bubblewrap is called: a file system of Python and the libraries alone, no network, no other processes."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import site

@@ -1,7 +1,5 @@
 """One submission: its functions run in the sandbox, what comes back is judged here, and points are given."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import functools

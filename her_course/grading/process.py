@@ -1,7 +1,5 @@
 """The process of a sandbox, seen from the grader: started, talked to, watched, ended."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

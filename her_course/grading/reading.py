@@ -3,8 +3,6 @@
 Works inside the sandbox: parsing a stranger's source is work for a process that may die of it.
 """
 
-from __future__ import annotations
-
 import ast
 import builtins
 import hashlib

@@ -12,8 +12,6 @@
 ========================  ======================================================================================
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shutil

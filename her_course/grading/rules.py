@@ -4,8 +4,6 @@ It stands in one file, ``class.toml``; every key is optional. `Rules` turns the 
 nothing else does: a score depends on the results and on this file alone, however often either has changed.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import math

@@ -5,8 +5,6 @@ may be folders more. A file's chapter is in its name (``ch1``, ``第1章``), or 
 Whatever was seen and is not used is told, with the reason.
 """
 
-from __future__ import annotations
-
 import hashlib
 import mmap
 import re

@@ -1,7 +1,5 @@
 """The class on a page: adds up students, and keeps only counts of them."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path, PurePath

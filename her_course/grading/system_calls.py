@@ -1,7 +1,5 @@
 """System calls that are refused, for what namespaces do not cover: seccomp(2) on Linux, nothing elsewhere."""
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import platform

@@ -1,7 +1,5 @@
 """What results say, in both languages; the words stand in ``texts.toml``."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from her_course.texts import read

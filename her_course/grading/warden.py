@@ -8,8 +8,6 @@ is the first process of a process namespace: no child can signal it, and when it
 Requests come as lines of JSON through the socket that is standard input, with the descriptors of both pipes.
 """
 
-from __future__ import annotations
-
 import codecs
 import contextlib
 import ctypes

@@ -4,8 +4,6 @@ Nothing here is trusted once the first cell has run. What a kernel gives for fre
 magics); `check`, `hint`, `attempt`, `progress` and figures that are shown cost nothing; the shell and pip do nothing.
 """
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """Turn the repository into the book: a folder for any web server and any path, that asks no other host for anything."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

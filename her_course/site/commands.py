@@ -1,7 +1,5 @@
 """``her site``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

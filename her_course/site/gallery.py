@@ -1,7 +1,5 @@
 """The gallery of results: curves, films and a table of how the runs ended for each sweep, from the committed files."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The reference: a page for each public module of the library and of what the notebooks use, from their docstrings."""
 
-from __future__ import annotations
-
 import pkgutil
 from pathlib import Path
 from typing import Any

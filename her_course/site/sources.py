@@ -4,8 +4,6 @@ Cells and headings get anchors that are the same in both languages, links betwee
 hints are folded below their exercises.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

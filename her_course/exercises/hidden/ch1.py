@@ -1,7 +1,5 @@
 """Hidden cases of chapter 1."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from her_course.exercises.ch1 import probability_case, rate_case, reward_case

@@ -1,7 +1,5 @@
 """Hidden cases of chapter 3."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from her_course.exercises import ch3
