@@ -194,7 +194,7 @@ envs = make_envs("her/Push-v0", 4, render_mode="rgb_array")
 envs.reset(seed=4)
 envs.action_space.seed(1)
 film = [envs.render()]
-for _ in range(envs.horizon - 1):
+for _ in range(envs.horizon - 1 if PROFILE == "full" else 9):
     envs.step(envs.action_space.sample())
     film.append(envs.render())
 panels = {f"{i + 1}": [pictures[i] for pictures in film] for i in range(4)}
@@ -425,7 +425,7 @@ from functools import partial
 from her_course.figures.progress import on_all_cores
 
 SEEDS = range(SEED, SEED + (3 if PROFILE == "full" else 1))
-rounds = {8: 100, 15: 100} if PROFILE == "full" else {8: 5, 15: 3}
+rounds = {8: 100, 15: 100} if PROFILE == "full" else {8: 2, 15: 2}
 often = {"evaluate_every": 1, "agent_settings": {"tau": 0.05}}
 jobs = [partial(practise, n, seed, rounds[n], **often) for n in rounds for seed in SEEDS]
 practised = iter(on_all_cores(jobs))
@@ -601,7 +601,7 @@ CHANGES = {
     "ends, squared": {"success_ends": True, "agent_settings": {"loss": "squared"}},
     "difference": {"agent_settings": {"inputs": "difference"}},
 }
-few = 48 if PROFILE == "full" else 3
+few = 48 if PROFILE == "full" else 1
 jobs = [partial(practise, 10, seed, few, **how) for how in CHANGES.values() for seed in SEEDS]
 practised = iter(on_all_cores(jobs))
 trials = {name: [next(practised) for _ in SEEDS] for name in CHANGES}
