@@ -468,7 +468,7 @@ from her.training.evaluation import evaluate
 torch.set_num_threads(1)
 envs, test_envs = (make_envs("her/BitFlip-v0", n, n_bits=15) for n in (64, 100))
 bit_config = HERConfig("future", 4, all_bits)
-ROUNDS = 16 if PROFILE == "full" else 4
+ROUNDS = 16 if PROFILE == "full" else 2
 SEEDS = range(SEED, SEED + (3 if PROFILE == "full" else 1))
 
 
@@ -617,7 +617,7 @@ from her_course.figures.progress import on_all_cores
 
 
 def learn_reach(changes, seed):
-    task = {"max_steps": 48_000 if PROFILE == "full" else 4_800, "evaluate_every": 3}
+    task = {"max_steps": 48_000 if PROFILE == "full" else 1_600, "evaluate_every": 3}
     trainer = Trainer(settings_for("her/Reach-v0", seed=seed, agent_settings=changes, **task))
     curve = [(p.env_steps, p.success_rate) for p in trainer.run() if p.success_rate is not None]
     return trainer.agent, np.array(curve).T, trainer.final_evaluation().success_rate("end")
@@ -686,7 +686,7 @@ FIELDS = ("observation", "desired_goal")
 def film(agent):
     envs = make_envs("her/Reach-v0", 3, render_mode="rgb_array")
     observation, _ = envs.reset(seed=0, options={"state": starts, "goal": goals})
-    for _ in range(26):
+    for _ in range(26 if PROFILE == "full" else 6):
         yield np.hstack(envs.render())
         action = agent.act(np.hstack([observation[name] for name in FIELDS]))
         observation, *_ = envs.step(action)
@@ -822,7 +822,7 @@ replay |= {"replay_buffer_kwargs": {"n_sampled_goal": 4}}
 def sb3_success(seed):
     sb3_envs = make_vec_env("her/BitFlip-v0", 16, seed=seed, env_kwargs={"n_bits": 10})
     model = SB3DQN("MultiInputPolicy", sb3_envs, **settings, **replay, seed=seed)
-    model.learn(8_000 if PROFILE == "full" else 1_600)
+    model.learn(8_000 if PROFILE == "full" else 400)
 
     def act(x):
         parts = {"observation": x[:, :10], "achieved_goal": x[:, :10], "desired_goal": x[:, 10:]}
