@@ -226,7 +226,7 @@ def half_way(env_id, rounds, seed, **env_kwargs):
     return trainer, before
 
 
-push_rounds = 40 if PROFILE == "full" else 12
+push_rounds = 40 if PROFILE == "full" else 6
 pushes = [half_way("her/Push-v0", push_rounds, seed) for seed in SEEDS]
 
 
@@ -355,7 +355,8 @@ from scipy.stats import spearmanr
 
 
 def staleness(trainer, before, apart):
-    batch = refill(trainer.buffer, seed=trainer.config.seed + 1_000).sample(100_000)
+    n = 100_000 if PROFILE == "full" else 20_000
+    batch = refill(trainer.buffer, seed=trainer.config.seed + 1_000).sample(n)
     one, two = two_goals(batch, apart)
     agents = (deepcopy(agent) for agent in (trainer.agent, before))
     now, earlier = (np.abs(agent.update(batch.torch())) for agent in agents)
@@ -370,7 +371,7 @@ def staleness(trainer, before, apart):
 
 # %%
 ROWS = ("older network", "another goal", "stored priority")
-bit_rounds = 8 if PROFILE == "full" else 4
+bit_rounds = 8 if PROFILE == "full" else 3
 flips = [half_way("her/BitFlip-v0", bit_rounds, seed, n_bits=15) for seed in SEEDS]
 tasks = {"Push": (pushes, 0.08), "BitFlip": (flips, 1)}
 stale = {name: [staleness(*run, apart) for run in of] for name, (of, apart) in tasks.items()}
@@ -470,7 +471,7 @@ def snapshot(trainer):
     return deepcopy(trainer.agent), practised, buffer.report()["reach"]
 
 
-GROW_ROUNDS = 80 if PROFILE == "full" else 13
+GROW_ROUNDS, EARLY = (80, 12) if PROFILE == "full" else (4, 2)
 
 
 # %%
@@ -481,7 +482,7 @@ def grow(seed):
         trainer.round()
         reaches.append(trainer.buffer.report()["reach"])
         middle = reaches[-1] > 0.25 or i == GROW_ROUNDS - 1
-        moments = {"early": i == 12, "middle": middle, "late": i == GROW_ROUNDS}
+        moments = {"early": i == EARLY, "middle": middle, "late": i == GROW_ROUNDS}
         for stage in (name for name, is_now in moments.items() if is_now and name not in stages):
             stages[stage] = snapshot(trainer)
     return np.array(reaches).clip(max=1), {name: stages[name] for name in moments}
@@ -577,7 +578,7 @@ show(fig, "priorities.stages")
 def film(agent):
     envs = make_envs("her/Push-v0", 3, render_mode="rgb_array")
     observation, _ = envs.reset(seed=5)
-    for step in range(50):
+    for step in range(50 if PROFILE == "full" else 10):
         if step % 3 == 0:
             yield np.hstack(envs.render())
         parts = observation["observation"], observation["desired_goal"]
