@@ -49,7 +49,7 @@ def her_buffer(lengths: Sequence[int]) -> dict[str, np.ndarray]:
 
 def _place(number: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Episode and step that a number of `her_buffer` stands for, and whether there is such a step."""
-    number = np.nan_to_num(number.astype(float), nan=-1.0).clip(-1, 2 * PADDING)
+    number = np.where(number > -1, np.minimum(number, 2 * PADDING), -1.0)
     e, t = (number // 100 - 1).astype(int), (number % 100).astype(int)
     known = (e >= 0) & (e < len(lengths))
     e = np.where(known, e, 0)
@@ -58,7 +58,7 @@ def _place(number: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _columns(value: Any, n: int) -> list[np.ndarray]:
-    """Observations, actions, rewards and next observations of a batch, as arrays of n rows.
+    """Observations, actions, rewards and next observations of a batch, as n rows of floats each.
 
     Raises:
         Odd: that is not what `value` is.
@@ -70,7 +70,7 @@ def _columns(value: Any, n: int) -> list[np.ndarray]:
     columns = []
     for key, shape in shapes.items():
         try:
-            columns.append(array_of(value[key], shape))
+            columns.append(array_of(value[key], shape).astype(float))
         except Odd as odd:
             expected = Text(*(f"{key}: {said}" for said in odd.expected))
             raise Odd(f"{key} {odd.kind}", expected, odd.got) from None
@@ -88,18 +88,19 @@ def batch_case(
     exact: bool = True,
 ) -> Case:
     """Each row is a stored transition with a goal it may have and its reward; with `exact`, as often as it should."""
-    arrays = her_buffer(lengths)
-    sizes, share, stored = arrays["lengths"], k / (k + 1), sum(lengths)
+    given = her_buffer(lengths)
+    arrays, sizes = {name: array.astype(float) for name, array in given.items()}, given["lengths"]
+    share, stored = k / (k + 1), sum(lengths)
     first, longest = np.cumsum(sizes) - sizes, max(lengths)
     left = np.concatenate([np.arange(n, 0, -1) for n in lengths])  # candidates of each stored transition
 
     def same(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return np.isclose(one.astype(float), other.astype(float), 1e-6, 1e-4).all(axis=1)
+        return (np.abs(one - other) <= 1e-4 + 1e-6 * np.abs(other)).all(axis=1)
 
     def read(value: Any) -> dict[str, np.ndarray]:
         observations, actions, rewards, next_observations = _columns(value, batch_size)
-        states, goals = np.split(observations, [3], axis=1)
-        next_states, next_goals = np.split(next_observations, [3], axis=1)
+        states, goals = observations[:, :3], observations[:, 3:]
+        next_states, next_goals = next_observations[:, :3], next_observations[:, 3:]
         e, t, inside = _place(states[:, 0], sizes)
         here = same(states, arrays["states"][e, t]) & inside
         acted = here & same(actions, arrays["actions"][e, t])
@@ -113,16 +114,13 @@ def batch_case(
         foreign = np.isin(goals[:, 0], arrays["goals"][:, 0])
         places = [same(goals, old), known & (goal_e == e) & (goal_t >= t), known & (goal_e == e), known | foreign]
         origin = np.select([*places, goals[:, 0] > PADDING / 2], [OWN, FUTURE, PAST, OTHER, EMPTY], UNKNOWN)
-        paid, zeros = rewards[whole].astype(float), np.zeros(len(e))
-        explanations = [
-            reward(achieved[e, t], goals),
-            reward(achieved[e, t], old),
-            np.where(origin == OWN, reward(achieved[e, t], old), zeros),
-            reward(achieved[e, np.maximum(t - 1, 0)], goals),
-            reward(goals, achieved[e, t]),
-        ]
-        agree = [np.isclose(paid, np.asarray(one, float)) for one in explanations]
-        paid_as = np.where(agree[0], 0, 1 + sum(2**i * one for i, one in enumerate(agree[1:])))
+        paid, reached = rewards[whole], achieved[e, t]
+        wrong = ~np.isclose(paid, reward(reached, goals))
+        paid_as = wrong.astype(int)
+        if wrong.any():
+            stale, before = reward(reached, old), reward(achieved[e, np.maximum(t - 1, 0)], goals)
+            explanations = [stale, np.where(origin == OWN, stale, 0.0), before, reward(goals, reached)]
+            paid_as += wrong * sum(2**i * np.isclose(paid, one) for i, one in enumerate(explanations))
         future = origin == FUTURE
         n_left, ahead = (sizes[e] - t)[future], (goal_t - t)[future]
         values = {
@@ -183,7 +181,7 @@ def batch_case(
     }
     if k > 0 and batch_size > 20:
         features["whole batch"] = Feature(p_batch, coins, lambda counts: alike)
-    return draws_case(name, (arrays, batch_size, k, None, reward), rng, calls, read, features, exact)
+    return draws_case(name, (given, batch_size, k, None, reward), rng, calls, read, features, exact)
 
 
 def sample_her_batch_cases(rng: np.random.Generator) -> list[Case]:
