@@ -35,20 +35,17 @@ def array_of(value: Any, shape: tuple[int, ...], integers: bool = False) -> np.n
     Raises:
         Odd: it is not.
     """
-    array = numbers(value)
-    what = Text(f"整数数组，形状 {shape}", f"an array of integers, shape {shape}")
-    if not integers:
-        what = Text(f"数组，形状 {shape}", f"an array, shape {shape}")
+    array, kind = numbers(value), type(value).__name__
     if array is None:
-        kind, said = type(value).__name__, show(value, 60)
-        raise Odd(f"type {kind}", what, Text(f"{said}：类型是 {kind}", f"{said}: the type is {kind}"))
-    if array.shape != shape:
-        said = show(value, 60)
-        raise Odd(f"shape {array.shape}", what, Text(f"{said}：形状 {array.shape}", f"{said}: shape {array.shape}"))
-    if integers and array.dtype.kind not in "iu":
-        said = show(value, 60)
-        raise Odd("dtype", what, Text(f"{said}：类型是 {array.dtype}", f"{said}: of type {array.dtype}"))
-    return array
+        name, zh, en = f"type {kind}", f"类型是 {kind}", f"the type is {kind}"
+    elif array.shape != shape:
+        name, zh, en = f"shape {array.shape}", f"形状 {array.shape}", f"shape {array.shape}"
+    elif integers and array.dtype.kind not in "iu":
+        name, zh, en = "dtype", f"类型是 {array.dtype}", f"of type {array.dtype}"
+    else:
+        return array
+    said, (ours, theirs) = show(value, 60), ("整数数组", "an array of integers") if integers else ("数组", "an array")
+    raise Odd(name, Text(f"{ours}，形状 {shape}", f"{theirs}, shape {shape}"), Text(f"{said}：{zh}", f"{said}: {en}"))
 
 
 class Feature(NamedTuple):
@@ -110,9 +107,8 @@ def draws_case(
 
     def tally(outcomes: Sequence[Outcome]) -> dict[str, np.ndarray] | Unread | Problem:
         """Counts, (calls, categories), of each feature; or the first error; or what values no draw can be read from."""
-        for outcome in outcomes:
-            if outcome.error:
-                return outcome.error
+        if error := next((outcome.error for outcome in outcomes if outcome.error), None):
+            return error
         try:
             counts = [count(outcome.value) for outcome in outcomes]
         except Odd as odd:

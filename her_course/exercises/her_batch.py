@@ -65,8 +65,7 @@ def _columns(value: Any, n: int) -> list[np.ndarray]:
     """
     shapes = {"observations": (n, 5), "actions": (n, 1), "rewards": (n,), "next_observations": (n, 5)}
     if type(value) is not dict or not shapes.keys() <= value.keys():
-        names = ", ".join(shapes)
-        raise Odd("keys", Text(f"字典，键 {names}", f"a dict with {names}"), show(value))
+        raise Odd("keys", Text(f"字典，键 {', '.join(shapes)}", f"a dict with {', '.join(shapes)}"), show(value))
     columns = []
     for key, shape in shapes.items():
         try:
@@ -88,14 +87,13 @@ def batch_case(
     exact: bool = True,
 ) -> Case:
     """Each row is a stored transition with a goal it may have and its reward; with `exact`, as often as it should."""
-    given = her_buffer(lengths)
+    share, stored, given = k / (k + 1), sum(lengths), her_buffer(lengths)
     arrays, sizes = {name: array.astype(float) for name, array in given.items()}, given["lengths"]
-    share, stored = k / (k + 1), sum(lengths)
     first, longest = np.cumsum(sizes) - sizes, max(lengths)
     left = np.concatenate([np.arange(n, 0, -1) for n in lengths])  # candidates of each stored transition
 
     def same(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return (np.abs(one - other) <= 1e-4 + 1e-6 * np.abs(other)).all(axis=1)
+        return (np.abs(one - other) < 1e-4 + 1e-6 * np.abs(other)).all(axis=1)
 
     def read(value: Any) -> dict[str, np.ndarray]:
         observations, actions, rewards, next_observations = _columns(value, batch_size)
@@ -121,17 +119,15 @@ def batch_case(
             stale, before = reward(reached, old), reward(achieved[e, np.maximum(t - 1, 0)], goals)
             explanations = [stale, np.where(origin == OWN, stale, 0.0), before, reward(goals, reached)]
             paid_as += wrong * sum(2**i * np.isclose(paid, one) for i, one in enumerate(explanations))
-        future = origin == FUTURE
-        n_left, ahead = (sizes[e] - t)[future], (goal_t - t)[future]
-        values = {
+        relabelled = (origin != OWN).mean() if len(origin) else 0.5
+        return {
             "transition": transition,
             "goal": origin,
             "next": np.where(same(next_goals, goals), 0, np.where(same(next_goals, old), 1, 2)),
             "reward": paid_as,
-            "ahead": n_left * longest + ahead,
+            "ahead": ((sizes[e] - t) * longest + goal_t - t)[origin == FUTURE],
+            "whole batch": np.array([0 if relabelled == 0 else 1 if relabelled == 1 else 2]),
         }
-        relabelled = (origin != OWN).mean() if len(origin) else 0.5
-        return values | {"whole batch": np.array([0 if relabelled == 0 else 1 if relabelled == 1 else 2])}
 
     def tell_transition(counts: np.ndarray) -> Text:
         wrong = np.flatnonzero(counts[stored:])
@@ -163,8 +159,7 @@ def batch_case(
     )
     n, ahead = np.meshgrid(np.arange(longest + 1), np.arange(longest), indexing="ij")
     p_ahead = np.where(ahead < n, np.bincount(left, minlength=longest + 1)[:, None] / stored / np.maximum(n, 1), 0)
-    p_batch = np.array([(1 - share) ** batch_size, share**batch_size, 0.0])
-    p_batch[2] = 1 - p_batch.sum()
+    none_or_all = np.array([(1 - share) ** batch_size, share**batch_size])
     each = Text("存过的转移，一样常见", "stored transitions, all equally often")
     next_goal = Text("两半的目标相同", "the same goal in both halves")
     other_next = Text("next_observations 里的目标不同", "another goal in next_observations")
@@ -180,7 +175,7 @@ def batch_case(
         "ahead": Feature(p_ahead.ravel(), even, tell_ahead),
     }
     if k > 0 and batch_size > 20:
-        features["whole batch"] = Feature(p_batch, coins, lambda counts: alike)
+        features["whole batch"] = Feature(np.append(none_or_all, 1 - none_or_all.sum()), coins, lambda counts: alike)
     return draws_case(name, (given, batch_size, k, None, reward), rng, calls, read, features, exact)
 
 
