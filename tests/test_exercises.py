@@ -1,7 +1,7 @@
 """Exercises: right answers are accepted however they are written, and of wrong ones the check knows what is wrong."""
 
 from collections import Counter
-from functools import lru_cache
+from functools import cache
 
 import mutants
 import mutants.students
@@ -26,7 +26,7 @@ def name_of(answer):
     return f"{answer.exercise}-{answer.function.__name__}"
 
 
-@lru_cache(maxsize=8)
+@cache
 def cases_of(exercise, seed, hidden):
     """Cases remember how wrong ideas behave, so answers to an exercise share them."""
     return make_cases(registry.find(exercise), seed, hidden)

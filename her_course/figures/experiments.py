@@ -109,6 +109,10 @@ def draw_robots(ax: Axes, curves: Mapping[str, tuple[Sequence[float], np.ndarray
         "none_moved": (words("没有 HER，多抽动过的", "no HER, moved"), {"color": COLORS["purple"], "linestyle": ":"}),
         "none": (words("没有 HER", "without HER"), strategy_style("none")),
         "sac_grasped_moved": (grasped, {"color": COLORS["blue"]}),
+        "sac_energy": (
+            words("SAC + HER，按能量抽", "SAC + HER + energy"),
+            {"color": COLORS["green"], "linestyle": "-."},
+        ),
         "sac_moved": (words("SAC + HER，多抽动过的", "SAC + HER + moved"), {"color": COLORS["blue"]}),
         "sac_moved_actual": (mixed, {"color": COLORS["vermilion"], "linestyle": "--"}),
     }
