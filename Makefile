@@ -2,7 +2,7 @@
 #   make lab PYTHON=python3.12 LABARGS="--port 9999"     make run RUNARGS="4 --lang zh"     make test PYTESTARGS="-k replay"
 
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile -c requirements.lock
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock
 PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder --nbval --nbval-current-env --nbval-cell-timeout 1200
 # What nbval executes beside the solutions: each notebook in one language, while papermill takes the other; or in both.
 # Long ones stand first, and keep their place.
@@ -84,13 +84,11 @@ endef
 $(BIN)/python:
 	@$(call make_venv,.venv)
 
-# torch first and by itself: its exact version decides which build is downloaded. pip would compile on one core; that
-# ends with status 1 where a package has files for another Python, which nobody imports.
+# torch first and by itself: its exact version decides which build is downloaded.
 .venv/.has-%: pyproject.toml requirements.lock | $(BIN)/python
 	@echo "Installing [$*] into .venv: some 5 minutes and 1.5 GB the first time (the CUDA build of PyTorch: 6 GB)."
 	@start=$$(date +%s) && \
 	.ci/quietly .venv/torch.log "1/2  $(TORCH)" $(PIP) $(TORCH) && \
 	.ci/quietly .venv/install.log "2/2  the course and what it needs" $(PIP) -e '.[$*]' && \
-	{ $(BIN)/python -m compileall -qq -j 0 .venv/lib || true; } && \
 	echo "Installed in $$(($$(date +%s) - start)) s; .venv takes $$(du -sh .venv | cut -f1)."
 	@touch $@
