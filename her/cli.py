@@ -58,8 +58,6 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     if "" not in sys.path:  # where a module with an environment of the user's own may lie
         sys.path.append("")
-    # What reads notebooks loads jsonschema, which takes 2 s to build a grammar of non-ASCII addresses: there are none.
-    sys.modules.setdefault("rfc3987_syntax", None)
 
 
 if __name__ == "__main__":
