@@ -53,7 +53,7 @@ class Settings:
 
     def sandbox(self) -> Sandbox:
         """This thread's sandbox for these settings."""
-        return shared(self.hide, self.limits, self.kind)
+        return shared(repr(self), lambda: Sandbox(self.hide, self.limits, self.kind))
 
 
 def _surviving(judge: Callable[[Sequence[Outcome]], Verdict]) -> Callable[[Sequence[Outcome]], Verdict]:

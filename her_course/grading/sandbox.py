@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 from her_course import plain
 from her_course.exercises.model import Call, Outcome
 from her_course.exercises.running import PRINTED, VALUE, lost, unpack
-from her_course.grading.confinement import bubblewrap
 from her_course.grading.process import Child, Lost, Process, SandboxError, require
 
 MAX_SUBMISSION = 256 * 2**20
@@ -117,13 +116,6 @@ class Sandbox:
         if self._current is None or not self._current.alive:
             self._current = Process(self.kind, self.hide, asdict(self.limits))
         return self._current
-
-    def hiding(self, hide: Sequence[Path]) -> Sandbox:
-        """The same, with other files and folders that no submission may see; they must lie where none is shown."""
-        if (hide := [path.resolve() for path in hide]) != self.hide:
-            self.hide = hide
-            self.isolation = self._probe()
-        return self
 
     def _probe(self) -> Isolation:
         with tempfile.NamedTemporaryFile() as secret:  # of mode 0600
@@ -237,21 +229,22 @@ def _outcome(data: bytes) -> Outcome:
 
 def _texts(failed: Any) -> dict[int, str]:
     """What a world says of the cells that failed, if it is that."""
-    said = failed.items() if type(failed) is dict else ()
-    return {cell: text[:300] for cell, text in said if type(cell) is int and type(text) is str}
+    if type(failed) is not dict:
+        return {}
+    return {cell: text[:300] for cell, text in failed.items() if type(cell) is int and type(text) is str}
 
 
 _local = threading.local()
 
 
-def shared(hide: Sequence[Path], limits: Limits, kind: str) -> Sandbox:
-    """This thread's sandbox, made anew where its process would be another: it serves one submission after the other.
+def shared(key: str, make: Callable[[], Sandbox]) -> Sandbox:
+    """This thread's sandbox of that key, made if there is none: it serves one submission after the other.
 
     Its process ends when this one does, whose end of their socket it reads from.
     """
-    mine, key = vars(_local), repr((limits, kind, kind == "bubblewrap" and bubblewrap(hide, limits.disk)))
+    mine = vars(_local)
     if key not in mine:
         while mine:
             mine.popitem()[1].close()
-    mine[key] = (mine.pop(key, None) or Sandbox(hide, limits, kind)).hiding(hide)
+        mine[key] = make()
     return mine[key]
