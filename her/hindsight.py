@@ -169,7 +169,7 @@ class HindsightExperienceReplay(GoalConditionedReplayBuffer):
         if goals.shape != achieved.shape:
             raise ValueError(f"goals: expected shape {achieved.shape} of {self.goals}.draw, got {goals.shape}")
         goals = goals.astype(self.goal_dtype)  # a copy
-        goals[real] = self.desired_goals[rows[real]]
+        goals[real] = self.desired_goals.take(rows[real], axis=0)
         packed[:, self._goal] = packed[:, self._next_goal] = goals
 
         # What is the reward under them, and does bootstrapping stop?

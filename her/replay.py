@@ -185,7 +185,7 @@ class GoalConditionedReplayBuffer:
         ring = self.rings[0]
         rows = (uniform * self._size).astype(np.intp)
         rows += ring.tail
-        np.subtract(rows, ring.gap, out=rows, where=rows >= ring.gap)  # past the gap they go on at row 0
+        rows %= ring.gap  # past the gap they go on at row 0
         return rows
 
     def live_rows(self) -> np.ndarray:

@@ -44,8 +44,8 @@ def sparse_reward(achieved_goal: np.ndarray, desired_goal: np.ndarray, threshold
     if achieved.dtype.char not in "fdg" or desired.dtype.char not in "fdg":
         achieved, desired = achieved.astype(np.float64), desired.astype(np.float64)
     difference = achieved - desired
-    distance = np.sqrt(np.einsum("...i,...i->...", difference, difference))
-    return np.subtract(distance < threshold, 1, dtype=np.float32)
+    distance = np.sqrt(np.vecdot(difference, difference))
+    return (distance < threshold).astype(np.float32) - 1
 
 
 def check_goals(achieved: np.ndarray, desired: np.ndarray) -> None:
@@ -141,7 +141,7 @@ class BatchedReward:
 
 def _finite(rewards: np.ndarray, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
     finite = np.isfinite(rewards)
-    if not finite.all():
+    if np.count_nonzero(finite) < len(finite):
         i = int(finite.argmin())
         raise ValueError(
             f"reward_function: expected finite float32 rewards, got {rewards[i]} "
