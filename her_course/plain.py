@@ -34,9 +34,8 @@ MAX_ITEMS = 500_000
 MAX_INT_BITS = 1000  # below the largest float, so that comparing an int with one raises nothing
 MAX_DIMENSIONS = 16
 
-_NUMBERS = [np.dtype(code) for code in "?bBhHiIlLqQefdFD"]  # two of them may be alike, as l and q are on Linux
-_SCALARS = {dtype.type for dtype in _NUMBERS}
-_DTYPES = {dtype.str: np.dtype(dtype.str) for dtype in _NUMBERS}
+_DTYPES = {code.encode(): np.dtype(code) for code in "?bBhHiIlLqQefdFD"}
+_SCALARS = {dtype.type for dtype in _DTYPES.values()}
 
 _functions: dict[str, Callable] = {}
 
@@ -118,6 +117,7 @@ def decode(data: bytes) -> Any:
 # ---------------------------------------------------------------------------------------------------- the format
 # A tag of one byte, and a count of eight: of the bytes that follow, or of the values, one after the other.
 _HEAD = struct.Struct("<cQ")
+_ARRAY = struct.Struct("<cB")  # an array begins with its dtype and the number of its dimensions
 
 #: by type: a tag, what makes bytes of a value, and what makes a value of bytes
 _ATOMS: dict[type, tuple[bytes, Callable, Callable]] = {
@@ -132,7 +132,6 @@ _ATOMS: dict[type, tuple[bytes, Callable, Callable]] = {
     str: (b"s", lambda value: value.encode("utf-8", "replace"), lambda data: str(data, "utf-8")),
     bytes: (b"b", bytes, bytes),
 }
-_UNPACK = {tag: unpack for tag, _, unpack in _ATOMS.values()}
 
 
 class _Writer:
@@ -150,17 +149,18 @@ class _Writer:
             raise NotPlain("size", where, f"an int of {value.bit_length()} bits")
         if kind in _ATOMS:
             tag, pack, _ = _ATOMS[kind]
-            content = pack(value)
-            return self._put(where, tag, len(content), content)
+            return self._put(where, tag, pack(value))
+        if kind is np.ndarray or kind in _SCALARS:
+            return self._put(where, b"a" if kind is np.ndarray else b"g", self._array(np.asarray(value), where))
         tag, parts = self._parts(value, kind, where)
-        self._put(where, tag, len(parts))
+        self._put(where, tag, count=len(parts))
         for label, part in parts:
             self.write(part, where + label, depth + 1)
 
-    def _put(self, where: str, tag: bytes, count: int, content: bytes = b"") -> None:
+    def _put(self, where: str, tag: bytes, content: bytes = b"", count: int | None = None) -> None:
         if len(self.bytes) + _HEAD.size + len(content) > self.limit:
             raise NotPlain("size", where, f"more than {self.limit / 2**20:.0f} MB")
-        self.bytes += _HEAD.pack(tag, count) + content
+        self.bytes += _HEAD.pack(tag, len(content) if count is None else count) + content
 
     def _parts(self, value: Any, kind: type, where: str) -> tuple[bytes, list[tuple[str, Any]]]:
         """The tag of a value that consists of others; these, and where each is to be found in it."""
@@ -180,10 +180,6 @@ class _Writer:
             return b"e" if kind is set else b"z", [("", self._key(item, where)) for item in value]
         if kind is complex:
             return b"c", [("", value.real), ("", value.imag)]
-        if kind is np.ndarray:
-            return self._array(value, where)
-        if kind in _SCALARS:
-            return b"g", [("", np.array(value))]
         torch = sys.modules.get("torch")  # where it was never imported, there are no tensors
         if torch and kind in (torch.Tensor, torch.nn.Parameter):
             return self._tensor(value, where)
@@ -209,16 +205,16 @@ class _Writer:
             raise NotPlain("type", where, f"a key of type {type(key).__name__}")
         return key
 
-    def _array(self, array: np.ndarray, where: str) -> tuple[bytes, list[tuple[str, Any]]]:
+    def _array(self, array: np.ndarray, where: str) -> bytes:
         native = array.dtype.newbyteorder("=")
-        if native.str not in _DTYPES:
+        if native.char.encode() not in _DTYPES:
             raise NotPlain("type", where, f"an array of dtype {array.dtype}")
         if array.nbytes > self.limit:
             raise NotPlain("size", where, f"an array of {array.nbytes / 2**20:.0f} MB")
         if array.ndim > MAX_DIMENSIONS or any(n > MAX_BYTES for n in array.shape):
             raise NotPlain("size", where, f"an array of shape {array.shape}")
-        data = array.astype(native, copy=False).tobytes()
-        return b"a", [("", native.str), *(("", n) for n in array.shape), ("", data)]
+        head = _ARRAY.pack(native.char.encode(), array.ndim) + struct.pack(f"<{array.ndim}Q", *array.shape)
+        return head + array.astype(native, copy=False).tobytes()
 
     def _tensor(self, tensor: Any, where: str) -> tuple[bytes, list[tuple[str, Any]]]:
         import torch
@@ -288,12 +284,13 @@ def _tensor(is_parameter: Any, requires_grad: Any, array: Any) -> Any:
     return tensor.requires_grad_(_exactly(requires_grad, bool))
 
 
-def _array(dtype: Any, *shape_and_data: Any) -> np.ndarray:
-    *shape, data = shape_and_data
-    if len(shape) > MAX_DIMENSIONS or any(type(n) is not int or not 0 <= n <= MAX_BYTES for n in shape):
+def _array(data: memoryview) -> np.ndarray:
+    code, dimensions = _ARRAY.unpack_from(data)
+    shape = struct.unpack_from(f"<{dimensions}Q", data, _ARRAY.size)
+    if dimensions > MAX_DIMENSIONS or any(n > MAX_BYTES for n in shape):
         _refuse("a shape")
-    dtype = _DTYPES[_exactly(dtype, str)]
-    array = np.frombuffer(_exactly(data, bytes), np.uint8 if dtype.kind == "b" else dtype)
+    dtype, numbers = _DTYPES[code], data[_ARRAY.size + 8 * dimensions :]
+    array = np.frombuffer(numbers, np.uint8 if dtype.kind == "b" else dtype)
     return array.astype(dtype).reshape(shape)  # to bool: one that is neither 0 nor 1 would obey no rule
 
 
@@ -317,6 +314,11 @@ def _generator(*numbers: Any) -> np.random.Generator:
     return np.random.Generator(bits)
 
 
+#: by tag, what makes a value of bytes
+_UNPACK = {tag: unpack for tag, _, unpack in _ATOMS.values()} | {
+    b"a": _array,
+    b"g": lambda data: _array(data).reshape(())[()],
+}
 #: by tag, what makes a value of those that it consists of
 _MAKE: dict[bytes, Callable] = {
     b"l": lambda *items: list(items),
@@ -324,9 +326,7 @@ _MAKE: dict[bytes, Callable] = {
     b"m": lambda *items: dict(zip(_keys(*items[::2]), items[1::2], strict=True)),
     b"e": lambda *items: set(_keys(*items)),
     b"z": lambda *items: frozenset(_keys(*items)),
-    b"a": _array,
     b"c": lambda real, imag: complex(_exactly(real, float), _exactly(imag, float)),
-    b"g": lambda array: _exactly(array, np.ndarray).reshape(())[()],
     b"p": _tensor,
     b"T": Transition,
     b"E": _episode,
