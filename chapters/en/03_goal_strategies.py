@@ -488,12 +488,12 @@ gaps = {
 }
 pd.Series(gaps, name="least gap").to_frame().round(2)
 
-# %% [markdown] zh="ffee5026"
+# %% [markdown] zh="9c6f2843"
 # So:
 #
 # - **`future` is among the best in both**, and the highest in bit flipping, whatever $k$.
 # - **`final` depends on the task.** In Push it is about as good as `future`, and the intervals overlap at every $k$; in bit flipping it is much slower. An episode of bit flipping passes 20 patterns, and `final` uses the last and wastes the rest. In Push, once the puck has stopped it has stopped, and its last place is nearly all the news there is.
-# - **`episode` depends on the task too.** In bit flipping it is below `final` at $k=1$ and above it at $k=8$; in Push it learned next to nothing.
+# - **`episode` depends on the task too.** In bit flipping it is below `final` at $k=1$ and above it at $k=16$; in Push it learned next to nothing.
 # - **`random` is 0 in both.**
 # - **$k$ matters less than the strategy.** Between $k=1$ and 16, how far apart are the best and the worst of a strategy? And how does that compare with another strategy? (The last column: the largest difference between the three strategies at $k=4$.)
 
