@@ -44,13 +44,17 @@ def quick(chapter: int) -> list:
 def source_of(answer: mutants.Answer) -> str:
     """The answer as a learner would have it: under the exercise's name, with what it needs from its module."""
     tree = ast.parse(inspect.getsource(sys.modules[answer.function.__module__]))
+    target = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == answer.function.__name__)
+    used = {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
     kept = []
     for node in tree.body:
         decorators = " ".join(map(ast.dump, getattr(node, "decorator_list", [])))
-        if "'mutant'" in decorators or "'right'" in decorators or getattr(node, "module", "") == "mutants":
-            continue
-        kept.append(ast.unparse(node))
-    target = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == answer.function.__name__)
+        if "'mutant'" in decorators or "'right'" in decorators:
+            if node is target or node.name not in used:
+                continue
+            node.decorator_list = []  # another answer, of which this one makes use
+        if getattr(node, "module", "") != "mutants":
+            kept.append(ast.unparse(node))
     for node in ast.walk(ast.Module([target], [])):
         if isinstance(node, ast.Name) and node.id == answer.function.__name__:
             node.id = answer.exercise  # it calls itself
