@@ -152,6 +152,13 @@ def test_notebooks_as_handed_out_are_not_done_and_the_solutions_are_right(tmp_pa
         assert found == dict.fromkeys(registry.exercises(), status)
 
 
+def test_an_answer_in_a_notebook_brings_the_other_answers_that_it_uses():
+    for answer in samples.answers_to("share_when_it_stops", True):  # one calls an answer to another exercise
+        names = {}
+        exec(samples.source_of(answer), names)
+        assert names["share_when_it_stops"](6, 2) == pytest.approx(answer.function(6, 2))
+
+
 # --------------------------------------------------------------------------------------------------------------- rules
 
 
